@@ -1,0 +1,69 @@
+"""The values that pass between rooms, and the legend of shape letters used as suffixes throughout.
+
+    B  items of a batch          N  items of a data set or of a measurement
+    C  channels                  H W  height and width, in pixels or in latent cells
+    A  attributes (40)           K  classes of a label map (19; 18 parts without the background)
+    T  tokens of a context       D  width of a token
+    P  numbers that place a token: x, y in [0, 1] and 1 when the token has a place, else 0 (3)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNSPECIFIED_LABEL = 255
+"""Value of a label map where the person says nothing."""
+
+UNSPECIFIED_ATTRIBUTE = 0
+"""Value of an attribute the person does not name."""
+
+
+class Batch(NamedTuple):
+    """What one step of training, or one round of sampling, looks at."""
+
+    latents_BCHW: Tensor
+    """float32, as the first stage's encoder gives them (before quantisation, unscaled)."""
+    attributes_BA: Tensor
+    """int8 in {-1, 0, +1}; 0 = not specified."""
+    labels_BHW: Tensor
+    """uint8 label map, 0..18, 255 = not specified; or bool (B, 18, H, W), one channel per part, where parts may overlap."""
+
+
+class Context(NamedTuple):
+    """A sequence of tokens the U-Net attends to. It says where a token belongs, not what it is about."""
+
+    tokens_BTD: Tensor
+    """float."""
+    places_TP: Tensor
+    """float32 (T, 3): x and y of the token's centre in [0, 1], then 1.0; (0, 0, 0) for a token of the whole picture."""
+
+
+class PredictNoise(Protocol):
+    """eps_theta(z_t, t, tau(y)) of the paper; guidance, averaged weights and caches wrap one into another."""
+
+    def __call__(self, z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
+        """Return the noise in `z_BCHW` (float) at the int64 training timesteps `t_B` (0..999), in the shape of `z_BCHW`."""
+        ...
+
+
+class NoiseSource(Protocol):
+    """Where a stochastic sampler takes its noise from."""
+
+    def __call__(self, step: int) -> Tensor:
+        """Return standard normal noise for sampling step `step` (0, 1, ...), in the shape and on the device of the latents."""
+        ...
+
+
+class Codec(Protocol):
+    """A first stage, seen from outside."""
+
+    def encode(self, images_BCHW: Tensor) -> Tensor:
+        """float images in [-1, 1] -> latents before quantisation, unscaled."""
+        ...
+
+    def decode(self, latents_BCHW: Tensor) -> Tensor:
+        """Latents -> float images, about [-1, 1]; quantises first."""
+        ...
