@@ -1,0 +1,162 @@
+"""results.json: measured numbers, each with what it takes to read it.
+
+A number says little alone. A `Figure` therefore carries its sample count, the score of real images (the ceiling), the
+score of something that does not follow its condition (the floor), the judge that gave it and what was done to the
+pictures before.
+Format: docs/formats.md, section "results".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facecond.errors import DataError
+from facecond.io.files import read_json, write_json
+
+FORMAT = "facecond-results"
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassValue:
+    """One row of a per-class table: the value of one part of the face or of one attribute."""
+
+    name: str
+    value: float | None
+    """None when the class does not occur, so that nothing could be measured."""
+    ceiling: float | None = None
+    """The real images' value."""
+    floor: float | None = None
+    """The value under shuffled conditions, or of always guessing the majority."""
+    count: int | None = None
+    """Images in which the class occurs."""
+    group: str = ""
+    """A word that collects rows, for example "mask-free"."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One measured number and its circumstances. Values are fractions (0.71, not 71), or in `unit`."""
+
+    name: str
+    """The key, one per results file: "miou", "attribute_accuracy", "fid"."""
+    value: float
+    count: int
+    """Images the value rests on."""
+    title: str = ""
+    """What a person reads; `name` when empty."""
+    unit: str = ""
+    """"" for a fraction or a plain number, else "dB", "bits", ..."""
+    better: str = "higher"
+    """"higher" or "lower"."""
+    spread: float | None = None
+    """Half-width of the 95 % interval, or the standard deviation over repetitions: `note` says which."""
+    ceiling: float | None = None
+    """The score of real images."""
+    ceiling_of: str = "real images"
+    floor: float | None = None
+    """The score of something that ignores its condition."""
+    floor_of: str = "shuffled conditions"
+    marks: Mapping[str, float] = field(default_factory=dict)
+    """Further scores on the same scale, by what they are of: {"reconstructions": 0.68}."""
+    reference: str = ""
+    """The set compared with, for example "validation split, 256 items"."""
+    preprocessing: str = ""
+    """What happened to the images before the judge saw them."""
+    judge: str = ""
+    """The network that judged."""
+    judge_hash: str = ""
+    """SHA-256 of its weights."""
+    note: str = ""
+    """One sentence: the definition, or what to beware of."""
+    classes: Sequence[ClassValue] = ()
+    """The same number per class, where it has one."""
+
+    def __post_init__(self) -> None:
+        if self.better not in ("higher", "lower"):
+            raise ValueError(f"better is 'higher' or 'lower', not {self.better!r}")
+
+    @property
+    def heading(self) -> str:
+        """What a person reads: the title, or the name."""
+        return self.title or self.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """Everything in one results.json."""
+
+    figures: tuple[Figure, ...]
+    about: dict[str, Any]
+    """What was measured: weights hash, sampler, guidance, command, versions. Free keys, JSON values."""
+
+    def __getitem__(self, name: str) -> Figure:
+        """Return the figure called `name`; KeyError when there is none."""
+        for figure in self.figures:
+            if figure.name == name:
+                return figure
+        raise KeyError(name)
+
+
+def write_results(path: Path, figures: Iterable[Figure], *, about: Mapping[str, Any]) -> None:
+    """Write results.json whole or not at all; values that are not finite become null.
+
+    Two figures of one name: ValueError.
+    """
+    rows = [_without_empty(dataclasses.asdict(figure)) for figure in figures]
+    names = [row["name"] for row in rows]
+    if len(set(names)) != len(names):
+        raise ValueError(f"two figures share a name: {sorted(names)}")
+    write_json(path, {"format": FORMAT, "version": VERSION, "about": _finite(dict(about)), "figures": _finite(rows)})
+
+
+def read_results(path: Path) -> Results:
+    """Read results.json; null values come back as NaN.
+
+    DataError when it is another file, of another version, or damaged.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"{path} is not a results file: expected format {FORMAT!r}")
+    if content.get("version") != VERSION:
+        raise DataError(
+            f"{path} has version {content.get('version')!r}, this program reads version {VERSION}",
+            hint="measure again, or use the version of facecond that wrote it",
+        )
+    try:
+        figures = tuple(_figure(row) for row in content["figures"])
+        return Results(figures=figures, about=dict(content["about"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged: {type(error).__name__}: {error}", hint="measure again") from error
+
+
+def _figure(row: Mapping[str, Any]) -> Figure:
+    values = dict(row)
+    if values["value"] is None:
+        values["value"] = math.nan
+    values["classes"] = tuple(ClassValue(**{"value": None, **item}) for item in values.get("classes", ()))
+    return Figure(**values)
+
+
+def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
+    """Drop what was not said, so that the file shows what was; `value` stays even when it is missing."""
+    kept = {key: value for key, value in row.items() if key == "value" or value not in (None, "", {}, (), [])}
+    if "classes" in kept:
+        kept["classes"] = [_without_empty(item) for item in kept["classes"]]
+    return kept
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with NaN and infinities as None: JSON has no word for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
