@@ -1,0 +1,1 @@
+"""Files: weights and training states, pictures and label maps, records; atomic and hashed."""

@@ -1,6 +1,8 @@
-"""Files that are either whole or not there: written beside their place, flushed, then renamed into it; and their SHA-256.
+"""Files that are either whole or not there: written beside their place, flushed, then renamed into it; and their
+SHA-256.
 
-An interruption at any moment, a power cut included, leaves the old file or the new one. (docs/formats.md relies on it everywhere.)
+An interruption at any moment, a power cut included, leaves the old file or the new one. (docs/formats.md relies on it
+everywhere.)
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ _CHUNK = 1 << 20
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; what is written there becomes `path` when the block ends well.
 
-    The temporary name keeps the suffix of `path` (writers that look at the suffix work) and starts with a dot. An exception
-    inside the block leaves `path` as it was. Missing parent folders are made.
+    The temporary name keeps the suffix of `path` (writers that look at the suffix work) and starts with a dot. An
+    exception inside the block leaves `path` as it was. Missing parent folders are made.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

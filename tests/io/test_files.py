@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
 from facecond.errors import CheckpointError, DataError
 from facecond.io.files import atomic_write, read_json, sha256_file, write_json
 
@@ -36,9 +35,14 @@ def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):
 def test_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "figures.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), atomic_write(path) as temporary:
-        temporary.write_text("new, but torn")
-        raise RuntimeError("half way")
+
+    def fail() -> None:
+        with atomic_write(path) as temporary:
+            temporary.write_text("new, but torn")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["figures.txt"]
 
