@@ -1,6 +1,6 @@
 """The 40 attributes of CelebA: names, how people write them, and which of them a label map gives away.
 
-Vectors are int8 (..., 40) in {-1, 0, +1}: absent, not specified, present. The paper (section 3) conditions on all of them.
+Vectors are int8 (..., 40) in {-1, 0, +1}: absent, not specified, present. The paper (section 3) conditions on all 40.
 """
 
 from __future__ import annotations
