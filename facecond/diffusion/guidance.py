@@ -1,0 +1,73 @@
+"""Guidance for each condition apart: a chain of contexts, each of which says more than the one before.
+
+With contexts c_0 (nothing), c_1 (the mask), c_2 (the mask and the attributes) and weights w_1, w_2:
+
+    eps = eps(c_0) + w_1 [eps(c_1) - eps(c_0)] + w_2 [eps(c_2) - eps(c_1)]
+
+With w_1 = w_2 this is classifier-free guidance (Ho and Salimans 2022, equation 6, in the form 1 + w), with all weights 1
+it is the plain model. Contexts whose share in the sum is zero are not evaluated; the others are evaluated as one batch.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from facecond.types import Context, PredictNoise
+
+
+class Guided(NamedTuple):
+    """The contexts that guidance evaluates, one after another along the batch, and the share of each in the sum."""
+
+    context: Context
+    """Tokens (E*B, T, D): E evaluations of B items, the first B rows belonging to the first share."""
+    shares: tuple[float, ...]
+    """E numbers that add up to 1."""
+
+
+def shares_of(weights: Sequence[float]) -> list[float]:
+    """Return the coefficient of each eps(c_i), i = 0..n, in the chain with weights w_1..w_n; they add up to 1."""
+    chain = [1.0, *weights, 0.0]
+    return [here - after for here, after in zip(chain[:-1], chain[1:], strict=True)]
+
+
+def stack(contexts: Sequence[Context], weights: Sequence[float]) -> Guided:
+    """Return the contexts of the chain that count, joined along the batch, with their shares.
+
+    `contexts` goes from the one that says least to the one that says all; `weights` has one entry fewer. Raises ValueError
+    when the numbers do not fit.
+    """
+    if len(contexts) != len(weights) + 1:
+        raise ValueError(f"{len(weights)} guidance weights need {len(weights) + 1} contexts, got {len(contexts)}")
+    kept = [(context, share) for context, share in zip(contexts, shares_of(weights), strict=True) if share != 0.0]
+    tokens = torch.cat([context.tokens_BTD for context, _ in kept])
+    return Guided(Context(tokens, kept[0][0].places_TP), tuple(share for _, share in kept))
+
+
+def guide_stacked(predict_noise: PredictNoise, guided: Guided) -> PredictNoise:
+    """Return a `predict_noise` that evaluates `guided` in one call and sums by shares; its own `context` is not looked at.
+
+    `predict_noise` may have cached the keys and values of `guided.context`.
+    """
+
+    def predict(z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
+        times = len(guided.shares)
+        if times == 1:
+            return predict_noise(z_BCHW, t_B, guided.context)
+        eps = predict_noise(z_BCHW.repeat(times, 1, 1, 1), t_B.repeat(times), guided.context)
+        parts = eps.to(z_BCHW.dtype).chunk(times)
+        total = guided.shares[0] * parts[0]
+        for share, part in zip(guided.shares[1:], parts[1:], strict=True):
+            total = total + share * part
+        return total
+
+    return predict
+
+
+def guide(predict_noise: PredictNoise, contexts: Sequence[Context], weights: Sequence[float]) -> PredictNoise:
+    """Return `predict_noise` guided along a chain of contexts (see the module); the result ignores its own `context`.
+
+    Equal weights cost two evaluations per step, weights of 1 one, in general as many as there are contexts.
+    """
+    return guide_stacked(predict_noise, stack(contexts, weights))

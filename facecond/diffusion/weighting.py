@@ -1,0 +1,38 @@
+"""Weight of the squared noise error at a timestep (the paper, equation 4: P2 weighting).
+
+A weight multiplies the squared error before the mean over C, H, W. Weights are not normalised.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from facecond.config.diffusion import Weighting, WeightingConfig
+
+
+def weights(config: WeightingConfig, snr_B: Tensor) -> Tensor:
+    """Return the weight of each item, (B,) in the precision of `snr_B`, at signal-to-noise ratios `snr_B` (float, > 0)."""
+    return WEIGHTINGS[config.name](config, snr_B)
+
+
+def p2(config: WeightingConfig, snr_B: Tensor) -> Tensor:
+    """P2 (Choi et al. 2022, equation 8): 1 / (k + SNR)^gamma; for k = 1 this is (1 - abar)^gamma."""
+    return (config.k + snr_B) ** -config.gamma
+
+
+def uniform(config: WeightingConfig, snr_B: Tensor) -> Tensor:
+    """Latent diffusion's plain loss: 1."""
+    return torch.ones_like(snr_B)
+
+
+def min_snr(config: WeightingConfig, snr_B: Tensor) -> Tensor:
+    """Min-SNR (Hang et al. 2023, section 3.4, for a noise prediction): min(SNR, cap) / SNR."""
+    return snr_B.clamp(max=config.snr_cap) / snr_B
+
+
+WEIGHTINGS: dict[Weighting, Callable[[WeightingConfig, Tensor], Tensor]] = {
+    Weighting.p2: p2,
+    Weighting.uniform: uniform,
+    Weighting.min_snr: min_snr,
+}
