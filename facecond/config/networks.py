@@ -1,0 +1,141 @@
+"""Sizes and options of every network: the U-Net, the first stage and its losses, the two judges.
+
+Defaults are the paper's (arXiv 2306.00914) or, where it builds on them, latent diffusion's for CelebA-HQ.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Position(enum.Enum):
+    """Whether cross-attention knows where its queries and its tokens lie in the picture."""
+
+    none = "none"
+    shared = "shared"
+
+
+class GlobalTokens(enum.Enum):
+    """How tokens without a place reach the U-Net."""
+
+    attend = "attend"
+    modulate = "modulate"
+
+
+@dataclass(kw_only=True, slots=True)
+class UNetConfig:
+    """The noise-predicting U-Net, in latent diffusion's arithmetic."""
+
+    model_channels: int = 224
+    """Channels at full latent resolution; a multiple of `norm_groups`."""
+    channel_mult: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
+    """Channels of each level as multiples of `model_channels`; each further level halves height and width."""
+    num_res_blocks: int = 2
+    """Residual blocks per level on the way down (one more on the way up)."""
+    attention_downsamplings: list[int] = field(default_factory=lambda: [2, 4, 8])
+    """Levels that attend, named by how far they are downsampled (1 = full latent resolution); the middle always
+    attends."""
+    head_channels: int = 32
+    """Width of an attention head; divides the channels of every level that attends."""
+    transformer_depth: int = 1
+    """Transformer blocks at each place that attends (conditional U-Net only)."""
+    norm_groups: int = 32
+    """Groups of every group normalisation; divides the channels of every level."""
+    position: Position = Position.none
+    """`shared`: one sine-cosine code of x and y joins the queries and keys of every cross-attention."""
+    global_tokens: GlobalTokens = GlobalTokens.attend
+    """`modulate`: the mean of the tokens without a place is also added to the time embedding (they are attended to as
+    well)."""
+
+
+@dataclass(kw_only=True, slots=True)
+class VQConfig:
+    """The first stage: latent diffusion's vector-quantised autoencoder."""
+
+    ch: int = 128
+    """Channels at full resolution."""
+    ch_mult: list[int] = field(default_factory=lambda: [1, 2, 4])
+    """Channels of each level as multiples of `ch`; n levels shrink a picture by 2^(n-1)."""
+    num_res_blocks: int = 2
+    """Residual blocks per level of the encoder (the decoder has one more)."""
+    z_channels: int = 3
+    """Channels between the encoder and the quantiser's convolution."""
+    embed_dim: int = 3
+    """Width of a code, which is the number of channels of a latent."""
+    n_embed: int = 8192
+    """Codes in the codebook."""
+    beta: float = 0.25
+    """Weight of the codebook's term that pulls codes to latents (latent diffusion's `legacy` form)."""
+    mid_attention: bool = True
+    """Self-attention in the middle of encoder and decoder."""
+    norm_groups: int = 32
+    """Groups of every group normalisation; divides the channels of every level."""
+
+
+class Perceptual(enum.Enum):
+    """The perceptual term of the first stage's loss."""
+
+    lpips = "lpips"
+    gradient = "gradient"
+    none = "none"
+
+
+@dataclass(kw_only=True, slots=True)
+class VQLossConfig:
+    """What the first stage is trained on."""
+
+    perceptual: Perceptual = Perceptual.lpips
+    """`lpips` needs the weights of its VGG-16 trunk; `gradient` (L1 of picture gradients at several scales) needs none."""
+    perceptual_weight: float = 1.0
+    """Weight of the perceptual term beside L1."""
+    lpips_trunk: str | None = None
+    """File with torchvision's VGG-16 weights (vgg16-397923af.pth); default: torch's cache of downloaded weights."""
+    codebook_weight: float = 1.0
+    """Weight of the codebook loss."""
+    discriminator_weight: float = 0.75
+    """Weight of the discriminator's term, on top of the adaptive weight; 0 trains without a discriminator."""
+    discriminator_start: int = 0
+    """Images after which the discriminator joins."""
+    discriminator_channels: int = 64
+    """Channels of the discriminator's first layer."""
+    discriminator_layers: int = 3
+    """Strided layers of the patch discriminator."""
+
+
+class ParserKind(enum.Enum):
+    """Architectures of the face parser."""
+
+    bisenet = "bisenet"
+    small = "small"
+
+
+@dataclass(kw_only=True, slots=True)
+class ParserConfig:
+    """The judge that reads label maps off pictures."""
+
+    kind: ParserKind = ParserKind.bisenet
+    """`bisenet`: face-parsing.PyTorch's network; `small`: a U-Net with batch normalisation for 64 to 128 pixels."""
+    input_size: int | None = 512
+    """Side in pixels that pictures are resized to before they are read; none: as they come (sides a multiple of 8)."""
+    width: int = 24
+    """Channels of the small parser at full resolution."""
+
+
+class ClassifierKind(enum.Enum):
+    """Architectures of the attribute classifier."""
+
+    resnet18 = "resnet18"
+    small = "small"
+
+
+@dataclass(kw_only=True, slots=True)
+class ClassifierConfig:
+    """The judge that reads attributes off pictures."""
+
+    kind: ClassifierKind = ClassifierKind.resnet18
+    """`resnet18`: torchvision's layout; `small`: a short residual network for 64 to 128 pixels."""
+    input_size: int | None = 224
+    """Side in pixels that pictures are resized to before they are read; none: as they come."""
+    width: int = 24
+    """Channels of the small classifier at full resolution."""
+    trunk: str | None = None
+    """File with torchvision's ImageNet weights of ResNet-18 to start from; none: random."""

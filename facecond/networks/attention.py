@@ -1,0 +1,147 @@
+"""Attention of the U-Net, in latent diffusion's arithmetic and names (arXiv 2112.10752, section 3.3; paper, section 3).
+
+`AttentionBlock` is the unconditional U-Net's; `SpatialTransformer` is where conditions enter: self-attention, cross-
+attention to the context's tokens, and a GEGLU network of factor 4. Queries, keys and values have no bias, output
+projections start at zero, and the GroupNorm in front has epsilon 1e-6 (1e-5 in `AttentionBlock`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facecond.networks.layers import zeroed
+from facecond.networks.position import PositionCode, cell_places
+from facecond.types import Context
+
+KeysValues = tuple[Tensor, Tensor]
+"""What a cross-attention needs of a context: keys and values, each (B, heads, T, head_channels)."""
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention over the cells of a feature map, as in the unconditional U-Net."""
+
+    def __init__(self, channels: int, *, head_channels: int, norm_groups: int = 32) -> None:
+        super().__init__()
+        self.heads = channels // head_channels
+        self.norm = nn.GroupNorm(norm_groups, channels)
+        self.qkv = nn.Conv1d(channels, 3 * channels, 1)
+        self.proj_out = zeroed(nn.Conv1d(channels, channels, 1))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        B, C, H, W = x_BCHW.shape
+        qkv = self.qkv(self.norm(x_BCHW).flatten(2))
+        # Each head holds its queries, keys and values next to one another: (B, heads, 3, head_channels, H W).
+        q, k, v = qkv.view(B, self.heads, 3, C // self.heads, H * W).transpose(-1, -2).unbind(2)
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(-1, -2).reshape(B, C, H * W)
+        return x_BCHW + self.proj_out(attended).view(B, C, H, W)
+
+
+class Attention(nn.Module):
+    """Multi-head attention from cells to cells or to tokens; with `position`, queries and keys know where they lie."""
+
+    def __init__(self, channels: int, context_dim: int, *, head_channels: int, position: bool = False) -> None:
+        super().__init__()
+        self.heads = channels // head_channels
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(context_dim, channels, bias=False)
+        self.to_v = nn.Linear(context_dim, channels, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(channels, channels))
+        self.position = PositionCode(self.heads, head_channels) if position else None
+
+    def _split(self, x_BLC: Tensor) -> Tensor:
+        return x_BLC.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def keys_values(self, tokens_BTD: Tensor, places_TP: Tensor | None = None) -> KeysValues:
+        """Return the keys and values of `tokens_BTD`; `places_TP` is read when the layer has a position code."""
+        keys_BTC = self.to_k(tokens_BTD)
+        if self.position is not None and places_TP is not None:
+            keys_BTC = keys_BTC + self.position(places_TP, query=False)
+        return self._split(keys_BTC), self._split(self.to_v(tokens_BTD))
+
+    def forward(self, x_BLC: Tensor, keys_values: KeysValues, places_LP: Tensor | None = None) -> Tensor:
+        """Attend from (B, L, channels) to given keys and values; returns (B, L, channels)."""
+        queries_BLC = self.to_q(x_BLC)
+        if self.position is not None and places_LP is not None:
+            queries_BLC = queries_BLC + self.position(places_LP, query=True)
+        attended = F.scaled_dot_product_attention(self._split(queries_BLC), *keys_values)
+        return self.to_out(attended.transpose(1, 2).flatten(2))
+
+
+class GEGLU(nn.Module):
+    """A linear layer gated by the GELU of its second half (arXiv 2002.05202)."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(channels, 2 * out_channels)
+
+    def forward(self, x_BLC: Tensor) -> Tensor:
+        """(B, L, channels) -> (B, L, out_channels)."""
+        x, gate = self.proj(x_BLC).chunk(2, dim=-1)
+        return x * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    """GEGLU to four times the width and back."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        # The identity stands where latent diffusion has a dropout that its configuration leaves at 0.
+        self.net = nn.Sequential(GEGLU(channels, 4 * channels), nn.Identity(), nn.Linear(4 * channels, channels))
+
+    def forward(self, x_BLC: Tensor) -> Tensor:
+        """(B, L, channels) -> (B, L, channels)."""
+        return self.net(x_BLC)
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention, cross-attention and feed-forward, each on a normalised input and added to it."""
+
+    def __init__(self, channels: int, context_dim: int, *, head_channels: int, position: bool) -> None:
+        super().__init__()
+        self.attn1 = Attention(channels, channels, head_channels=head_channels)
+        self.ff = FeedForward(channels)
+        self.attn2 = Attention(channels, context_dim, head_channels=head_channels, position=position)
+        self.norm1 = nn.LayerNorm(channels)
+        self.norm2 = nn.LayerNorm(channels)
+        self.norm3 = nn.LayerNorm(channels)
+
+    def forward(self, x_BLC: Tensor, keys_values: KeysValues, places_LP: Tensor | None) -> Tensor:
+        """(B, L, channels) -> (B, L, channels)."""
+        normed_BLC = self.norm1(x_BLC)
+        x_BLC = x_BLC + self.attn1(normed_BLC, self.attn1.keys_values(normed_BLC))
+        x_BLC = x_BLC + self.attn2(self.norm2(x_BLC), keys_values, places_LP)
+        return x_BLC + self.ff(self.norm3(x_BLC))
+
+
+class SpatialTransformer(nn.Module):
+    """Transformer blocks over the cells of a feature map, with cross-attention to a context."""
+
+    def __init__(
+        self, channels: int, context_dim: int, *, head_channels: int, depth: int, position: bool, norm_groups: int = 32
+    ) -> None:
+        super().__init__()
+        self.position = position
+        self.norm = nn.GroupNorm(norm_groups, channels, eps=1e-6)
+        self.proj_in = nn.Conv2d(channels, channels, 1)
+        self.transformer_blocks = nn.ModuleList(
+            TransformerBlock(channels, context_dim, head_channels=head_channels, position=position)
+            for _ in range(depth)
+        )
+        self.proj_out = zeroed(nn.Conv2d(channels, channels, 1))
+
+    def read(self, context: Context) -> list[KeysValues]:
+        """Return the keys and values of every block's cross-attention."""
+        return [block.attn2.keys_values(*context) for block in self.transformer_blocks]
+
+    def forward(self, x_BCHW: Tensor, keys_values: Iterator[KeysValues]) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W); takes from `keys_values` one pair per block."""
+        H, W = x_BCHW.shape[-2:]
+        places_LP = cell_places(H, W, x_BCHW.device) if self.position else None
+        h_BLC = self.proj_in(self.norm(x_BCHW)).flatten(2).transpose(1, 2).contiguous()
+        for block in self.transformer_blocks:
+            h_BLC = block(h_BLC, next(keys_values), places_LP)
+        return x_BCHW + self.proj_out(h_BLC.transpose(1, 2).unflatten(-1, (H, W)).contiguous())

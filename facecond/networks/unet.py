@@ -1,0 +1,182 @@
+"""The noise-predicting U-Net eps_theta(z_t, t, tau(y)) (paper, section 3), in latent diffusion's arithmetic and
+parameter names.
+
+It sees a sequence of tokens and knows no condition by name. With a context width, every level that attends and the
+middle hold spatial transformers; without one, plain attention blocks, which is the unconditional model. At the paper's
+size that is 414,713,603 parameters (context width 512) and 274,056,163.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from facecond.config.networks import GlobalTokens, Position, UNetConfig
+from facecond.errors import ConfigError
+from facecond.networks.attention import AttentionBlock, KeysValues, SpatialTransformer
+from facecond.networks.layers import Downsample, ResBlock, Upsample, timestep_embedding, zeroed
+from facecond.types import Context
+
+
+class ContextReading(NamedTuple):
+    """Everything the U-Net takes from a context; it does not depend on the latents or the timestep."""
+
+    keys_values: list[KeysValues]
+    """One pair per cross-attention, in the order of their use."""
+    shift: Tensor | None
+    """(B, E): what is added to the time embedding (`global_tokens=modulate`)."""
+
+
+class Stage(nn.Sequential):
+    """Layers in sequence, each given what it needs beside the feature map."""
+
+    def forward(self, x_BCHW: Tensor, embedding_BE: Tensor, keys_values: Iterator[KeysValues]) -> Tensor:
+        """Run the layers in order."""
+        for layer in self:
+            if isinstance(layer, ResBlock):
+                x_BCHW = layer(x_BCHW, embedding_BE)
+            elif isinstance(layer, SpatialTransformer):
+                x_BCHW = layer(x_BCHW, keys_values)
+            else:
+                x_BCHW = layer(x_BCHW)
+        return x_BCHW
+
+
+class UNet(nn.Module):
+    """Predicts the noise in latents; see `facecond.types.PredictNoise`.
+
+    `context_dim` is the width of the context's tokens, or None for the unconditional model. Raises ConfigError when
+    normalisation groups or head widths do not divide the channels.
+    """
+
+    def __init__(
+        self, config: UNetConfig, *, in_channels: int = 3, out_channels: int = 3, context_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        _check(config)
+        self.config = config
+        self.context_dim = context_dim
+        base = config.model_channels
+        embed_channels = 4 * base
+        groups = config.norm_groups
+
+        def residual(channels: int, out: int) -> ResBlock:
+            return ResBlock(channels, embed_channels, out, norm_groups=groups)
+
+        def attention(channels: int) -> nn.Module:
+            if context_dim is None:
+                return AttentionBlock(channels, head_channels=config.head_channels, norm_groups=groups)
+            return SpatialTransformer(
+                channels,
+                context_dim,
+                head_channels=config.head_channels,
+                depth=config.transformer_depth,
+                position=config.position is Position.shared,
+                norm_groups=groups,
+            )
+
+        self.time_embed = nn.Sequential(
+            nn.Linear(base, embed_channels), nn.SiLU(), nn.Linear(embed_channels, embed_channels)
+        )
+        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(in_channels, base, 3, padding=1))])
+        skips = [base]
+        channels = base
+        levels = list(enumerate(config.channel_mult))
+        for level, mult in levels:
+            for _ in range(config.num_res_blocks):
+                layers: list[nn.Module] = [residual(channels, mult * base)]
+                channels = mult * base
+                if 2**level in config.attention_downsamplings:
+                    layers.append(attention(channels))
+                self.input_blocks.append(Stage(*layers))
+                skips.append(channels)
+            if level < len(levels) - 1:
+                self.input_blocks.append(Stage(Downsample(channels)))
+                skips.append(channels)
+
+        self.middle_block = Stage(residual(channels, channels), attention(channels), residual(channels, channels))
+
+        self.output_blocks = nn.ModuleList()
+        for level, mult in reversed(levels):
+            for block in range(config.num_res_blocks + 1):
+                layers = [residual(channels + skips.pop(), mult * base)]
+                channels = mult * base
+                if 2**level in config.attention_downsamplings:
+                    layers.append(attention(channels))
+                if level > 0 and block == config.num_res_blocks:
+                    layers.append(Upsample(channels))
+                self.output_blocks.append(Stage(*layers))
+
+        self.out = nn.Sequential(
+            nn.GroupNorm(groups, channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
+        )
+        modulated = context_dim is not None and config.global_tokens is GlobalTokens.modulate
+        self.global_embed = zeroed(nn.Linear(context_dim or 0, embed_channels)) if modulated else None
+
+    def read(self, context: Context) -> ContextReading:
+        """Return the keys and values of every cross-attention, and the shift of the time embedding if there is one."""
+        transformers = (module for module in self.modules() if isinstance(module, SpatialTransformer))
+        keys_values = [pair for transformer in transformers for pair in transformer.read(context)]
+        if self.global_embed is None:
+            return ContextReading(keys_values, None)
+        unplaced_T = 1 - context.places_TP[:, 2].to(context.tokens_BTD)
+        mean_BD = torch.einsum("btd,t->bd", context.tokens_BTD, unplaced_T / unplaced_T.sum().clamp(min=1))
+        return ContextReading(keys_values, self.global_embed(mean_BD))
+
+    def predict(self, z_BCHW: Tensor, t_B: Tensor, reading: ContextReading) -> Tensor:
+        """Return the predicted noise, given a context that was read before."""
+        embedding_BE = self.time_embed(timestep_embedding(t_B, self.config.model_channels))
+        if reading.shift is not None:
+            embedding_BE = embedding_BE + reading.shift
+        keys_values = iter(reading.keys_values)
+        h = z_BCHW
+        skips = []
+        for stage in self.input_blocks:
+            h = stage(h, embedding_BE, keys_values)
+            skips.append(h)
+        h = self.middle_block(h, embedding_BE, keys_values)
+        for stage in self.output_blocks:
+            h = stage(torch.cat([h, skips.pop()], dim=1), embedding_BE, keys_values)
+        return self.out(h).to(z_BCHW.dtype)
+
+    def forward(self, z_BCHW: Tensor, t_B: Tensor, context: Context | None = None) -> Tensor:
+        """Return the noise predicted in `z_BCHW` (float) at timesteps `t_B` (int, 0..999), in the shape of `z_BCHW`.
+
+        Height and width must be multiples of 2^(levels - 1). A conditional model needs a context and an unconditional
+        one refuses it (ValueError).
+        """
+        if (context is None) != (self.context_dim is None):
+            expected = "no context" if self.context_dim is None else f"a context of width {self.context_dim}"
+            raise ValueError(f"this U-Net takes {expected}")
+        factor = 2 ** (len(self.config.channel_mult) - 1)
+        if z_BCHW.shape[-1] % factor or z_BCHW.shape[-2] % factor:
+            raise ValueError(f"latents of {tuple(z_BCHW.shape[-2:])} cells: sides must be multiples of {factor}")
+        return self.predict(z_BCHW, t_B, ContextReading([], None) if context is None else self.read(context))
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Return the number of parameters of `module`."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _check(config: UNetConfig) -> None:
+    """Raise ConfigError when the sizes do not fit together."""
+    if not config.channel_mult:
+        raise ConfigError("unet.channel_mult is empty", hint="give one multiple per level, such as [1,2]")
+    top = len(config.channel_mult) - 1
+    for level, mult in enumerate(config.channel_mult):
+        channels = mult * config.model_channels
+        if channels % config.norm_groups:
+            raise ConfigError(
+                f"unet: level {level} has {channels} channels, not a multiple of norm_groups={config.norm_groups}",
+                hint="choose model_channels as a multiple of norm_groups",
+            )
+        attends = 2**level in config.attention_downsamplings or level == top
+        if attends and channels % config.head_channels:
+            raise ConfigError(
+                f"unet: level {level} has {channels} channels, not a multiple of head_channels={config.head_channels}",
+                hint="choose head_channels that divide the channels of every level that attends",
+            )
