@@ -1,0 +1,115 @@
+"""How a model is trained: everything the training loop and the learners need beside the networks' own sizes.
+
+Defaults are the paper's (arXiv 2306.00914, section 4) and, where it is silent, latent diffusion's for CelebA-HQ.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from facecond.config.bounds import bounded
+
+
+class LearningRateSchedule(Enum):
+    """Learning rate after the warm-up, as a function of images seen."""
+
+    constant = "constant"
+    """Stays."""
+    cosine = "cosine"
+    """Falls along half a cosine to `learning_rate_floor` at the last image."""
+
+
+class Precision(Enum):
+    """Arithmetic of forward and backward passes; weights, averages and optimiser state are float32 always."""
+
+    auto = "auto"
+    """bfloat16 where the hardware has it, else float32."""
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainerConfig:
+    """The training loop."""
+
+    images: int = bounded(15_000_000, minimum=1)
+    """Images to learn from in all, rounded up to whole batches; the paper's 600 epochs of 25000."""
+    batch_size: int = bounded(48, minimum=1)
+    """Images per update of the weights, over all processes."""
+    micro_batch: int | None = bounded(None, minimum=1)
+    """Images per forward pass of one process; none = its whole share of the batch. Divides that share."""
+    learning_rate: float = bounded(9.6e-5, above=0.0)
+    """Learning rate after the warm-up."""
+    schedule: LearningRateSchedule = LearningRateSchedule.constant
+    """Learning rate over the images seen."""
+    learning_rate_floor: float = bounded(0.01, minimum=0.0, maximum=1.0)
+    """cosine: last learning rate as a share of `learning_rate`."""
+    warmup_images: int = bounded(0, minimum=0)
+    """Images over which the learning rate rises linearly from 0."""
+    weight_decay: float = bounded(0.01, minimum=0.0)
+    """AdamW's decoupled weight decay."""
+    beta1: float = bounded(0.9, minimum=0.0, maximum=0.9999)
+    """AdamW's decay of the mean gradient."""
+    beta2: float = bounded(0.999, minimum=0.0, maximum=0.999999)
+    """AdamW's decay of the mean squared gradient."""
+    clip_norm: float | None = bounded(None, above=0.0)
+    """L2 norm to which the gradient of all weights is clipped; none = never."""
+    ema_decay: float = bounded(0.9999, minimum=0.0, maximum=1.0)
+    """Decay of the averaged weights per update, reached through min(decay, (1 + n) / (10 + n))."""
+    precision: Precision = Precision.auto
+    """Arithmetic of forward and backward passes."""
+    compile: bool = False
+    """Compile the network with torch.compile (pays on a GPU)."""
+    flips: bool = True
+    """Learn from half of the images mirrored, with left and right parts exchanged."""
+    seed: int = bounded(0, minimum=0)
+    """Seed of the data order, flips, timesteps, noise and the initial weights."""
+    log_every: int = bounded(4_800, minimum=1)
+    """Images between lines of metrics.jsonl; also how often a GPU's losses are looked at."""
+    evaluate_every: int = bounded(240_000, minimum=1)
+    """Images between evaluations on the validation split (one more at the end)."""
+    evaluate_items: int = bounded(512, minimum=1)
+    """Validation items an evaluation looks at, at most."""
+    sample_grid: int = bounded(8, minimum=0)
+    """Faces on the sample grid of every evaluation; 0 = no grid."""
+    checkpoint_every: int = bounded(240_000, minimum=1)
+    """Images between checkpoints."""
+    checkpoint_minutes: float | None = bounded(15.0, above=0.0)
+    """Minutes between checkpoints, whichever comes first; none = by images alone."""
+    snapshot_every: int | None = bounded(None, minimum=1)
+    """Images between copies of the averaged weights that are kept for good, to compare them later; none = only the
+    last."""
+    stop_after_minutes: float | None = bounded(None, above=0.0)
+    """Write a checkpoint and leave after this time; the same command continues. None = run to the end."""
+    tensorboard: bool = True
+    """Write curves and grids for TensorBoard too."""
+
+
+@dataclass(kw_only=True, slots=True)
+class FirstStageTrainingConfig:
+    """What is particular to training the first stage."""
+
+    freeze_encoder: bool = False
+    """Keep encoder, quantiser and the convolutions around it as they are: the paper's decoder from scratch."""
+    quantise_after: float = bounded(0.0, minimum=0.0, maximum=1.0)
+    """Share of the training after which the quantiser is inserted, its codebook filled from encoder outputs."""
+    restart_every: int | None = bounded(None, minimum=1)
+    """Images between looks at the codebook; codes not used since the last look restart at encoder outputs. None =
+    never."""
+    restart_until: float = bounded(0.8, minimum=0.0, maximum=1.0)
+    """Share of the training after which codes restart no more, so that decoder and codebook settle."""
+    average: bool = False
+    """Keep averaged weights; the last weights are the better ones when codes restart."""
+
+
+@dataclass(kw_only=True, slots=True)
+class JudgeTrainingConfig:
+    """What is particular to training the face parser and the attribute classifier."""
+
+    class_weight_power: float = bounded(0.4, minimum=0.0, maximum=1.0)
+    """Parser: a class counts frequency^-power in the loss; 0 = all pixels count the same."""
+    blur: float = bounded(0.8, minimum=0.0)
+    """Largest deviation of the Gaussian blur laid over a training picture, pixels; judges must read decoded pictures."""
+    noise: float = bounded(0.04, minimum=0.0)
+    """Largest deviation of the noise laid over a training picture; pictures span -1 to 1."""
+    brightness: float = bounded(0.1, minimum=0.0)
+    """Largest shift of a training picture's brightness and change of its contrast, as a share of its range."""
