@@ -1,0 +1,1 @@
+"""Pictures, curves, tables and the page a person looks at."""

@@ -1,0 +1,1 @@
+"""Plans of what to draw, noise per image, and folders of generated images."""

@@ -1,0 +1,247 @@
+"""A folder of generated images: what it was made with, a record and a PNG per image, and all images as one array.
+
+    generation.json    format, version, count, image shape, made_with (weights, sampler, ...), about (versions, command)
+    records.jsonl      one line per image, in order once the folder is complete; records-RANK.jsonl while several write
+    images/NNNNNN.png  the pictures
+    images.npy         the same, uint8 (N, H, W, 3), for measuring without decoding; rebuilt from the PNGs when deleted
+    conditions/*.png   label maps that were used, in palette colours, named by content; *.npz for overlapping channels
+
+The record of an image is written after its pixels, so whatever has a record is whole. Format: docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facecond.errors import DataError
+from facecond.io.files import atomic_write, read_json, write_json
+from facecond.io.images import read_image, read_label_map, write_png
+from facecond.io.records import RecordWriter, read_records, write_records
+
+FORMAT = "facecond-generation"
+VERSION = 1
+
+
+class GenerationFolder:
+    """The files of one generation; several processes may hold one each on the same path, writing different images."""
+
+    def __init__(self, path: Path, *, made_with: Mapping[str, Any], about: Mapping[str, Any], count: int) -> None:
+        """Open the folder, or make it; DataError when it was made with something else than `made_with`."""
+        self.path = path
+        self._made_with = _plain(made_with)
+        self._about = _plain(about)
+        self.count = count
+        self._array: np.memmap[Any, np.dtype[np.uint8]] | None = None
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        if "generation.json" in names:
+            before = read_manifest(path)
+            self._refuse_other(before["made_with"])
+            self._about = before["about"]
+            self.count = max(count, before["count"])
+            if before["count"] < count:
+                self._write_manifest(before["image_shape"])
+        elif all(name.startswith(".generation.") for name in names):  # empty, or another process is just beginning it
+            self._write_manifest(None)
+        else:
+            raise DataError(
+                f"{path} holds other files and no generation.json", hint="choose a new or empty folder for the images"
+            )
+        (path / "images").mkdir(exist_ok=True)
+        self.records = {index: record for index, record in _all_records(path).items() if self._image(index).exists()}
+
+    def _refuse_other(self, before: Mapping[str, Any]) -> None:
+        there, asked = _flat(before), _flat(self._made_with)
+        for key in sorted(there.keys() | asked.keys()):
+            if there.get(key) != asked.get(key):
+                raise DataError(
+                    f"{self.path} was made with another {key}: {_short(there.get(key))} there,"
+                    f" {_short(asked.get(key))} asked for",
+                    hint="choose another folder, or repeat the settings in its generation.json",
+                )
+
+    def _write_manifest(self, image_shape: list[int] | None) -> None:
+        content = {
+            "format": FORMAT, "version": VERSION, "count": self.count, "image_shape": image_shape,
+            "made_with": self._made_with, "about": self._about,
+        }  # fmt: skip
+        write_json(self.path / "generation.json", content)
+
+    def _image(self, index: int) -> Path:
+        return self.path / "images" / f"{index:06d}.png"
+
+    def array(self, image_shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+        """Return images.npy, (count, H, W, 3) uint8 and writable; made or lengthened when needed.
+
+        DataError when the images of this folder have another shape.
+        """
+        if self._array is not None:
+            return self._array
+        path = self.path / "images.npy"
+        manifest = read_manifest(self.path)
+        known = manifest["image_shape"]
+        if known is not None and tuple(known) != image_shape:
+            raise DataError(f"{self.path} holds images of shape {tuple(known)}, these are {image_shape}")
+        if known is None:
+            self._write_manifest(list(image_shape))
+        shape = (self.count, *image_shape)
+        if not path.exists() and _make_array(path, shape):
+            for index in self.records:
+                _write_row(path, shape, index, self.read_png(index))
+        _lengthen_array(path, shape)
+        self._array = cast("np.memmap[Any, np.dtype[np.uint8]]", np.load(path, mmap_mode="r+"))
+        return self._array
+
+    def read_png(self, index: int) -> NDArray[np.uint8]:
+        """Return one image (H, W, 3) uint8 from its PNG."""
+        return read_image(self._image(index))
+
+    def write_image(self, index: int, image_HWC: NDArray[np.uint8]) -> None:
+        """Write one picture as PNG, whole or not at all."""
+        write_png(self._image(index), image_HWC)
+
+    def write_condition(self, labels: NDArray[Any], digest: str, palette: NDArray[np.uint8]) -> str:
+        """Keep a label map (palette PNG) or channels (npz), once per content; return its path in the folder."""
+        flat = labels.dtype == np.uint8
+        name = f"conditions/{digest[:16]}.{'png' if flat else 'npz'}"
+        target = self.path / name
+        if not target.exists():
+            with atomic_write(target) as temporary:
+                if flat:
+                    picture = Image.frombytes("P", labels.shape[::-1], np.ascontiguousarray(labels).tobytes())
+                    picture.putpalette(_full_palette(palette))
+                    picture.save(temporary)
+                else:
+                    content = io.BytesIO()
+                    np.savez_compressed(content, channels=np.packbits(labels, axis=-1), shape=np.array(labels.shape))
+                    temporary.write_bytes(content.getvalue())
+        return name
+
+    def append(self, records: Iterable[Mapping[str, Any]], rank: int, world_size: int) -> None:
+        """Write down images that are on disk."""
+        rows = [dict(record) for record in records]
+        name = "records.jsonl" if world_size == 1 else f"records-{rank:04d}.jsonl"
+        with RecordWriter(self.path / name) as writer:
+            for row in rows:
+                writer.write(row)
+        self.records.update({row["index"]: row for row in rows})
+
+
+def finish(path: Path) -> int:
+    """Merge the records of all processes into records.jsonl, sorted by index; return how many there are.
+
+    Call it in one process, when all have ended. Calling it again changes nothing.
+    """
+    records = _all_records(path)
+    write_records(path / "records.jsonl", [records[index] for index in sorted(records)])
+    for part in path.glob("records-*.jsonl"):
+        part.unlink()
+    return len(records)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return generation.json of a folder; DataError when there is none, or it is of another kind or version."""
+    content = read_json(path / "generation.json", hint="is this a folder made by facecond sample?")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"{path / 'generation.json'} is not a generation: expected format {FORMAT!r}")
+    if content.get("version") != VERSION:
+        raise DataError(f"{path / 'generation.json'} has version {content.get('version')!r}, expected {VERSION}")
+    return content
+
+
+def read_condition(folder: Path, record: Mapping[str, Any]) -> NDArray[Any] | None:
+    """Return the label map (uint8 HW) or channels (bool 18HW) an image was made with; None when it had none."""
+    name = record.get("labels")
+    if name is None:
+        return None
+    path = folder / name
+    try:
+        if path.suffix == ".png":
+            return read_label_map(path)
+        with np.load(path) as content:
+            shape = tuple(content["shape"])
+            return np.unpackbits(content["channels"], axis=-1, count=shape[-1]).astype(bool)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+def _all_records(path: Path) -> dict[int, dict[str, Any]]:
+    """All records by index; of two for one image the later counts (a picture that was deleted and made again)."""
+    found: dict[int, dict[str, Any]] = {}
+    for file in [path / "records.jsonl", *sorted(path.glob("records-*.jsonl"))]:
+        found.update({row["index"]: row for row in read_records(file)})
+    return found
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    # numpy pads the header so that the first axis can grow without moving the data.
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return content.getvalue()
+
+
+def _make_array(path: Path, shape: tuple[int, ...]) -> bool:
+    """Make an array of zeros unless it is there; whether it was made here. Several processes may try."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
+    with temporary.open("wb") as stream:
+        header = _header(shape)
+        stream.write(header)
+        stream.truncate(len(header) + int(np.prod(shape)))
+    try:
+        path.hardlink_to(temporary)  # unlike a rename, this fails when another process was first
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+
+
+def _lengthen_array(path: Path, shape: tuple[int, ...]) -> None:
+    """Give the array more rows in place when it has fewer than `shape` says."""
+    if np.load(path, mmap_mode="r").shape[0] >= shape[0]:
+        return
+    header = _header(shape)
+    with path.open("r+b") as stream:
+        stream.truncate(len(header) + int(np.prod(shape)))
+        stream.write(header)
+
+
+def _write_row(path: Path, shape: tuple[int, ...], index: int, image_HWC: NDArray[np.uint8]) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(len(_header(shape)) + index * image_HWC.size)
+        stream.write(image_HWC.tobytes())
+
+
+def _full_palette(palette: NDArray[np.uint8]) -> list[int]:
+    """256 colours: the classes, then greys; 255 (nothing said) is white."""
+    colours = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    colours[: len(palette)] = palette
+    return cast("list[int]", colours.reshape(-1).tolist())
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `value` as JSON gives it back, so that what is compared is what was written."""
+    return cast("dict[str, Any]", json.loads(json.dumps(value)))
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, dict):
+            flat.update(_flat(item, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = item
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 16 else text[:12] + "..."

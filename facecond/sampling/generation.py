@@ -1,0 +1,220 @@
+"""From a plan to a folder of images: batches, noise, records, continuing (the paper, section 4, "Sampling").
+
+Every image depends on the weights, its condition, its seed and the sampler, and on nothing else. What turns noise into
+pictures is passed in (`Render`): this room knows no network, no first stage and no sampler.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecond.errors import DataError
+from facecond.faces.labels import PALETTE
+from facecond.progress import bar
+from facecond.sampling.folder import GenerationFolder, finish, read_manifest
+from facecond.sampling.noise import StepNoise, start_noise
+from facecond.sampling.plans import Condition, Request
+from facecond.types import NoiseSource
+
+
+class Render(Protocol):
+    """Conditions and noise in, pictures out: network, sampler and first stage behind one call."""
+
+    def __call__(
+        self, labels: Tensor | None, attributes: Tensor | None, start_noise_BCHW: Tensor, noise_source: NoiseSource
+    ) -> NDArray[np.uint8]:
+        """Return pictures (B, H, W, 3) uint8.
+
+        `labels` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W); `attributes` int8 (B, 40) with
+        0 = not specified; both on the device of the noise; None when no image of the batch has any.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generation:
+    """A folder of images, opened for looking."""
+
+    folder: Path
+    images: NDArray[np.uint8]
+    """(N, H, W, 3), read from images.npy as needed; row = index of the image."""
+    records: tuple[dict[str, Any], ...]
+    """One per image, by index."""
+    made_with: dict[str, Any]
+
+
+def generate(
+    plan: Sequence[Request],
+    render: Render,
+    folder: Path,
+    *,
+    made_with: Mapping[str, Any],
+    latent_shape: tuple[int, int, int],
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    about: Mapping[str, Any] | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    description: str = "sampling",
+) -> int:
+    """Make the images of `plan` that `folder` does not hold yet; return how many were made here.
+
+    `made_with` says what the images depend on besides their requests; it holds at least "weights" (SHA-256) and
+    "sampler" (a mapping), and a folder made with anything else is refused. `about` is kept and not compared. Process
+    `rank` of `world_size` makes the requests at places rank, rank + world_size, ... of the plan; with several, call
+    `finish(folder)` in one of them when all have ended.
+
+    Raises DataError when the folder holds images made with something else, or from other seeds or conditions.
+    """
+    if missing := {"weights", "sampler"} - made_with.keys():
+        raise ValueError(f"made_with lacks {sorted(missing)}")
+    if len({request.index for request in plan}) != len(plan):
+        raise ValueError("two requests of the plan have the same index")
+    count = 1 + max((request.index for request in plan), default=-1)
+    store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count)
+    mine = plan[rank::world_size]
+    digests: dict[int, str | None] = {}
+    pending = []
+    for request in mine:
+        if request.index in store.records:
+            _refuse_other_request(request, store.records[request.index], folder, digests)
+        else:
+            pending.append(request)
+
+    def save(batch: Sequence[Request], images_BHWC: NDArray[np.uint8]) -> None:
+        array = store.array(images_BHWC.shape[1:])
+        for request, image_HWC in zip(batch, images_BHWC, strict=True):
+            array[request.index] = image_HWC
+        list(writers.map(store.write_image, [request.index for request in batch], images_BHWC))
+        array.flush()
+        store.append([_record(request, store, made_with["sampler"], digests) for request in batch], rank, world_size)
+        progress.update(len(batch))
+
+    with (
+        bar(description, len(mine), initial=len(mine) - len(pending)) as progress,
+        ThreadPoolExecutor(max_workers=4, thread_name_prefix="write-png") as writers,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="save-batch") as saver,
+    ):
+        saving: Future[None] | None = None
+        for batch in _batches(pending, batch_size):
+            images_BHWC = _render(batch, render, latent_shape, device)
+            if saving is not None:  # one batch is written while the next is made
+                saving.result()
+            saving = saver.submit(save, batch, images_BHWC)
+        if saving is not None:
+            saving.result()
+    if pending == [] and store.records:
+        store.array(store.read_png(next(iter(store.records))).shape)  # rebuild images.npy where it was deleted
+    if world_size == 1:
+        finish(folder)
+    return len(pending)
+
+
+def open_generation(folder: Path) -> Generation:
+    """Open a complete folder for looking and measuring; DataError, with the number missing, when it is not complete."""
+    manifest = read_manifest(folder)
+    store = GenerationFolder(folder, made_with=manifest["made_with"], about=manifest["about"], count=manifest["count"])
+    missing = manifest["count"] - len(store.records)
+    if missing or manifest["image_shape"] is None:
+        raise DataError(
+            f"{folder} lacks {missing} of {manifest['count']} images",
+            hint="run the command that made it again to continue",
+        )
+    store.array(tuple(manifest["image_shape"]))
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    records = tuple(store.records[index] for index in range(manifest["count"]))
+    return Generation(folder=folder, images=images, records=records, made_with=manifest["made_with"])
+
+
+def _batches(requests: Sequence[Request], batch_size: int) -> Iterator[list[Request]]:
+    """Batches of requests that say the same kind of things: their label maps and attributes can be stacked."""
+    kinds: dict[tuple[Any, ...], list[Request]] = {}
+    for request in requests:
+        labels = request.condition.labels
+        kind = (None if labels is None else (labels.dtype, labels.shape), request.condition.attributes is None)
+        kinds.setdefault(kind, []).append(request)
+    for group in kinds.values():
+        for first in range(0, len(group), batch_size):
+            yield group[first : first + batch_size]
+
+
+def _render(
+    batch: Sequence[Request], render: Render, latent_shape: tuple[int, int, int], device: torch.device | str
+) -> NDArray[np.uint8]:
+    seeds = [request.seed for request in batch]
+    labels = _stack([request.condition.labels for request in batch], device)
+    attributes = _stack([request.condition.attributes for request in batch], device)
+    with StepNoise(seeds, latent_shape, device) as noise_source:
+        images_BHWC = render(labels, attributes, start_noise(seeds, latent_shape, device), noise_source)
+    if images_BHWC.dtype != np.uint8 or images_BHWC.ndim != 4 or images_BHWC.shape[::3] != (len(batch), 3):
+        raise ValueError(
+            f"render gave {images_BHWC.dtype} {images_BHWC.shape}, expected uint8 (B, H, W, 3) with B = {len(batch)}"
+        )
+    return images_BHWC
+
+
+def _stack(values: Sequence[NDArray[Any] | None], device: torch.device | str) -> Tensor | None:
+    known = [value for value in values if value is not None]
+    return torch.from_numpy(np.stack(known)).to(device) if known else None
+
+
+def _digest(condition: Condition, digests: dict[int, str | None]) -> str | None:
+    """SHA-256 of the label map's kind, shape and values; worked out once per array."""
+    labels = condition.labels
+    if labels is None:
+        return None
+    if id(condition) not in digests:
+        digest = hashlib.sha256(f"{labels.dtype}{labels.shape}".encode())
+        digest.update(np.ascontiguousarray(labels).tobytes())
+        digests[id(condition)] = digest.hexdigest()
+    return digests[id(condition)]
+
+
+def _signs(attributes: NDArray[np.int8] | None) -> str | None:
+    """The 40 attributes as forty characters +, - and 0, in CelebA's order."""
+    return None if attributes is None else "".join("-0+"[int(value) + 1] for value in attributes)
+
+
+def _record(request: Request, store: GenerationFolder, sampler: Any, digests: dict[int, str | None]) -> dict[str, Any]:
+    condition = request.condition
+    digest = _digest(condition, digests)
+    return {
+        "index": request.index,
+        "seed": request.seed,
+        "source": condition.source,
+        "condition": dict(condition.description),
+        "labels": store.write_condition(condition.labels, digest, PALETTE)
+        if condition.labels is not None and digest is not None
+        else None,
+        "labels_sha256": digest,
+        "attributes": _signs(condition.attributes),
+        "place": dict(request.place),
+        "sampler": sampler,
+    }
+
+
+def _refuse_other_request(
+    request: Request, record: Mapping[str, Any], folder: Path, digests: dict[int, str | None]
+) -> None:
+    asked = {
+        "seed": request.seed,
+        "label map": _digest(request.condition, digests),
+        "attributes": _signs(request.condition.attributes),
+    }
+    there = {"seed": record["seed"], "label map": record["labels_sha256"], "attributes": record["attributes"]}
+    for name, value in asked.items():
+        if there[name] != value:
+            raise DataError(
+                f"{folder}: image {request.index} was made from another {name} than is asked for now",
+                hint="choose another folder, or the seed and conditions it was made with",
+            )
