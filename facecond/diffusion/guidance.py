@@ -4,10 +4,12 @@ With contexts c_0 (nothing), c_1 (the mask), c_2 (the mask and the attributes) a
 
     eps = eps(c_0) + w_1 [eps(c_1) - eps(c_0)] + w_2 [eps(c_2) - eps(c_1)]
 
-With w_1 = w_2 this is classifier-free guidance (Ho and Salimans 2022, equation 6, in the form 1 + w), with all weights 1
-it is the plain model. Contexts whose share in the sum is zero are not evaluated; the others are evaluated as one batch.
+With w_1 = w_2 this is classifier-free guidance (Ho and Salimans 2022, equation 6, whose w is ours less 1), with all
+weights 1 it is the plain model. Contexts whose share in the sum is zero are not evaluated; the others are evaluated as
+one batch.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,14 +31,14 @@ class Guided(NamedTuple):
 def shares_of(weights: Sequence[float]) -> list[float]:
     """Return the coefficient of each eps(c_i), i = 0..n, in the chain with weights w_1..w_n; they add up to 1."""
     chain = [1.0, *weights, 0.0]
-    return [here - after for here, after in zip(chain[:-1], chain[1:], strict=True)]
+    return [here - after for here, after in itertools.pairwise(chain)]
 
 
 def stack(contexts: Sequence[Context], weights: Sequence[float]) -> Guided:
     """Return the contexts of the chain that count, joined along the batch, with their shares.
 
-    `contexts` goes from the one that says least to the one that says all; `weights` has one entry fewer. Raises ValueError
-    when the numbers do not fit.
+    `contexts` goes from the one that says least to the one that says all; `weights` has one entry fewer. Raises
+    ValueError when the numbers do not fit.
     """
     if len(contexts) != len(weights) + 1:
         raise ValueError(f"{len(weights)} guidance weights need {len(weights) + 1} contexts, got {len(contexts)}")
@@ -46,7 +48,7 @@ def stack(contexts: Sequence[Context], weights: Sequence[float]) -> Guided:
 
 
 def guide_stacked(predict_noise: PredictNoise, guided: Guided) -> PredictNoise:
-    """Return a `predict_noise` that evaluates `guided` in one call and sums by shares; its own `context` is not looked at.
+    """Return a `predict_noise` that evaluates `guided` in one call and sums by shares; it ignores its own `context`.
 
     `predict_noise` may have cached the keys and values of `guided.context`.
     """

@@ -17,10 +17,10 @@ def noise_loss(
     schedule: Schedule,
     weighting: WeightingConfig,
 ) -> tuple[Tensor, Tensor]:
-    """Return (loss, errors_B): mean over items of w(t) * mean_CHW (eps - eps_theta(z_t, t))^2, and the unweighted errors.
+    """Return (loss, errors_B): the mean over items of w(t) mean_CHW (eps - eps_theta(z_t, t))^2, and the unweighted errors.
 
-    `z0_BCHW` and `noise_BCHW` are float32, `t_B` int64 in 0..T-1. The squared error is taken in float32 whatever precision
-    the network answers in. `errors_B` is detached: it is for watching (validation by SNR), not for learning.
+    `z0_BCHW` and `noise_BCHW` are float32, `t_B` int64 in 0..T-1. The squared error is taken in float32 whatever
+    precision the network answers in. `errors_B` is detached: it is for watching (validation by SNR), not for learning.
     """
     z_BCHW = schedule.add_noise(z0_BCHW, noise_BCHW, t_B)
     predicted_BCHW = predict_noise(z_BCHW, t_B, context)

@@ -1,9 +1,10 @@
 """From noise to latents: DDIM (the paper's sampler) and DPM-Solver++ 2M (the fast one).
 
 A sampler is a function of (predict_noise, noise, schedule, its options, a source of noise). It knows no network, no
-condition and no file. All coefficients are computed in float64 before the first step; the loop only multiplies and adds.
+condition and no file. All coefficients are computed in float64 before the first step; the loop multiplies and adds.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -37,8 +38,8 @@ class SampleLatents(Protocol):
     ) -> Tensor:
         """Return latents in the shape and precision of `noise_BCHW` (standard normal, float).
 
-        `steps` evaluations of `predict_noise`, 1..T; `eta` >= 0 scales the noise added in each step, which `noise_source`
-        gives (not asked when eta is 0). Raises ConfigError for a number of steps that is out of range.
+        `steps` evaluations of `predict_noise`, 1..T; `eta` >= 0 scales the noise added in each step, which
+        `noise_source` gives (not asked when eta is 0). Raises ConfigError for a number of steps that is out of range.
         """
         ...
 
@@ -53,7 +54,10 @@ class DDIMStep(NamedTuple):
 
 
 class DPMStep(NamedTuple):
-    """z <- scale * z + now * x0 + before * (x0 of the step before) + sigma * fresh noise; x0 = x0_scale * z + x0_noise * eps."""
+    """z <- scale * z + now * x0 + before * (x0 of the step before) + sigma * fresh noise.
+
+    x0 = x0_scale * z + x0_noise * eps is the prediction of the clean latents, with eps predicted at `timestep`.
+    """
 
     timestep: int
     x0_scale: float
@@ -88,7 +92,7 @@ def ddim_plan(schedule: Schedule, steps: int, eta: float) -> list[DDIMStep]:
         here, there = abar[t], abar[before]
         sigma = eta * math.sqrt((1 - there) / (1 - here) * (1 - here / there))
         if sigma**2 > 1 - there:
-            raise ConfigError(f"sampler.eta={eta:g} adds more noise than a step can hold", hint="eta lies between 0 and 1")
+            raise ConfigError(f"sampler.eta={eta:g} adds more noise than a step can hold", hint="expected 0 to 1")
         scale = math.sqrt(there / here)
         noise_scale = math.sqrt(1 - there - sigma**2) - scale * math.sqrt(1 - here)
         plan.append(DDIMStep(t, scale, noise_scale, sigma))
@@ -151,7 +155,7 @@ def dpmpp_plan(schedule: Schedule, steps: int, eta: float) -> list[DPMStep]:
     levels = dpmpp_timesteps(schedule, steps)
     plan = []
     h_before = 0.0
-    for t, then in zip(levels[:-1], levels[1:], strict=True):
+    for t, then in itertools.pairwise(levels):
         alpha, sigma = math.sqrt(abar[t]), math.sqrt(1 - abar[t])
         alpha_then, sigma_then = math.sqrt(abar[then]), math.sqrt(1 - abar[then])
         h = math.log(alpha_then / sigma_then) - math.log(alpha / sigma)
@@ -212,7 +216,7 @@ def _check_steps(steps: int, timesteps: int) -> None:
 
 def _source(noise_source: NoiseSource | None, eta: float) -> NoiseSource:
     if eta < 0:
-        raise ConfigError(f"sampler.eta={eta:g} is negative", hint="eta lies between 0 and 1")
+        raise ConfigError(f"sampler.eta={eta:g} is negative", hint="expected 0 to 1")
     if noise_source is not None:
         return noise_source
     if eta > 0:

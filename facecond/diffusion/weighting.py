@@ -12,7 +12,7 @@ from facecond.config.diffusion import Weighting, WeightingConfig
 
 
 def weights(config: WeightingConfig, snr_B: Tensor) -> Tensor:
-    """Return the weight of each item, (B,) in the precision of `snr_B`, at signal-to-noise ratios `snr_B` (float, > 0)."""
+    """Return the weights, (B,) in the precision of `snr_B`, at signal-to-noise ratios `snr_B` (float, above 0)."""
     return WEIGHTINGS[config.name](config, snr_B)
 
 

@@ -1,0 +1,1 @@
+"""Changes made to conditions: parts exchanged between faces."""
