@@ -1,16 +1,6 @@
-"""What `facecond train` can train: four kinds of model, one configuration class each."""
+"""The base of what `facecond train` can train (`facecond.config.models` lists the kinds)."""
 
 from dataclasses import dataclass
-from enum import Enum
-
-
-class ModelKind(Enum):
-    """The learner a model belongs to."""
-
-    diffusion = "diffusion"
-    vq = "vq"
-    parser = "parser"
-    classifier = "classifier"
 
 
 @dataclass(kw_only=True, slots=True)

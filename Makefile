@@ -1,0 +1,38 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and make; they do the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: demo test check format bench clean setup
+
+setup: $(VENV)/.synced
+
+# uv reads uv.lock, so that everyone gets the same versions; it comes from the registry like any other package.
+$(VENV)/.synced: uv.lock pyproject.toml setup.cfg
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv sync --frozen --inexact --quiet
+	touch $@
+
+demo: setup
+	$(BIN)/facecond demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,105 @@
+"""Shell completion of overrides: `mo` -> `model=`, `model=` -> `multicond`, `trainer.b` -> `trainer.batch_size=`.
+
+bash splits words at '=', so what it hands over after `model=` is only the part behind it; zsh and fish hand over the whole word.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import typer
+
+from facecond.config.catalogue import groups_of, options_of
+from facecond.config.commands import COMMANDS
+from facecond.config.models import MODELS
+
+METRICS = ("miou", "accuracy", "attributes", "reconstruction")
+
+
+def commands(incomplete: str) -> list[str]:
+    """Names of commands, as `facecond config show` takes them."""
+    return [name.replace(" ", "-") for name in COMMANDS if name.replace(" ", "-").startswith(incomplete)]
+
+
+def overrides(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Groups, options and keys that begin with what is typed."""
+    command = _command(ctx)
+    if command not in COMMANDS:
+        return []
+    word = _whole_word(incomplete)
+    prefix = "" if word == incomplete else word[: len(word) - len(incomplete)]
+    key, equals, value = word.partition("=")
+    groups = groups_of(command)
+    if equals:
+        options = list(options_of(key)) if key in groups else _values(command, key)
+        found = [f"{key}={option}" for option in options if option.startswith(value)]
+    else:
+        found = [f"{name}=" for name in [*groups, *_keys(command)] if name.startswith(word)]
+    return [item[len(prefix) :] for item in dict.fromkeys(found)]
+
+
+def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of measures, then overrides."""
+    named = [metric for metric in METRICS if "=" not in incomplete and metric.startswith(incomplete)]
+    return named + overrides(ctx, incomplete)
+
+
+def _command(ctx: typer.Context) -> str:
+    names = ctx.command_path.split()[1:]
+    if names[:2] == ["config", "show"]:
+        return str(ctx.params.get("command") or "").replace("data-", "data ")
+    return " ".join(names)
+
+
+def _whole_word(incomplete: str) -> str:
+    """The word under the cursor including what stands before '=', whatever the shell made of it."""
+    line = os.environ.get("COMP_WORDS", "")
+    last = line.split()[-1] if line.split() and not line.endswith((" ", "\n")) else ""
+    if "=" in last and last.endswith(incomplete) and "=" not in incomplete:
+        return last
+    parts = line.split()
+    if len(parts) >= 2 and parts[-1] == "=" and not incomplete:
+        return f"{parts[-2]}="
+    if len(parts) >= 3 and parts[-2] == "=" and parts[-1] == incomplete:
+        return f"{parts[-3]}={incomplete}"
+    return incomplete
+
+
+def _keys(command: str) -> list[str]:
+    keys = []
+    for field in dataclasses.fields(COMMANDS[command]):
+        if field.name == "model":
+            keys += [key for kind in MODELS.values() for key in _flatten(kind, "model.")]
+        elif dataclasses.is_dataclass(field.type):
+            keys += list(_flatten(field.type, f"{field.name}."))
+        else:
+            keys.append(field.name)
+    return keys
+
+
+def _flatten(schema: Any, prefix: str) -> Iterator[str]:
+    for field in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(field.type):
+            yield from _flatten(field.type, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+def _values(command: str, key: str) -> list[str]:
+    """Values of a key that chooses from a few names, or is true or false."""
+    schemas = list(MODELS.values()) if key.startswith("model.") else [COMMANDS[command]]
+    names = key.split(".")[1 if key.startswith("model.") else 0 :]
+    for schema in schemas:
+        kind: Any = schema
+        for name in names:
+            fields = (
+                {field.name: field.type for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else {}
+            )
+            kind = fields.get(name)
+        if kind is bool:
+            return ["true", "false"]
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return [member.name for member in kind]
+    return []

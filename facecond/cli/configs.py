@@ -1,0 +1,42 @@
+"""`facecond config list` and `facecond config show`."""
+
+import sys
+from collections.abc import Sequence
+
+from facecond.cli.show import print_configuration, print_json, print_table
+from facecond.config.catalogue import groups_of, options_of
+from facecond.config.commands import COMMANDS
+from facecond.errors import ConfigError, nearest
+
+
+def print_list(*, as_json: bool) -> None:
+    """Print the commands, their groups and the options of every group."""
+    groups = list(dict.fromkeys(group for command in COMMANDS for group in groups_of(command)))
+    if as_json:
+        print_json(
+            {
+                "commands": {command: groups_of(command) for command in COMMANDS},
+                "groups": {group: options_of(group) for group in groups},
+            }
+        )
+        return
+    print_table("Commands and their groups", [(c, " ".join(groups_of(c)) or "-") for c in COMMANDS])
+    for group in groups:
+        print_table(f"{group}=", list(options_of(group).items()))
+
+
+def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> None:
+    """Print the configuration of `command`; "data-pack" and "data pack" are the same."""
+    from facecond.config.compose import compose
+
+    name = command.replace("data-", "data ").replace("swap_masks", "swap-masks")
+    words = list(overrides)
+    if name == "data" and words and f"data {words[0]}" in COMMANDS:
+        name = f"data {words.pop(0)}"
+    if name not in COMMANDS:
+        raise ConfigError(
+            f"{command!r} is not a command with a configuration",
+            hint=nearest(command, [c.replace(" ", "-") for c in COMMANDS]),
+        )
+    print_configuration(compose(name, words), as_json=as_json)
+    sys.stdout.flush()

@@ -1,0 +1,94 @@
+"""From flags and overrides to a finished command: compose, choose defaults, run, show. One path for every command."""
+
+import importlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from facecond.cli.show import print_configuration, print_json, print_result, start_log
+from facecond.errors import ConfigError
+
+MODULES = {
+    "data pack": "facecond.commands.data_pack",
+    "data draw": "facecond.commands.data_draw",
+    "data inspect": "facecond.commands.data_inspect",
+    "train": "facecond.commands.train",
+    "encode": "facecond.commands.encode",
+    "sample": "facecond.commands.sample",
+    "eval": "facecond.commands.eval",
+    "swap-masks": "facecond.commands.swap_masks",
+    "demo": "facecond.commands.demo",
+}
+"""Module of each command; it has `prepare(overrides) -> Prepared` where defaults are found on disk, and `run(prepared) -> Result`."""
+
+
+def execute(
+    command: str,
+    overrides: Sequence[str] | None,
+    flags: Mapping[str, Any] | None = None,
+    *,
+    json: bool = False,
+    dry_run: bool = False,
+    multirun: bool = False,
+) -> None:
+    """Run `command` and print what it made.
+
+    Args:
+        command: a key of `MODULES`.
+        overrides: words as typed.
+        flags: values of named flags by the key they stand for; None = not given.
+        json: print the result as JSON on standard output.
+        dry_run: print the checked configuration and stop.
+        multirun: expand sweeps and run once for each combination.
+
+    Raises:
+        ConfigError: for a key given both as flag and as override, and whatever composing refuses.
+    """
+    start_log()
+    words = [*(overrides or []), *_flag_overrides(overrides or [], flags or {})]
+    rounds = [words]
+    if multirun:
+        from facecond.config.sweep import expand
+
+        rounds = expand(words)
+    module = importlib.import_module(MODULES[command])
+    prepared = [module.prepare(words) for words in rounds]
+    if len({item.name for item in prepared}) < len(prepared):
+        prepared = [
+            module.prepare([*words, f"name={item.name}-{i}"])
+            for i, (words, item) in enumerate(zip(rounds, prepared, strict=True))
+        ]
+    results = []
+    for i, item in enumerate(prepared):
+        if len(prepared) > 1:
+            logging.getLogger("facecond").info("run %d of %d: %s", i + 1, len(prepared), " ".join(rounds[i]))
+        if dry_run:
+            print_configuration(item.composed, as_json=json)
+            continue
+        result = module.run(item)
+        results.append(result.as_dict())
+        if not json:
+            print_result(result)
+    if json and not dry_run:
+        print_json(results[0] if len(results) == 1 else results)
+
+
+def _flag_overrides(overrides: Sequence[str], flags: Mapping[str, Any]) -> list[str]:
+    given = {word.partition("=")[0] for word in overrides}
+    words = []
+    for key, value in flags.items():
+        if value is None:
+            continue
+        if key in given:
+            raise ConfigError(f"{key} is given twice, as a flag and as an override", hint="give it once")
+        words.append(f"{key}={_quoted(value)}")
+    return words
+
+
+def _quoted(value: Any) -> str:
+    """Text that Hydra's grammar would take apart goes in quotes; lists are passed as they are."""
+    text = str(value)
+    if isinstance(value, str) and not text.startswith("["):
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return text

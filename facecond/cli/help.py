@@ -1,0 +1,56 @@
+"""What stands below each `--help`: the config groups of the command and examples that run as they are."""
+
+from facecond.config.catalogue import groups_of, options_of
+from facecond.config.commands import COMMANDS
+
+EXAMPLES: dict[str | None, tuple[str, ...]] = {
+    None: (
+        "facecond demo",
+        "facecond train model=multicond",
+        "facecond sample --eta 1.0",
+        "facecond eval miou accuracy attributes",
+        "facecond swap-masks",
+    ),
+    "data": ("facecond data draw --count 256", "facecond data inspect"),
+    "config": ("facecond config list", "facecond config show train model=mask size=paper"),
+    "data pack": (
+        "facecond data pack data=celebamask_hq data.root=CelebAMask-HQ",
+        "facecond data pack data=label_maps data.root=pairs resolution=128",
+    ),
+    "data draw": ("facecond data draw --count 256", "facecond data draw --count 20 layout=release resolution=256"),
+    "data inspect": ("facecond data inspect", "facecond data inspect drawn-64 sheet=24 --json"),
+    "train": (
+        "facecond train model=vq debug=quick",
+        "facecond train model=multicond debug=quick",
+        "facecond train model=multicond experiment=paper --dry-run",
+        "facecond train -m model=attr,mask debug=quick --dry-run",
+    ),
+    "encode": ("facecond encode", "facecond encode flips=false"),
+    "sample": (
+        "facecond sample --eta 1.0 --steps 10",
+        "facecond sample --attr +Smiling,-Male,Eyeglasses --count 4 sampler=dpmpp",
+        "facecond sample grid=attributes 'attribute_sets=[+Eyeglasses,+Smiling]' guidance.attributes=2 --steps 10",
+    ),
+    "eval": ("facecond eval miou accuracy attributes", "facecond eval miou --count 16 --steps 10 --json"),
+    "swap-masks": ("facecond swap-masks --steps 10", "facecond swap-masks --parts hair,nose --pairs 3:7 --steps 10"),
+    "demo": ("facecond demo", "facecond demo minutes=5"),
+    "config list": ("facecond config list", "facecond config list --json"),
+    "config show": ("facecond config show train", "facecond config show sample sampler=dpmpp"),
+}
+"""Commands a person can copy; those that need data work after `facecond demo`. A test runs them."""
+
+
+def epilog(command: str | None) -> str:
+    """Return the text below the help of `command` (None = the program itself)."""
+    lines = []
+    if command in COMMANDS:
+        for group, default in groups_of(command).items():
+            marked = [f"[bold]{option}[/bold]" if option == default else option for option in options_of(group)]
+            lines.append(f"[dim]{group}=[/dim] {' '.join(marked)}")
+        if lines:
+            lines = ["[bold]Config groups[/bold]", *lines]
+        lines.append(f"All keys: facecond config show {command.replace(' ', '-') if command else ''}".rstrip())
+        lines.append(" ")
+    lines.append("[bold]Examples[/bold]")
+    lines.extend(f"$ {example}".replace("[+", "\\[+") for example in EXAMPLES[command])
+    return "\n".join(lines)

@@ -1,0 +1,288 @@
+"""`facecond`: what a person types. Signatures, help and examples; the work is in `facecond.commands`.
+
+Every command takes Hydra overrides (`group=option`, `key.path=value`) as positional words; a few named flags are shorthand for
+overrides. Nothing heavy is imported before a command has been understood and its configuration checked.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from facecond.cli import complete
+from facecond.cli.execute import execute
+from facecond.cli.help import epilog
+from facecond.cli.show import print_error
+from facecond.errors import ConfigError, FacecondError
+
+app = typer.Typer(
+    name="facecond",
+    help="Make faces you can steer: by 40 attributes, by a map of the parts of a face, or by both.",
+    epilog=epilog(None),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(
+    help="Prepare face data: pack a data set, draw faces, look inside a pack.",
+    no_args_is_help=True,
+    epilog=epilog("data"),
+    rich_markup_mode="rich",
+)
+config = typer.Typer(
+    help="See what can be configured.", no_args_is_help=True, epilog=epilog("config"), rich_markup_mode="rich"
+)
+app.add_typer(data, name="data")
+app.add_typer(config, name="config")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[OVERRIDES]...",
+        help="group=option or key.path=value, as many as you like.",
+        autocompletion=complete.overrides,
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and print the configuration, run nothing.")]
+Multirun = Annotated[
+    bool, typer.Option("-m", "--multirun", help="Run once for each combination of values: model=attr,mask.")
+]
+Run = Annotated[str | None, typer.Option(help="Run to use; the latest when not named (run=).", show_default=False)]
+Pack = Annotated[str | None, typer.Option(help="Pack to use; the latest when not named (pack=).", show_default=False)]
+Eta = Annotated[
+    float | None, typer.Option(help="0 = deterministic, 1 = stochastic DDIM (sampler.eta=).", show_default=False)
+]
+Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000 (sampler.steps=).", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Seed of the starting noise (seed=).", show_default=False)]
+Count = Annotated[
+    int | None, typer.Option("--count", "-n", help="How many conditions, or pairs (count=).", show_default=False)
+]
+Parts = Annotated[
+    str | None, typer.Option(help="Parts to exchange, for example hair,nose (parts=).", show_default=False)
+]
+Pairs = Annotated[str | None, typer.Option(help="Validation items, for example 3:17,5:8 (pairs=).", show_default=False)]
+Attr = Annotated[
+    str | None, typer.Option(help="Attributes, for example +Smiling,-Male,Eyeglasses (attr=).", show_default=False)
+]
+Mask = Annotated[str | None, typer.Option(help="Label map (PNG) as the condition (mask=).", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Make faces you can steer: by 40 attributes, by a map of the parts of a face, or by both."""
+    if version:
+        from facecond import __version__
+
+        typer.echo(f"facecond {__version__}")
+        raise typer.Exit
+
+
+@data.command("pack", epilog=epilog("data pack"))
+def data_pack(
+    overrides: Overrides = None, json: AsJson = False, dry_run: DryRun = False, multirun: Multirun = False
+) -> None:
+    """Turn a data set of pictures and label maps into a pack: one folder of arrays, checked and hashed."""
+    execute("data pack", overrides, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@data.command("draw", epilog=epilog("data draw"))
+def data_draw(
+    overrides: Overrides = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the faces (data.seed=).", show_default=False)] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", help="How many faces (data.count=).", show_default=False)
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Draw faces by program, with exact label maps and attributes: the data set that needs no download."""
+    execute(
+        "data draw", overrides, {"data.seed": seed, "data.count": count}, json=json, dry_run=dry_run, multirun=multirun
+    )
+
+
+@data.command("inspect", epilog=epilog("data inspect"))
+def data_inspect(
+    pack: Annotated[str | None, typer.Argument(help="Pack; the latest when not named.", show_default=False)] = None,
+    overrides: Overrides = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Count what is in a pack, list suspicious items and draw a contact sheet."""
+    words = list(overrides or [])
+    if pack is not None and "=" in pack:
+        words, pack = [pack, *words], None
+    execute("data inspect", words, {"pack": pack}, json=json, dry_run=dry_run)
+
+
+@app.command("train", epilog=epilog("train"))
+def train(
+    overrides: Overrides = None,
+    pack: Pack = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Train a model: uncond, attr, mask, mask_pooled, multicond; vq (first stage); parser, classifier (judges).
+
+    Running the same command again continues where it stopped.
+    """
+    execute("train", overrides, {"pack": pack}, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("encode", epilog=epilog("encode"))
+def encode(
+    overrides: Overrides = None,
+    pack: Pack = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Write the latents of a pack's pictures into the pack, once."""
+    execute("encode", overrides, {"pack": pack}, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("sample", epilog=epilog("sample"))
+def sample(
+    overrides: Overrides = None,
+    run: Run = None,
+    attr: Attr = None,
+    mask: Mask = None,
+    eta: Eta = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    count: Count = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Sample faces that obey attributes, a label map, or the conditions of validation items."""
+    flags = {
+        "run": run,
+        "attr": attr,
+        "mask": mask,
+        "sampler.eta": eta,
+        "sampler.steps": steps,
+        "seed": seed,
+        "count": count,
+    }
+    execute("sample", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("eval", epilog=epilog("eval"))
+def evaluate(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="METRICS... [OVERRIDES]...",
+            help="miou, accuracy, attributes, reconstruction; then overrides.",
+            autocompletion=complete.metrics_and_overrides,
+            show_default=False,
+        ),
+    ] = None,
+    run: Run = None,
+    eta: Eta = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    count: Count = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Measure how well samples obey their conditions, beside the ceiling and the floor."""
+    metrics = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    named = f"[{','.join(metrics)}]" if metrics else None
+    flags = {"metrics": named, "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count}
+    execute("eval", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("swap-masks", epilog=epilog("swap-masks"))
+def swap_masks(
+    overrides: Overrides = None,
+    parts: Parts = None,
+    pairs: Pairs = None,
+    run: Run = None,
+    eta: Eta = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    count: Count = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Exchange parts of the masks of two people and sample both mixed masks."""
+    flags = {
+        "parts": f"[{parts}]" if parts else None,
+        "pairs": "[" + ",".join(f"'{pair}'" for pair in pairs.split(",")) + "]" if pairs else None,
+        "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count,
+    }  # fmt: skip
+    execute("swap-masks", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("demo", epilog=epilog("demo"))
+def demo(
+    overrides: Overrides = None,
+    minutes: Annotated[float | None, typer.Option(help="Time to plan for (minutes=).", show_default=False)] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Go the whole path on drawn faces, from data to measured control, and write one page about it."""
+    execute("demo", overrides, {"minutes": minutes}, json=json, dry_run=dry_run)
+
+
+@config.command("list", epilog=epilog("config list"))
+def config_list(json: AsJson = False) -> None:
+    """List the commands, the config groups and their options."""
+    from facecond.cli.configs import print_list
+
+    print_list(as_json=json)
+
+
+@config.command("show", epilog=epilog("config show"))
+def config_show(
+    command: Annotated[str, typer.Argument(help="Command, for example train.", autocompletion=complete.commands)],
+    overrides: Overrides = None,
+    json: AsJson = False,
+) -> None:
+    """Print the whole configuration of a command as YAML, with every default."""
+    from facecond.cli.configs import print_config
+
+    print_config(command, overrides or [], as_json=json)
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one line on standard error and exit status 2."""
+    try:
+        status = app(standalone_mode=False)
+    except FacecondError as error:
+        if os.environ.get("FACECOND_DEBUG"):
+            raise
+        print_error(error)
+        status = error.exit_status
+    except typer.TyperException as error:
+        status = _usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    sys.exit(status or 0)
+
+
+def _usage(error: typer.TyperException) -> int:
+    """A wrong flag or command, in one line with the nearest valid name."""
+    message = error.format_message().rstrip(".")
+    near = getattr(error, "possibilities", None)
+    where = getattr(getattr(error, "ctx", None), "command_path", "facecond") or "facecond"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"see: {where} --help"
+    print_error(ConfigError(message, hint=None if "mean" in message else hint))
+    return 2
+
+
+if __name__ == "__main__":
+    main()

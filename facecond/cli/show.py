@@ -1,0 +1,93 @@
+"""What a person sees: results as tables on standard output, errors and the log on standard error."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+from facecond.errors import FacecondError
+
+if TYPE_CHECKING:
+    from facecond.commands.result import Result
+    from facecond.config.compose import Composed
+
+_out = Console(soft_wrap=True)
+_err = Console(stderr=True, soft_wrap=True)
+
+
+def start_log() -> None:
+    """Send what commands say about their work to standard error."""
+    log = logging.getLogger("facecond")
+    if not log.handlers:
+        log.addHandler(
+            RichHandler(
+                console=_err, show_path=False, show_level=False, omit_repeated_times=True, log_time_format="%H:%M:%S"
+            )
+        )
+        log.setLevel(logging.INFO)
+        log.propagate = False
+
+
+def print_error(error: FacecondError) -> None:
+    """One line on standard error."""
+    _err.print(f"[bold red]facecond:[/] {escape(str(error))}", highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, and nothing else there."""
+    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+
+
+def print_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Two columns: a name and what it means."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, meaning in rows:
+        table.add_row(escape(name), escape(meaning))
+    _out.print(table)
+    _out.print()
+
+
+def print_configuration(composed: "Composed", *, as_json: bool) -> None:
+    """A composed configuration as YAML or JSON."""
+    if as_json:
+        print_json({"command": composed.command, "choices": composed.choices, "config": composed.as_dict()})
+        return
+    chosen = " ".join(f"{group}={option}" for group, option in composed.choices.items())
+    sys.stdout.write(f"# facecond {composed.command} {chosen}".rstrip() + "\n" + composed.as_yaml())
+
+
+def print_result(result: "Result") -> None:
+    """Figures with ceiling, floor and count; facts; what was made; what one could type next."""
+    if result.facts:
+        print_table("", [(name, _number(value)) for name, value in result.facts.items()])
+    if result.figures:
+        table = Table(box=None, padding=(0, 2, 0, 2))
+        for heading in ("measure", "value", "±", "ceiling", "floor", "count"):
+            table.add_column(heading, justify="left" if heading == "measure" else "right", no_wrap=True)
+        for figure in result.figures:
+            table.add_row(
+                escape(figure.heading), f"[bold]{_number(figure.value)}[/]", _number(figure.spread),
+                _number(figure.ceiling), _number(figure.floor), str(figure.count),
+            )  # fmt: skip
+        _out.print(table)
+        _out.print()
+    if result.made:
+        print_table("Made", [(name, str(path)) for name, path in result.made.items()])
+    if result.next:
+        print_table("Next", [("$", line) for line in result.next])
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) >= 100 else f"{value:.3f}"
+    return str(value)

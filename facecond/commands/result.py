@@ -1,0 +1,36 @@
+"""What a command gives back: values that the command line prints and scripts read as JSON."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facecond.io.results import Figure
+
+
+@dataclass(kw_only=True, slots=True)
+class Result:
+    """The outcome of one command."""
+
+    command: str
+    used: dict[str, str] = field(default_factory=dict)
+    """What was used and why, by what it is: {"pack": "outputs/packs/drawn-64 (the latest)"}."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Single values: counts, durations, losses."""
+    figures: list[Figure] = field(default_factory=list)
+    """Measured numbers with ceilings and floors."""
+    made: dict[str, Path] = field(default_factory=dict)
+    """Files and folders that now exist."""
+    next: list[str] = field(default_factory=list)
+    """Commands that make sense now."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "command": self.command,
+            "used": self.used,
+            "facts": self.facts,
+            "figures": [dataclasses.asdict(figure) for figure in self.figures],
+            "made": {name: str(path) for name, path in self.made.items()},
+            "next": self.next,
+        }

@@ -1,0 +1,133 @@
+"""Where things lie in the workspace, and which one a command means when none is named: the latest that is finished.
+
+outputs/packs/NAME      packs, with their latents
+outputs/runs/NAME       trained models (run.json says what of)
+outputs/samples/NAME    generations
+outputs/swaps/NAME      exchanged masks
+outputs/results/NAME    measurements
+outputs/demo            the demo's page
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facecond.errors import CheckpointError, DataError, FacecondError, nearest
+from facecond.io.files import read_json
+
+RUN_FORMAT, RUN_VERSION = "facecond-run", 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A folder a command will use, and why this one."""
+
+    path: Path
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.why})"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What run.json says of a run."""
+
+    path: Path
+    kind: str
+    """diffusion, vq, parser or classifier."""
+    choices: dict[str, str]
+    config: dict[str, Any]
+    """The resolved training configuration."""
+    pack: str
+    """SHA-256 of the pack's manifest."""
+    first_stage: str | None
+    """Hash of the first stage whose latents a diffusion model learnt."""
+    content: dict[str, Any]
+
+
+def find_pack(workspace: str, name: str | None) -> Found:
+    """The pack called `name` (a folder or a name in the workspace), or the latest.
+
+    Raises:
+        DataError: when there is none.
+    """
+    packs = Path(workspace) / "packs"
+    hint = "make one: facecond data draw, or: facecond data pack data=label_maps data.root=FOLDER"
+    return _find("pack", packs, name, "manifest.json", hint, DataError)
+
+
+def find_run(workspace: str, name: str | None, kind: str) -> Found:
+    """The run called `name`, or the latest finished run of models of `kind`.
+
+    Raises:
+        CheckpointError: when there is none, or the named one is of another kind.
+    """
+    runs = Path(workspace) / "runs"
+    example = {"diffusion": "multicond"}.get(kind, kind)
+    hint = f"train one: facecond train model={example}"
+    if name is None:
+        finished = [path for path in _folders(runs, "weights.safetensors") if _kind(path) == kind]
+        if not finished:
+            raise CheckpointError(f"no finished run of a {kind} model in {runs}", hint=hint)
+        return Found(
+            max(finished, key=lambda path: (path / "weights.safetensors").stat().st_mtime), f"the latest {kind} run"
+        )
+    found = _find("run", runs, name, "run.json", hint, CheckpointError)
+    if _kind(found.path) != kind:
+        raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=hint)
+    return found
+
+
+def read_run(path: Path) -> RunInfo:
+    """Read run.json of the run folder `path`.
+
+    Raises:
+        CheckpointError: when it is missing, damaged or of another version.
+    """
+    file = path / "run.json"
+    if not file.is_file():
+        raise CheckpointError(f"{path} is not a run: it has no run.json", hint="runs are made by: facecond train")
+    content = read_json(file)
+    if not isinstance(content, dict) or content.get("format") != RUN_FORMAT or content.get("version") != RUN_VERSION:
+        raise CheckpointError(
+            f"{file} is not a run of this version", hint=f"expected format {RUN_FORMAT!r} version {RUN_VERSION}"
+        )
+    try:
+        return RunInfo(
+            path,
+            content["kind"],
+            content["choices"],
+            content["config"],
+            content["pack"],
+            content["first_stage"],
+            content,
+        )
+    except KeyError as error:
+        raise CheckpointError(f"{file} lacks {error}", hint="the file is damaged; train again") from error
+
+
+def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kind: type[FacecondError]) -> Found:
+    if name is not None:
+        for path in (Path(name), folder / name):
+            if (path / marker).is_file():
+                return Found(path, "named")
+        known = [path.name for path in _folders(folder, marker)]
+        if Path(name).exists():
+            raise kind(f"{name} is not a {what}: it has no {marker}", hint=hint)
+        raise kind(f"{what} {name!r} is neither a folder nor in {folder}", hint=nearest(name, known) if known else hint)
+    found = _folders(folder, marker)
+    if not found:
+        raise kind(f"no {what} in {folder}", hint=hint)
+    return Found(max(found, key=lambda path: (path / marker).stat().st_mtime), f"the latest {what}")
+
+
+def _folders(folder: Path, marker: str) -> list[Path]:
+    return sorted(path.parent for path in folder.glob(f"*/{marker}"))
+
+
+def _kind(path: Path) -> str:
+    try:
+        return read_run(path).kind
+    except FacecondError:
+        return "unknown"

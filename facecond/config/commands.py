@@ -1,0 +1,253 @@
+"""One configuration class per command, and the table that names them.
+
+A class holds exactly the keys its command uses; the groups it nests (`model`, `trainer`, `sampler`, ...) are described where their
+rooms' settings are. Defaults follow the paper where the paper says something.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from facecond.config.bounds import bounded
+from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, LabelMapsConfig
+from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
+from facecond.config.kinds import ModelConfig
+from facecond.config.models import MODELS
+from facecond.config.training import TrainerConfig
+
+MISSING: Any = "???"
+
+
+class Device(Enum):
+    """Where tensors live."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Layout(Enum):
+    """Form in which drawn faces are written."""
+
+    pack = "pack"
+    release = "release"
+
+
+class Weights(Enum):
+    """Which weights of a run to use."""
+
+    ema = "ema"
+    raw = "raw"
+
+
+class Grid(Enum):
+    """What the pictures of one sampling have in common."""
+
+    conditions = "conditions"
+    attributes = "attributes"
+    variations = "variations"
+    checkpoints = "checkpoints"
+
+
+@dataclass(kw_only=True, slots=True)
+class CommandConfig:
+    """Keys every command has."""
+
+    workspace: str = "outputs"
+    """Folder that holds packs, runs, samples and results."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ComputeConfig(CommandConfig):
+    """Keys of every command that computes with networks."""
+
+    device: Device = Device.auto
+    """auto = the first CUDA device when there is one."""
+    pack: str | None = None
+    """Pack to use: a folder, or a name in WORKSPACE/packs; none = the latest."""
+
+
+@dataclass(kw_only=True, slots=True)
+class PackConfig(CommandConfig):
+    """`facecond data pack`: a data set becomes one folder of memory-mapped arrays."""
+
+    data: DataConfig = MISSING
+    name: str | None = None
+    """Name of the pack; none = the source and the resolution."""
+    resolution: int = bounded(256, minimum=16, maximum=1024)
+    """Height and width of pictures and label maps, pixels."""
+    workers: int = bounded(0, minimum=0)
+    """Processes that read and resize; 0 = one per core."""
+
+
+@dataclass(kw_only=True, slots=True)
+class DrawConfig(CommandConfig):
+    """`facecond data draw`: faces drawn by program."""
+
+    data: DrawnConfig = field(default_factory=DrawnConfig)
+    name: str | None = None
+    """Name of the pack or release; none = drawn and the resolution."""
+    resolution: int = bounded(64, minimum=32, maximum=1024)
+    """Height and width of pictures and label maps, pixels."""
+    layout: Layout = Layout.pack
+    """pack = arrays ready for training; release = the folders of the official CelebAMask-HQ release."""
+
+
+@dataclass(kw_only=True, slots=True)
+class InspectConfig(CommandConfig):
+    """`facecond data inspect`: what is in a pack."""
+
+    pack: str | None = None
+    """Pack to look at: a folder, or a name in WORKSPACE/packs; none = the latest."""
+    sheet: int = bounded(48, minimum=0, maximum=400)
+    """Faces on the contact sheet; 0 = no sheet."""
+    verify: bool = False
+    """Read every file again and compare its SHA-256 with the manifest."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainConfig(ComputeConfig):
+    """`facecond train`: one model on one pack."""
+
+    name: str | None = None
+    """Name of the run; none = model, size and pack."""
+    model: ModelConfig = MISSING
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    weighting: WeightingConfig = field(default_factory=WeightingConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    """Sampler of the sample grids, and the run's default afterwards."""
+    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    """Guidance of the sample grids, and the run's default afterwards."""
+    first_stage: str | None = None
+    """Run of `model=vq` whose latents a diffusion model learns; none = the latest that encoded the pack."""
+    init: str | None = None
+    """Weights to start from: a run or a checkpoint file of this project or of CompVis latent diffusion; none = from scratch."""
+
+
+@dataclass(kw_only=True, slots=True)
+class EncodeConfig(ComputeConfig):
+    """`facecond encode`: latents of every picture of a pack, computed once."""
+
+    first_stage: str | None = None
+    """Run of `model=vq`, or a checkpoint file; none = the latest run."""
+    flips: bool = True
+    """Also encode every picture mirrored (encoding does not commute with mirroring)."""
+    batch_size: int = bounded(32, minimum=1)
+    """Pictures encoded at once."""
+
+
+@dataclass(kw_only=True, slots=True)
+class GenerateConfig(ComputeConfig):
+    """Keys of every command that draws samples from a trained model."""
+
+    run: str | None = None
+    """Run of a diffusion model: a folder, or a name in WORKSPACE/runs; none = the latest."""
+    weights: Weights = Weights.ema
+    """ema = averaged weights; raw = the last ones."""
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    seed: int = bounded(0, minimum=0)
+    """Seed of the starting noise; every picture gets a seed of its own from it."""
+    batch_size: int = bounded(64, minimum=1)
+    """Pictures sampled at once; has no influence on the pictures."""
+
+
+@dataclass(kw_only=True, slots=True)
+class SampleConfig(GenerateConfig):
+    """`facecond sample`: faces that obey conditions."""
+
+    grid: Grid = Grid.conditions
+    """conditions = a row for each condition; attributes = same noise, many attribute sets; variations = several samples of one
+    condition; checkpoints = same noise across the checkpoints of the run."""
+    count: int = bounded(8, minimum=1)
+    """Conditions taken from the validation split, or samples when the condition is given by hand."""
+    samples: int = bounded(1, minimum=1)
+    """Samples of each condition."""
+    items: list[int] = field(default_factory=list)
+    """Validation items (0, 1, ...) whose conditions to use; empty = the first `count`."""
+    attr: str | None = None
+    """Attributes, for example +Smiling,-Male,Eyeglasses; what is not named stays unspecified. None = those of the validation items."""
+    attribute_sets: list[str] = field(default_factory=list)
+    """Attribute sets of grid=attributes, each written as `attr`; they change what the item's own attributes say."""
+    mask: str | None = None
+    """Label map (PNG) as the condition; none = those of the validation items."""
+    name: str | None = None
+    """Name of the folder in WORKSPACE/samples; none = made from the run, the sampler and the condition."""
+
+
+@dataclass(kw_only=True, slots=True)
+class EvalConfig(GenerateConfig):
+    """`facecond eval`: how well samples obey, with ceilings and floors."""
+
+    metrics: list[str] = field(default_factory=list)
+    """What to measure: miou, accuracy, attributes, reconstruction."""
+    samples: str | None = None
+    """Folder of samples, or its name in WORKSPACE/samples; none = sample `count` validation conditions now."""
+    count: int = bounded(256, minimum=2)
+    """Validation conditions sampled; no more than the split holds."""
+    parser: str | None = None
+    """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest run."""
+    classifier: str | None = None
+    """Run of `model=classifier`; none = the latest."""
+
+
+@dataclass(kw_only=True, slots=True)
+class SwapConfig(GenerateConfig):
+    """`facecond swap-masks`: parts of the masks of two people are exchanged and both mixed masks sampled."""
+
+    parts: list[str] = field(default_factory=lambda: ["hair"])
+    """Parts to exchange: CelebAMask-HQ names, or eyes, brows, ears, lips."""
+    pairs: list[str] = field(default_factory=list)
+    """Pairs of validation items, for example 3:17; empty = people whose heads are turned differently."""
+    count: int = bounded(3, minimum=1)
+    """Pairs to choose when none are given."""
+    samples: int = bounded(4, minimum=1)
+    """Samples of each mixed mask."""
+    name: str | None = None
+    """Name of the folder in WORKSPACE/swaps; none = made from the run and the parts."""
+
+
+@dataclass(kw_only=True, slots=True)
+class DemoConfig(CommandConfig):
+    """`facecond demo`: the whole path in one command, on drawn faces."""
+
+    device: Device = Device.auto
+    """auto = the first CUDA device when there is one."""
+    minutes: float = bounded(14.0, minimum=0.2)
+    """Time to plan for on this machine, minutes; a short timing at the start turns it into numbers of images."""
+    resolution: int = bounded(64, minimum=64, maximum=64)
+    """Pixels. The small configurations of the demo are made for 64."""
+    seed: int = bounded(0, minimum=0)
+    """Seed of the faces, the trainings and the samples."""
+    count: int = bounded(256, minimum=16)
+    """Validation conditions sampled and measured."""
+    name: str = "demo"
+    """Prefix of the pack and the runs, and name of the page's folder."""
+
+
+COMMANDS: dict[str, type] = {
+    "data pack": PackConfig,
+    "data draw": DrawConfig,
+    "data inspect": InspectConfig,
+    "train": TrainConfig,
+    "encode": EncodeConfig,
+    "sample": SampleConfig,
+    "eval": EvalConfig,
+    "swap-masks": SwapConfig,
+    "demo": DemoConfig,
+}
+"""Every command that has a configuration, in the order of the work."""
+
+
+def config_name(command: str) -> str:
+    """Name of the command's file in `conf/`."""
+    return command.replace(" ", "_").replace("-", "_")
+
+
+SCHEMAS: dict[str, type] = {
+    **{f"{config_name(command)}_schema": schema for command, schema in COMMANDS.items()},
+    **{f"model/{kind}_schema": schema for kind, schema in MODELS.items()},
+    "data/celebamask_hq_schema": CelebAMaskHQConfig,
+    "data/label_maps_schema": LabelMapsConfig,
+}
+"""Typed starting points that the YAML files name in their defaults lists."""

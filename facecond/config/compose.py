@@ -1,0 +1,246 @@
+"""From words on the command line to a checked configuration: the only importer of Hydra.
+
+`compose("train", ["model=attr", "trainer.seed=3"])` reads `conf/train.yaml`, puts the chosen options of the groups on top of the
+typed schema, applies the overrides and returns plain dataclasses. Everything Hydra lets through or explains badly is refused
+here in one line: unknown keys (with the nearest known one), `+` and `~`, settings of Hydra itself, sweeps outside `-m`,
+values of a wrong type, values left out, environment variables that are not set.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from facecond.config import commands
+from facecond.config.bounds import check_bounds
+from facecond.config.catalogue import conf_folder, groups_of, options_of, sized_kind
+from facecond.errors import ConfigError, nearest
+
+
+DIFFUSION_ONLY = {"weighting", "sampler", "guidance", "experiment", "first_stage"}
+"""Keys and groups of `facecond train` that only diffusion models use."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Composed:
+    """A checked configuration and how it came about."""
+
+    command: str
+    config: Any
+    """The command's dataclass of `facecond.config.commands`."""
+    choices: dict[str, str]
+    """Chosen option of each group."""
+    overrides: list[str]
+    """What the person typed, as typed."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The configuration as plain values that JSON can hold."""
+        return plain(self.config)
+
+    def as_yaml(self) -> str:
+        """The configuration as YAML, keys in schema order."""
+        from omegaconf import OmegaConf
+
+        return OmegaConf.to_yaml(OmegaConf.create(self.as_dict()))
+
+
+def plain(config: Any) -> Any:
+    """Turn a configuration dataclass into dicts, lists, strings and numbers; an enum becomes its name."""
+    if dataclasses.is_dataclass(config):
+        return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    if isinstance(config, list):
+        return [plain(item) for item in config]
+    return getattr(config, "name", config) if hasattr(config, "value") else config
+
+
+def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
+    """Build the dataclass `schema` from what `plain` gave, checking keys and types; `origin` names the file in errors."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values))
+        return OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            f"{origin}: {_first_line(error)}", hint="the file was written by another version or edited by hand"
+        ) from error
+
+
+def is_group_choice(word: str, command: str) -> bool:
+    """True when the override `word` chooses an option of a config group of `command` rather than setting a value."""
+    return word.partition("=")[0] in groups_of(command)
+
+
+def compose(
+    command: str, overrides: Sequence[str], *, size: str | None = None, beneath: Sequence[str] = ()
+) -> Composed:
+    """Compose and check the configuration of `command`.
+
+    Args:
+        command: a key of `facecond.config.commands.COMMANDS`.
+        overrides: Hydra overrides (`group=option`, `key.path=value`), later ones winning.
+        size: size to use when the overrides name none (tiny, small, base, paper).
+        beneath: overrides with less say than the person's, for example the sampler a run was trained with.
+
+    Raises:
+        ConfigError: for every fault in the overrides, with the key's name and what was expected.
+    """
+    overrides = list(overrides)
+    _check_words(command, overrides)
+    chosen = [word for word in overrides if is_group_choice(word, command)]
+    values = [word for word in overrides if not is_group_choice(word, command)]
+    if size is not None and not any(word.startswith("size=") for word in chosen):
+        chosen.insert(0, f"size={size}")
+    if command == "train" and (kind := sized_kind(command, chosen)) != "diffusion":
+        _check_kind(kind, overrides)
+    chosen = [_resolve_size(command, word, chosen) for word in chosen]
+    with _hydra():
+        skeleton = _compose(command, chosen, with_hydra=True)
+        choices = _choices(command, skeleton)
+        known = [key for key in _keys(skeleton) if not key.startswith("hydra")]
+        for word in values:
+            _check_key(word.partition("=")[0], known, command)
+        composed = _compose(command, [*chosen, *beneath, *values])
+        config = _to_object(composed)
+    check_bounds(config)
+    return Composed(command, config, choices, overrides)
+
+
+def _check_words(command: str, overrides: list[str]) -> None:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    groups = groups_of(command)
+    for word in overrides:
+        if "=" not in word and not word.startswith("~"):
+            hint = nearest(word, [*groups, *_root_keys(command)])
+            raise ConfigError(f"{word!r} is not an override", hint=f"write key=value or group=option; {hint}")
+        key = word.partition("=")[0]
+        if not key.strip():
+            raise ConfigError(f"{word!r} has no key before '='", hint="write key=value")
+        if word.startswith(("+", "~")):
+            raise ConfigError(
+                f"{word!r}: keys cannot be added or deleted, every key of the configuration is known",
+                hint=f"write {key.lstrip('+~')}=VALUE, or see: facecond config show {command}",
+            )
+        if key == "hydra" or key.startswith("hydra."):
+            raise ConfigError(
+                f"{word!r}: Hydra's own settings are not used here", hint="name the folder with workspace=DIR"
+            )
+        try:
+            parsed = OverridesParser.create().parse_overrides([word])[0]
+        except (HydraException, ValueError) as error:
+            raise ConfigError(
+                f"{word!r} cannot be read: {_first_line(error)}", hint="quote values with spaces, commas or braces"
+            ) from error
+        if parsed.is_sweep_override():
+            raise ConfigError(f"{word!r} names several values", hint="add -m to run the command once for each")
+        if key in groups:
+            _check_option(key, word.partition("=")[2], optional=groups[key] == "null")
+
+
+def _check_kind(kind: str, overrides: list[str]) -> None:
+    """What belongs to diffusion alone is refused elsewhere rather than ignored."""
+    for word in overrides:
+        section = word.partition("=")[0].partition(".")[0]
+        if section in DIFFUSION_ONLY:
+            raise ConfigError(
+                f"{word!r} has no meaning for a {kind} model",
+                hint=f"{section} belongs to diffusion models; leave it out",
+            )
+
+
+def _check_option(group: str, option: str, *, optional: bool) -> None:
+    options = options_of(group)
+    if option not in options and not (optional and option == "null"):
+        raise ConfigError(f"{group}={option} is not an option of {group}", hint=nearest(option, options))
+
+
+def _check_key(key: str, known: list[str], command: str) -> None:
+    if key in known:
+        return
+    last = key.rpartition(".")[2]
+    same_end = [other for other in known if other.rpartition(".")[2] == last]
+    hint = f"did you mean {same_end[0]!r}?" if same_end else nearest(key, known)
+    if hint.startswith("choose"):
+        hint = f"see: facecond config show {command}"
+    raise ConfigError(f"{key!r} is not a key of {command}", hint=hint)
+
+
+def _resolve_size(command: str, word: str, chosen: list[str]) -> str:
+    """`size=tiny` means the option of the kind of model that is trained: `size=diffusion/tiny`."""
+    group, _, option = word.partition("=")
+    if group != "size" or option == "null":
+        return word
+    return f"size={sized_kind(command, chosen)}/{option}"
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    from hydra import initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+
+    store = ConfigStore.instance()
+    for name, schema in commands.SCHEMAS.items():
+        group, _, option = name.rpartition("/")
+        store.store(name=option, group=group or None, node=schema)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        yield
+
+
+def _compose(command: str, words: list[str], *, with_hydra: bool = False) -> Any:
+    from hydra import compose as hydra_compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return hydra_compose(config_name=commands.config_name(command), overrides=words, return_hydra_config=with_hydra)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        reason = error.__cause__ or error
+        key = getattr(reason, "full_key", None)
+        raise ConfigError(
+            f"{key}: {_first_line(reason)}" if key else _first_line(reason), hint=f"see: facecond config show {command}"
+        ) from error
+
+
+def _to_object(composed: Any) -> Any:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        OmegaConf.resolve(composed)
+        if missing := sorted(OmegaConf.missing_keys(composed)):
+            raise ConfigError(f"{missing[0]} has no value", hint=f"give it: {missing[0]}=...")
+        return OmegaConf.to_object(composed)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{getattr(error, 'full_key', '') or 'configuration'}: {_first_line(error)}") from error
+
+
+def _choices(command: str, composed: Any) -> dict[str, str]:
+    chosen = composed.hydra.runtime.choices
+    found = {group: chosen.get(group) for group in groups_of(command)}
+    return {group: str(option).rpartition("/")[2] for group, option in found.items() if option not in (None, "null")}
+
+
+def _keys(composed: Any, prefix: str = "") -> list[str]:
+    from omegaconf import DictConfig
+
+    keys: list[str] = []
+    for key in composed:
+        node = composed._get_node(key)
+        keys.append(prefix + str(key))
+        if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
+            keys.extend(_keys(node, f"{prefix}{key}."))
+    return keys
+
+
+def _root_keys(command: str) -> list[str]:
+    return [field.name for field in dataclasses.fields(commands.COMMANDS[command])]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,49 @@
+"""What `model=` chooses between: one configuration per kind of model, its network beside what is particular to its training."""
+
+from dataclasses import dataclass, field
+
+from facecond.config.diffusion import DiffusionConfig
+from facecond.config.kinds import ModelConfig
+from facecond.config.networks import ClassifierConfig, ParserConfig, VQConfig, VQLossConfig
+from facecond.config.training import FirstStageTrainingConfig, JudgeTrainingConfig
+
+
+@dataclass(kw_only=True, slots=True)
+class FirstStageModelConfig(ModelConfig):
+    """`model=vq`."""
+
+    network: VQConfig = field(default_factory=VQConfig)
+    """The autoencoder."""
+    loss: VQLossConfig = field(default_factory=VQLossConfig)
+    """What it learns from."""
+    training: FirstStageTrainingConfig = field(default_factory=FirstStageTrainingConfig)
+    """Freezing and the life of the codebook."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ParserModelConfig(ModelConfig):
+    """`model=parser`."""
+
+    network: ParserConfig = field(default_factory=ParserConfig)
+    """The face parser."""
+    training: JudgeTrainingConfig = field(default_factory=JudgeTrainingConfig)
+    """Class weights and what is done to training pictures."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ClassifierModelConfig(ModelConfig):
+    """`model=classifier`."""
+
+    network: ClassifierConfig = field(default_factory=ClassifierConfig)
+    """The attribute classifier."""
+    training: JudgeTrainingConfig = field(default_factory=JudgeTrainingConfig)
+    """What is done to training pictures."""
+
+
+MODELS: dict[str, type[ModelConfig]] = {
+    "diffusion": DiffusionConfig,
+    "vq": FirstStageModelConfig,
+    "parser": ParserModelConfig,
+    "classifier": ClassifierModelConfig,
+}
+"""Configuration class of each kind of model."""
