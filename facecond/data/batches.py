@@ -1,0 +1,164 @@
+"""Batches from a pack that lies on the device: no worker processes, no copies, no waiting (the paper, section 4: data).
+
+What fits into `resident_bytes` is moved to the device once, small arrays first; what does not fit stays in its memory
+map and is gathered on the host, batch by batch. Either way a batch is a pure function of (indices, flips).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from facecond.data.latents import LatentStore
+from facecond.data.pack import Pack
+from facecond.errors import DataError
+from facecond.faces.labels import flip_table
+from facecond.types import Batch
+
+RESIDENT_BYTES = 16 << 30
+
+
+class ResidentData:
+    """One split of a pack, with its latents when there are any, ready to be cut into batches.
+
+    Indices are places within the split, 0..len(self)-1, as `facecond.data.order.order` gives them; `pack_indices`
+    int64 turns them into places in the pack. Raises DataError for an empty split and for latents of another number of
+    items.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        split: str = "train",
+        latents: LatentStore | None = None,
+        images: bool = False,
+        device: torch.device | str = "cpu",
+        resident_bytes: int = RESIDENT_BYTES,
+    ) -> None:
+        if latents is not None and len(latents.latents) != len(pack):
+            raise DataError(
+                f"{latents.path} holds {len(latents.latents)} latents for a pack of {len(pack)} items",
+                hint="encode the pack again",
+            )
+        self.device = torch.device(device)
+        self.split = split
+        self.pack_indices = pack.indices(split)
+        self._has_latents, self._has_flipped, self._has_images = latents is not None, False, images
+        sources: dict[str, NDArray[Any]] = {"attributes": pack.attributes}
+        if latents is not None:
+            sources["latents"] = latents.latents
+            if latents.latents_flipped is not None:
+                sources["latents_flipped"] = latents.latents_flipped
+                self._has_flipped = True
+        sources["labels"] = pack.labels
+        if images:
+            sources["images"] = pack.images
+        self._columns: dict[str, _Column] = {}
+        for name, array in sources.items():
+            column = _Column(array, self.pack_indices, self.device, resident_bytes)
+            resident_bytes -= column.resident_bytes
+            self._columns[name] = column
+        self._flip_table = torch.from_numpy(flip_table()).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.pack_indices)
+
+    def batch(self, indices: ArrayLike, flips: ArrayLike | None = None) -> Batch:
+        """Return latents float32 (B, C, h, w), attributes int8 (B, 40), labels uint8 (B, H, W) of the items `indices`.
+
+        `indices` int64 (B,) and `flips` bool (B,) are host arrays (numpy or CPU tensors). A flipped item has the
+        latents of its mirrored picture and the mirrored label map with left and right parts exchanged. Raises
+        DataError when flips are asked for and the latents have no mirrored copy, or when there are no latents.
+        """
+        if not self._has_latents:
+            raise DataError("this data was opened without latents", hint="compute them with `facecond encode`")
+        chosen, mirrored = _as_host(indices, flips)
+        latents = self._columns["latents"].take(chosen).float()
+        if len(mirrored):
+            if not self._has_flipped:
+                raise DataError("these latents have no mirrored copy", hint="encode again with flips=true")
+            others = self._columns["latents_flipped"].take(chosen[mirrored]).float()
+            latents.index_copy_(0, self._send(mirrored), others)
+        return Batch(latents, self._columns["attributes"].take(chosen), self._labels(chosen, mirrored))
+
+    def images(self, indices: ArrayLike, flips: ArrayLike | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return pictures uint8 (B, 3, H, W), labels uint8 (B, H, W), attributes int8 (B, 40) of the items `indices`.
+
+        A flipped item has its picture mirrored, and its label map mirrored with left and right parts exchanged. Raises
+        ValueError unless the data was opened with `images=True`.
+        """
+        if not self._has_images:
+            raise ValueError("open ResidentData with images=True to read pictures")
+        chosen, mirrored = _as_host(indices, flips)
+        pictures = self._columns["images"].take(chosen)
+        if len(mirrored):
+            places = self._send(mirrored)
+            pictures.index_copy_(0, places, pictures.index_select(0, places).flip(2))
+        return (
+            pictures.permute(0, 3, 1, 2).contiguous(),
+            self._labels(chosen, mirrored),
+            self._columns["attributes"].take(chosen),
+        )
+
+    def labels(self, indices: ArrayLike, flips: ArrayLike | None = None) -> Tensor:
+        """Return label maps, uint8 (B, H, W), of the items `indices`, flipped ones mirrored with sides exchanged."""
+        return self._labels(*_as_host(indices, flips))
+
+    def attributes(self, indices: ArrayLike) -> Tensor:
+        """Return attributes, int8 (B, 40), of the items `indices`."""
+        return self._columns["attributes"].take(_as_host(indices, None)[0])
+
+    def _labels(self, chosen: NDArray[np.int64], mirrored: NDArray[np.int64]) -> Tensor:
+        labels = self._columns["labels"].take(chosen)
+        if len(mirrored):
+            places = self._send(mirrored)
+            turned = self._flip_table[labels.index_select(0, places).flip(-1).int()]
+            labels.index_copy_(0, places, turned)
+        return labels
+
+    def _send(self, indices: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(indices).to(self.device, non_blocking=True)
+
+
+class _Column:
+    """Rows of one array: on the device when they fit into `budget` bytes, else gathered from the memory map."""
+
+    def __init__(self, array: NDArray[Any], rows: NDArray[np.int64], device: torch.device, budget: int) -> None:
+        size = len(rows) * int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+        self._device = device
+        self._rows = rows
+        self._resident: Tensor | None = None
+        self.resident_bytes = 0
+        self._array = array
+        if size <= budget:
+            self.resident_bytes = size
+            self._resident = torch.from_numpy(_gather(array, rows)).to(device)
+
+    def take(self, indices: NDArray[np.int64]) -> Tensor:
+        """Return the rows `indices` as a fresh tensor on the device."""
+        if self._resident is not None:
+            return self._resident.index_select(0, torch.from_numpy(indices).to(self._device, non_blocking=True))
+        return torch.from_numpy(_gather(self._array, self._rows[indices])).to(self._device, non_blocking=True)
+
+
+def _gather(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Copy rows out of a memory map; a run of neighbours is read in one go."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows) and (np.diff(rows) == 1).all():
+        return np.array(array[rows[0] : rows[-1] + 1])
+    return np.asarray(array[rows])
+
+
+def _as_host(indices: ArrayLike, flips: ArrayLike | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices, and the places in the batch that are mirrored."""
+    chosen = np.ascontiguousarray(indices, dtype=np.int64)
+    if flips is None:
+        return chosen, np.empty(0, dtype=np.int64)
+    mirrored = np.asarray(flips, dtype=bool)
+    if mirrored.shape != chosen.shape:
+        raise ValueError(f"{len(chosen)} indices, but flips of shape {mirrored.shape}")
+    return chosen, np.flatnonzero(mirrored).astype(np.int64)
