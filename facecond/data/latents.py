@@ -52,7 +52,7 @@ class LatentStore:
 
     @classmethod
     def open(cls, pack_path: str | Path, first_stage_hash: str) -> LatentStore:
-        """Open the latents of a pack. Raises DataError when there are none from this first stage, or unfinished ones."""
+        """Open the latents of a pack. Raises DataError when this first stage left none, or unfinished ones."""
         folder = latents_folder(pack_path, first_stage_hash)
         hint = "compute them with `facecond encode`"
         if not (folder / "manifest.json").exists():
@@ -111,6 +111,7 @@ class LatentWriter:
         self.pack_path = Path(pack_path)
         self.path = latents_folder(pack_path, first_stage_hash)
         self.first_stage = first_stage_hash
+        self._shape = shape
         if (self.path / "manifest.json").exists():
             raise DataError(f"{self.path} is complete already", hint="delete the folder to encode again")
         self._head = {
@@ -155,7 +156,7 @@ class LatentWriter:
 
     def finish(self, train_indices: NDArray[np.int64]) -> LatentStore:
         """Measure mean and deviation per channel over the items `train_indices`, hash, write the manifest."""
-        channels = self._head["shape"][0]
+        channels = self._shape[0]
         total, squares, values = np.zeros(channels), np.zeros(channels), 0
         for name in self._arrays.specs:
             array = self._arrays.open(name)
