@@ -84,7 +84,7 @@ class VQLossConfig:
     """What the first stage is trained on."""
 
     perceptual: Perceptual = Perceptual.lpips
-    """`lpips` needs the weights of its VGG-16 trunk; `gradient` (L1 of picture gradients at several scales) needs none."""
+    """`lpips` needs the weights of its VGG-16 trunk; `gradient` (L1 of picture gradients, multi-scale) needs none."""
     perceptual_weight: float = 1.0
     """Weight of the perceptual term beside L1."""
     lpips_trunk: str | None = None

@@ -135,7 +135,8 @@ class SpatialTransformer(nn.Module):
 
     def read(self, context: Context) -> list[KeysValues]:
         """Return the keys and values of every block's cross-attention."""
-        return [block.attn2.keys_values(*context) for block in self.transformer_blocks]
+        blocks = (block for block in self.transformer_blocks if isinstance(block, TransformerBlock))
+        return [block.attn2.keys_values(*context) for block in blocks]
 
     def forward(self, x_BCHW: Tensor, keys_values: Iterator[KeysValues]) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W); takes from `keys_values` one pair per block."""

@@ -30,7 +30,7 @@ neighbour."""
 
 
 def cell_places(height: int, width: int, device: torch.device) -> Tensor:
-    """Return the centres of `height` x `width` cells, row by row: float32 (height * width, 3) of x, y in [0, 1] and 1."""
+    """Return the centres of the cells, row by row: float32 (height * width, 3) of x and y in [0, 1], and 1."""
     y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
     x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")

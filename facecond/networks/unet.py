@@ -30,7 +30,7 @@ class ContextReading(NamedTuple):
     """(B, E): what is added to the time embedding (`global_tokens=modulate`)."""
 
 
-class Stage(nn.Sequential):
+class Stage(nn.ModuleList):
     """Layers in sequence, each given what it needs beside the feature map."""
 
     def forward(self, x_BCHW: Tensor, embedding_BE: Tensor, keys_values: Iterator[KeysValues]) -> Tensor:
@@ -81,7 +81,7 @@ class UNet(nn.Module):
         self.time_embed = nn.Sequential(
             nn.Linear(base, embed_channels), nn.SiLU(), nn.Linear(embed_channels, embed_channels)
         )
-        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(in_channels, base, 3, padding=1))])
+        self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(in_channels, base, 3, padding=1)])])
         skips = [base]
         channels = base
         levels = list(enumerate(config.channel_mult))
@@ -91,13 +91,13 @@ class UNet(nn.Module):
                 channels = mult * base
                 if 2**level in config.attention_downsamplings:
                     layers.append(attention(channels))
-                self.input_blocks.append(Stage(*layers))
+                self.input_blocks.append(Stage(layers))
                 skips.append(channels)
             if level < len(levels) - 1:
-                self.input_blocks.append(Stage(Downsample(channels)))
+                self.input_blocks.append(Stage([Downsample(channels)]))
                 skips.append(channels)
 
-        self.middle_block = Stage(residual(channels, channels), attention(channels), residual(channels, channels))
+        self.middle_block = Stage([residual(channels, channels), attention(channels), residual(channels, channels)])
 
         self.output_blocks = nn.ModuleList()
         for level, mult in reversed(levels):
@@ -108,7 +108,7 @@ class UNet(nn.Module):
                     layers.append(attention(channels))
                 if level > 0 and block == config.num_res_blocks:
                     layers.append(Upsample(channels))
-                self.output_blocks.append(Stage(*layers))
+                self.output_blocks.append(Stage(layers))
 
         self.out = nn.Sequential(
             nn.GroupNorm(groups, channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))

@@ -26,4 +26,4 @@ def names_and_shapes(name: str) -> list[tuple[str, list[int]]]:
 
 def relative(ours: Tensor, theirs: Tensor) -> float:
     """Return the largest difference relative to the largest reference value."""
-    return float((ours - theirs).abs().max() / theirs.abs().max())
+    return float((ours.detach() - theirs).abs().max() / theirs.abs().max())

@@ -1,0 +1,38 @@
+import pytest
+import torch
+from facecond.config.networks import GlobalTokens, Position, UNetConfig
+from facecond.networks.cached import cache_context
+from facecond.networks.unet import UNet
+from facecond.types import Context
+
+from tests.networks.test_unet import awake, places
+
+
+@pytest.mark.parametrize("position", list(Position))
+@pytest.mark.parametrize("global_tokens", list(GlobalTokens))
+def test_cached_and_plain_predictions_agree(position: Position, global_tokens: GlobalTokens) -> None:
+    config = UNetConfig(
+        model_channels=32,
+        channel_mult=[1, 2],
+        num_res_blocks=1,
+        attention_downsamplings=[1, 2],
+        transformer_depth=2,
+        position=position,
+        global_tokens=global_tokens,
+    )
+    unet = awake(UNet(config, context_dim=24)).eval()
+    where = places(16, 1)
+    first, second = Context(torch.randn(2, 17, 24), where), Context(torch.randn(2, 17, 24), where)
+    reads = []
+    unet.input_blocks[1][1].transformer_blocks[0].attn2.to_k.register_forward_hook(lambda *_: reads.append(1))
+    with torch.no_grad():
+        predict_noise = cache_context(unet, first, second)
+        assert len(reads) == 2
+        for step in (900, 30):
+            z, t = torch.randn(2, 3, 8, 8), torch.full((2,), step)
+            for context in (first, second):
+                torch.testing.assert_close(predict_noise(z, t, context), unet(z, t, context), rtol=0, atol=1e-6)
+        assert not torch.allclose(predict_noise(z, t, first), predict_noise(z, t, second))
+        assert len(reads) == 2 + 4  # only the plain forwards read again
+        other = Context(torch.randn(2, 17, 24), where)
+        torch.testing.assert_close(predict_noise(z, t, other), unet(z, t, other), rtol=0, atol=1e-6)
