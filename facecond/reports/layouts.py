@@ -1,0 +1,151 @@
+"""The figures of the paper (section 4) as grids: conditions beside samples, attribute sets, checkpoints, swapped masks.
+
+All functions return one picture, uint8 (H, W, 3). Pictures are uint8 (H, W, 3), label maps uint8 (H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.faces.labels import CLASSES
+from facecond.reports.grids import Cell, Heads, grid
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Shown:
+    """A condition and what was made of it: one row of `samples_figure`, or one person of `swap_figure`."""
+
+    name: str
+    """Words left of the row: an id, attributes."""
+    image: Picture | None
+    """The real picture the condition comes from; None when there is none."""
+    labels: Picture | None
+    """Its label map; None when the condition has none."""
+    samples: Sequence[Picture]
+    mixed: Picture | None = None
+    """The map after parts were exchanged (swap figure)."""
+
+
+def contact_sheet(
+    images: Sequence[Picture],
+    labels: Sequence[Picture] | None,
+    captions: Sequence[str] = (),
+    *,
+    title: str = "",
+    text: str = "",
+    columns: int = 8,
+    cell: int = 128,
+) -> Picture:
+    """Pictures in reading order, each above its coloured label map, with a caption; the legend names the colours."""
+    rows: list[list[Cell]] = []
+    breaks: list[int] = []
+    for first in range(0, len(images), columns):
+        places = range(first, min(first + columns, len(images)))
+        words = [captions[place] if place < len(captions) else "" for place in places]
+        breaks.append(len(rows))
+        if labels is None:
+            rows.append([Cell(picture=images[place], caption=word) for place, word in zip(places, words, strict=True)])
+        else:
+            rows.append([Cell(picture=images[place]) for place in places])
+            rows.append([Cell(picture=labels[place], caption=word) for place, word in zip(places, words, strict=True)])
+    return grid(rows, title=title, text=text, cell=cell, breaks=breaks if labels else (), legend=labels is not None)
+
+
+def samples_figure(shown: Sequence[Shown], *, title: str = "", text: str = "", cell: int = 128) -> Picture:
+    """A row per condition: the real picture, its map, the samples (the paper's ten samples per condition)."""
+    with_image = any(row.image is not None for row in shown)
+    with_labels = any(row.labels is not None for row in shown)
+    count = max(len(row.samples) for row in shown)
+    rows = [
+        [
+            *([Cell(picture=row.image)] if with_image else []),
+            *([Cell(picture=row.labels)] if with_labels else []),
+            *(Cell(picture=sample) for sample in row.samples),
+        ]
+        for row in shown
+    ]
+    groups = [*([("real", 1)] if with_image else []), *([("its map", 1)] if with_labels else [])]
+    heads = Heads(groups=[*groups, ("samples" if count > 1 else "sample", count)])
+    names = [row.name for row in shown]
+    return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, legend=with_labels)
+
+
+def attribute_figure(
+    samples: Sequence[Sequence[Picture]],
+    attributes: Sequence[str],
+    *,
+    labels: Sequence[Picture] | None = None,
+    title: str = "Same starting noise, other attributes",
+    text: str = "",
+    cell: int = 128,
+) -> Picture:
+    """A row per starting noise, a column per attribute set; `labels`, one per row, come first where given."""
+    rows: list[list[Cell]] = [[Cell(picture=sample) for sample in row] for row in samples]
+    columns = [words.replace(",", ", ") for words in attributes]
+    if labels is not None:
+        rows = [[Cell(picture=mask), *row] for mask, row in zip(labels, rows, strict=True)]
+        columns = ["map", *columns]
+    names = [f"noise {number + 1}" for number in range(len(rows))]
+    return grid(rows, title=title, text=text, heads=Heads(columns=columns), names=names, cell=cell)
+
+
+def checkpoint_figure(
+    runs: Mapping[str, Sequence[Sequence[Picture]]],
+    checkpoints: Sequence[str],
+    *,
+    title: str = "Same starting noise, later checkpoints",
+    text: str = "",
+    cell: int = 128,
+) -> Picture:
+    """For each starting noise a row per run (P2 above the baseline), a column per checkpoint.
+
+    `runs[name][start][checkpoint]` is a picture.
+    """
+    starts = max(len(pictures) for pictures in runs.values())
+    rows: list[list[Cell]] = []
+    names: list[str] = []
+    breaks: list[int] = []
+    for start in range(starts):
+        breaks.append(len(rows))
+        for name, pictures in runs.items():
+            rows.append([Cell(picture=picture) for picture in pictures[start]])
+            names.append(name)
+    heads = Heads(columns=list(checkpoints))
+    return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, breaks=breaks)
+
+
+def swap_figure(
+    pairs: Sequence[tuple[Shown, Shown]],
+    parts: Sequence[int],
+    *,
+    title: str = "Parts exchanged between two people",
+    text: str = "",
+    cell: int = 128,
+) -> Picture:
+    """Two rows per pair of people: picture, map, map with the other's `parts` (class values), samples from that map.
+
+    In the mixed map the exchanged parts keep their colours and the rest is faded.
+    """
+    people = [person for pair in pairs for person in pair]
+    count = max(len(person.samples) for person in people)
+    rows = [
+        [
+            Cell(picture=person.image),
+            Cell(picture=person.labels),
+            Cell(picture=person.mixed, emphasis=list(parts)),
+            *(Cell(picture=sample) for sample in person.samples),
+        ]
+        for person in people
+    ]
+    words = ", ".join(CLASSES[value] for value in parts)
+    heads = Heads(groups=[("person", 1), ("own map", 1), ("mixed map", 1), ("samples from the mixed map", count)])
+    text = text or f"Exchanged: {words}. Nothing was aligned or cleaned up before the exchange."
+    breaks = range(0, len(rows), 2)
+    names = [person.name for person in people]
+    return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, breaks=breaks, legend=True)
