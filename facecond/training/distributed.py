@@ -1,0 +1,106 @@
+"""Several processes as torchrun starts them. Each learns from its slice of the batch; gradients are averaged by hand.
+
+By hand, because then accumulation, several phases and parameters without a gradient need no special cases, and one
+process runs exactly the code that many run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+_BUCKET = 32 * 1024 * 1024
+"""Gradients travel in pieces of about this many bytes."""
+
+
+class Processes(NamedTuple):
+    """Who we are among the processes of one training."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    """Number of this process on its machine, which is the number of its GPU."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its mean over the processes."""
+        if self.size == 1:
+            return
+        for bucket in _buckets(tensors):
+            flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
+            dist.all_reduce(flat)
+            flat /= self.size
+            pieces = flat.split([tensor.numel() for tensor in bucket])
+            for tensor, piece in zip(bucket, pieces, strict=True):
+                tensor.copy_(piece.view_as(tensor))
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace the gradients of `parameters` by their means; which of them have one is the same in every process."""
+        if self.size > 1:
+            self.average(weight.grad for weight in parameters if weight.grad is not None)
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """Replace a tensor by its sum over the processes, and return it."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def any(self, flags: Sequence[bool]) -> list[bool]:
+        """Return for each flag whether some process raises it. Runs on the CPU: no accelerator is waited for."""
+        if self.size == 1:
+            return list(flags)
+        raised = torch.tensor(flags, dtype=torch.int32)
+        dist.all_reduce(raised, op=dist.ReduceOp.MAX)
+        return [bool(flag) for flag in raised.tolist()]
+
+    def share(self, modules: Iterable[nn.Module]) -> None:
+        """Give every process the first one's weights and buffers."""
+        if self.size > 1:
+            for module in modules:
+                for tensor in module.state_dict().values():
+                    dist.broadcast(tensor, src=0)
+
+
+def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """Group tensors of one type into pieces of limited size, in order."""
+    bucket: list[Tensor] = []
+    size = 0
+    for tensor in tensors:
+        if bucket and (size >= _BUCKET or tensor.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.numel() * tensor.element_size()
+    if bucket:
+        yield bucket
+
+
+def start_processes() -> Processes:
+    """Join the other processes when torchrun started this one; else be alone. Call once, before tensors reach a GPU."""
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+        return Processes()
+    rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank)
+        backend = "cpu:gloo,cuda:nccl"
+    if not dist.is_initialized():
+        # The first process evaluates and writes alone; the others wait for it that long.
+        dist.init_process_group(backend, timeout=timedelta(hours=2))
+    return Processes(rank, size, local_rank)
+
+
+def leave_processes() -> None:
+    """Part from the other processes, if there are any."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

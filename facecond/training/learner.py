@@ -1,0 +1,163 @@
+"""What the training loop asks of a learner, and what it hands to one: a step, its items, its random numbers.
+
+The loop knows no network, no condition and no loss. A learner knows no optimiser, no checkpoint and no process but its
+own. Data order, flips and every random number are functions of (seed, images seen): they are drawn for the whole global
+batch and then sliced, so that any number of processes and any micro-batch learn from the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facecond.config.training import Precision
+from facecond.rng import torch_generator
+from facecond.training.precision import autocast
+
+
+class Items(NamedTuple):
+    """Which items of the data set one step looks at."""
+
+    indices_B: NDArray[np.int64]
+    """Indices into the data set."""
+    flips_B: NDArray[np.bool_]
+    """Which of them are mirrored."""
+
+
+class Phase(NamedTuple):
+    """One optimiser and what it moves. A GAN has two, in turn at every step; everything else has one."""
+
+    name: str
+    modules: tuple[str, ...]
+    """Names in `Learner.modules`; their weights that require a gradient are trained."""
+
+
+class Evaluation(NamedTuple):
+    """What a learner found on its validation items."""
+
+    figures: Mapping[str, float]
+    grid: NDArray[np.uint8] | None = None
+    """Pictures to look at, (H, W, 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Random numbers of one step, drawn once for the whole global batch and kept while its micro-batches pass."""
+
+    seed: int
+    images_seen: int
+    global_batch: int
+    drawn: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
+
+    def normal(self, stream: str, shape: tuple[int, ...]) -> Tensor:
+        """Return float32 (global batch, *shape), standard normal."""
+        key = ("normal", stream, shape)
+        if key not in self.drawn:
+            generator = torch_generator(self.seed, stream, self.images_seen)
+            self.drawn[key] = torch.randn((self.global_batch, *shape), generator=generator)
+        return self.drawn[key]
+
+    def uniform(self, stream: str, shape: tuple[int, ...]) -> Tensor:
+        """Return float32 (global batch, *shape), uniform in [0, 1)."""
+        key = ("uniform", stream, shape)
+        if key not in self.drawn:
+            generator = torch_generator(self.seed, stream, self.images_seen)
+            self.drawn[key] = torch.rand((self.global_batch, *shape), generator=generator)
+        return self.drawn[key]
+
+    def integers(self, stream: str, high: int) -> Tensor:
+        """Return int64 (global batch,), uniform in 0..high-1."""
+        key = ("integers", stream, high)
+        if key not in self.drawn:
+            generator = torch_generator(self.seed, stream, self.images_seen)
+            self.drawn[key] = torch.randint(high, (self.global_batch,), generator=generator)
+        return self.drawn[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One micro-batch of one step: which items, where they stand in the stream of images, and their random numbers."""
+
+    indices_B: NDArray[np.int64]
+    flips_B: NDArray[np.bool_]
+    first: int
+    """Place of the first item in the global batch."""
+    images_total: int
+    draws: Draws
+    device: torch.device
+    precision: Precision
+
+    @property
+    def images_seen(self) -> int:
+        """Images learnt from before this step."""
+        return self.draws.images_seen
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Number of each item in the infinite stream of images."""
+        return self.images_seen + self.first + np.arange(len(self.indices_B))
+
+    def normal(self, stream: str, *shape: int) -> Tensor:
+        """Return float32 (B, *shape), standard normal, on the device."""
+        return self._local(self.draws.normal(stream, shape))
+
+    def uniform(self, stream: str, *shape: int) -> Tensor:
+        """Return float32 (B, *shape), uniform in [0, 1), on the device."""
+        return self._local(self.draws.uniform(stream, shape))
+
+    def integers(self, stream: str, high: int) -> Tensor:
+        """Return int64 (B,), uniform in 0..high-1, on the device."""
+        return self._local(self.draws.integers(stream, high))
+
+    def _local(self, drawn: Tensor) -> Tensor:
+        mine = drawn[self.first : self.first + len(self.indices_B)]
+        if self.device.type == "cuda":  # a copy from pinned memory does not make the host wait
+            return mine.pin_memory().to(self.device, non_blocking=True)
+        return mine.to(self.device)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context in which the networks' forward passes run."""
+        return autocast(self.precision, self.device)
+
+
+class Learner(Protocol):
+    """What one training step of one kind of model is."""
+
+    modules: Mapping[str, nn.Module]
+    """Everything that is saved, by name (no dots), on its device; running counters are buffers of some module."""
+    phases: tuple[Phase, ...]
+    """Optimisers, in the order in which they step."""
+    averaged: tuple[str, ...]
+    """Names of the modules whose weights are averaged; the averages are what is evaluated and kept in the end."""
+    exported: tuple[str, ...]
+    """Names of the modules that weights.safetensors holds."""
+    identity: Mapping[str, Any]
+    """JSON values that say what is learnt from (pack, first stage, size): a run is continued on the same only."""
+
+    def items(self, images_seen: int, global_batch: int) -> Items:
+        """Return the items of the whole global batch that follows `images_seen`; a pure function."""
+        ...
+
+    def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]] | None:
+        """Return (mean loss over the micro-batch, detached scalars to log), or None when the phase rests at this step.
+
+        Items count the same however they are divided into micro-batches. Nothing in here waits for the device.
+        """
+        ...
+
+    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+        """Do what is due after an update, all of `images_seen` included, and return figures to log; a pure function of
+        the modules, the data and the arguments. Runs in every process.
+        """
+        ...
+
+    def evaluate(self, images_seen: int) -> Evaluation:
+        """Look at the validation items; modules are in evaluation mode, without gradients. Changes nothing."""
+        ...

@@ -1,0 +1,59 @@
+"""Losses between two looks at them: summed on the device, so that no step waits for it, and checked when looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from facecond.errors import TrainingError
+from facecond.training.distributed import Processes
+
+
+class LossWatch:
+    """Collects the scalars of every step and finds the first step whose loss was not finite."""
+
+    def __init__(self, processes: Processes, describe: Callable[[int], str]) -> None:
+        self._processes = processes
+        self._describe = describe
+        self._rows: list[tuple[int, str, Tensor]] = []
+        self._sums: dict[str, Tensor] = {}
+        self._steps: dict[str, float] = {}
+
+    def add(self, images_seen: int, phase: str, loss: Tensor, figures: dict[str, Tensor], share: float) -> None:
+        """Take in one micro-batch that is `share` (0..1] of a step; all tensors are detached scalars on the device."""
+        self._rows.append((images_seen, phase, loss))
+        for name, value in figures.items():
+            value = value.float() * share
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._steps[name] = self._steps.get(name, 0.0) + share
+
+    def check(self) -> None:
+        """Raise TrainingError for the first loss that is not finite since the last look, in every process at once."""
+        values = torch.stack([row[2].float() for row in self._rows]).tolist() if self._rows else []
+        broken = next((at for at, value in enumerate(values) if not math.isfinite(value)), None)
+        (anywhere,) = self._processes.any([broken is not None])
+        if broken is not None:
+            images_seen, phase, _ = self._rows[broken]
+            raise TrainingError(
+                f"the {phase} loss was {values[broken]} in the step after {images_seen} images, "
+                f"{self._describe(images_seen)}",
+                hint="run again to continue from the last checkpoint, with a lower trainer.learning_rate, "
+                "trainer.clip_norm=1 or trainer.precision=float32",
+            )
+        if anywhere:
+            raise TrainingError("the loss of another process was not finite")
+        self._rows.clear()
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each figure over the steps since the last call that had it, and over the processes."""
+        names = sorted(self._sums)
+        if not names:
+            return {}
+        stacked = torch.stack([self._sums[name] / self._steps[name] for name in names])
+        self._processes.average([stacked])
+        self._sums.clear()
+        self._steps.clear()
+        return dict(zip(names, stacked.tolist(), strict=True))

@@ -1,0 +1,285 @@
+"""What the training loop does, each thing a few lines: step, log, evaluate, checkpoint, leave, finish."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from facecond.config.training import Precision, TrainerConfig
+from facecond.errors import ConfigError, TrainingError
+from facecond.io.checkpoint import save_weights
+from facecond.io.files import read_json, write_json
+from facecond.training.distributed import Processes
+from facecond.training.learner import Draws, Learner, Step
+from facecond.training.losses import LossWatch
+from facecond.training.precision import resolve_precision
+from facecond.training.rate import learning_rate
+from facecond.training.signals import StopRequest
+from facecond.training.state import TrainState
+from facecond.training.tracking import Tracker
+
+
+class TrainingStoppedError(TrainingError):
+    """A person or the system asked training to stop; a checkpoint was written."""
+
+    exit_status = 130
+
+
+class Event(NamedTuple):
+    """Something worth telling the person who waits."""
+
+    kind: str
+    """start, resume, training, evaluation, checkpoint, stopped, finished."""
+    images_seen: int
+    images_total: int
+    figures: Mapping[str, float]
+    seconds_left: float | None = None
+    """Estimate from this run's throughput, evaluations and checkpoints included."""
+    path: Path | None = None
+    """The grid, checkpoint or weights that were written."""
+
+
+class Run:
+    """The parts of one call of `fit`, each a few lines."""
+
+    def __init__(
+        self, learner: Learner, config: TrainerConfig, folder: Path, weights_config: dict[str, Any],
+        processes: Processes, on_event: Callable[[Event], None],
+    ) -> None:  # fmt: skip
+        self.learner, self.config, self.folder, self.processes = learner, config, folder, processes
+        self.weights_config, self.on_event = weights_config, on_event
+        self.total = -(-config.images // config.batch_size) * config.batch_size
+        self.local, self.micro = _divide(config, processes)
+        self.device = next(
+            tensor.device for module in learner.modules.values() for tensor in module.state_dict().values()
+        )
+        self.precision = resolve_precision(config.precision, self.device)
+        self.state = TrainState(learner, config)
+        self.watch = LossWatch(processes, self._looked_at)
+        self.tracker: Tracker | None = None
+        self.after: dict[str, float] = {}
+        self.clock = self.started = self.checkpointed = time.monotonic()
+        self.seen_at_start = 0
+
+    def already_finished(self) -> bool:
+        """Say whether done.json stands for at least as many images as asked for; the state then holds no weights."""
+        done = self.folder / "done.json"
+        if not done.is_file() or read_json(done)["images_seen"] < self.total:
+            return False
+        self.state.images_seen, self.state.finished = read_json(done)["images_seen"], True
+        self.tell("finished", path=self.folder / "weights.safetensors")
+        return True
+
+    def begin(self) -> float:
+        """Take up the last checkpoint, if there is one; return the time."""
+        resumed = self.state.restore(self.folder / "checkpoints", self._settings())
+        if not resumed:
+            self.processes.share(self.learner.modules.values())
+            self.state.average.reset()
+        self.seen_at_start = self.state.images_seen
+        if self.processes.first:
+            self.tracker = Tracker(self.folder, self.state.images_seen, tensorboard=self.config.tensorboard)
+        self.tell("resume" if resumed else "start", {"bfloat16": float(self.precision is Precision.bfloat16)})
+        if resumed:
+            self.evaluate_if_due()
+        self.clock = self.started = self.checkpointed = time.monotonic()
+        return self.started
+
+    def step(self) -> None:
+        """Learn from one global batch: forward, backward, average over processes, clip, update; one phase after
+        another."""
+        config, state = self.config, self.state
+        items = self.learner.items(state.images_seen, config.batch_size)
+        draws = Draws(config.seed, state.images_seen, config.batch_size)
+        first = self.processes.rank * self.local
+        starts = range(first, first + self.local, self.micro)
+        rate = learning_rate(config, state.images_seen + config.batch_size, self.total)
+        for phase in self.learner.phases:
+            optimiser, weights = state.optimisers[phase.name], list(state.trained[phase.name].values())
+            optimiser.zero_grad(set_to_none=True)
+            rests = False
+            with state.only(phase.name):
+                for start in starts:
+                    part = slice(start, start + self.micro)
+                    micro = Step(
+                        items.indices_B[part],
+                        items.flips_B[part],
+                        start,
+                        self.total,
+                        draws,
+                        self.device,
+                        self.precision,
+                    )
+                    answer = self.learner.loss(phase.name, micro)
+                    if answer is None:
+                        rests = True
+                        break
+                    loss, figures = answer
+                    (loss / len(starts)).backward()
+                    self.watch.add(state.images_seen, phase.name, loss.detach(), figures, 1 / len(starts))
+            if rests:
+                continue
+            self.processes.average_gradients(weights)
+            if config.clip_norm is not None:
+                nn.utils.clip_grad_norm_(weights, config.clip_norm)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+        state.images_seen += config.batch_size
+        self.after |= self.learner.after_step(state.images_seen, self.total)
+        state.average.update()
+        if self.device.type == "cpu":  # nothing to wait for: stop at once
+            self.watch.check()
+
+    def log(self) -> None:
+        """Look at the losses since the last time, and write a line."""
+        self.watch.check()
+        now = time.monotonic()
+        self.state.seconds += now - self.clock
+        self.clock = now
+        figures = self.watch.means() | self.after
+        self.after = {}
+        figures["learning_rate"] = learning_rate(self.config, self.state.images_seen, self.total)
+        figures["images_per_second"] = (self.state.images_seen - self.seen_at_start) / max(now - self.started, 1e-9)
+        figures["seconds"] = self.state.seconds
+        if self.tracker:
+            self.tracker.figures("training", self.state.images_seen, figures)
+        self.tell("training", figures)
+
+    def evaluate_if_due(self) -> None:
+        """Look at the validation items at every multiple of `evaluate_every` and at the end: once, in the first
+        process."""
+        seen = self.state.images_seen
+        if not (self.due(self.config.evaluate_every) or seen >= self.total):
+            return
+        self.watch.check()
+        if self.tracker is None or self.tracker.evaluated_at >= seen:
+            return
+        with torch.no_grad(), self.state.average.in_place(), _evaluation_mode(self.learner):
+            evaluation = self.learner.evaluate(seen)
+        path = self.tracker.grid(seen, evaluation.grid) if evaluation.grid is not None else None
+        self.tracker.figures("evaluation", seen, evaluation.figures)
+        self.tell("evaluation", evaluation.figures, path=path)
+
+    def checkpoint(self) -> None:
+        """Write the state, unless a loss or a weight is not finite."""
+        self.watch.check()
+        now = time.monotonic()
+        self.state.seconds += now - self.clock
+        self.clock = now
+        if self.tracker:
+            path = self.state.save(self.folder / "checkpoints", self._settings())
+            self.tracker.flush()
+            self.tell("checkpoint", path=path)
+        self.checkpointed = time.monotonic()
+
+    def snapshot(self) -> None:
+        """Keep the averaged weights of this moment for good."""
+        self.watch.check()
+        if self.tracker:
+            self._write_weights(self.folder / "snapshots" / f"{self.state.images_seen:012d}.safetensors")
+
+    def finish(self) -> None:
+        """Evaluate, write the last checkpoint, the weights, and done.json last of all."""
+        self.evaluate_if_due()
+        self.checkpoint()
+        self.state.finished = True
+        if self.tracker:
+            path = self.folder / "weights.safetensors"
+            digest = self._write_weights(path)
+            done = {"images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest}
+            write_json(self.folder / "done.json", done)
+            self.tell("finished", path=path)
+        self.processes.any([True])  # nobody leaves before the files are there
+
+    def leave(self, stop: StopRequest) -> None:
+        """Write a checkpoint before the end; raise when a signal was the reason."""
+        self.checkpoint()
+        self.tell("stopped")
+        if any(self.processes.any([stop.received is not None])):
+            name = stop.received.name if stop.received else "another process"
+            raise TrainingStoppedError(
+                f"stopped by {name} at {self.state.images_seen} of {self.total} images; a checkpoint was written",
+                hint="the same command continues",
+            )
+
+    def close(self) -> None:
+        """Close the files."""
+        if self.tracker:
+            self.tracker.close()
+
+    def due(self, every: int | None) -> bool:
+        """Say whether the last step reached or crossed a multiple of `every` images."""
+        if every is None:
+            return False
+        seen = self.state.images_seen
+        return seen // every > (seen - self.config.batch_size) // every
+
+    def out_of_time(self, began: float) -> bool:
+        """Say whether `stop_after_minutes` are over."""
+        minutes = self.config.stop_after_minutes
+        return minutes is not None and time.monotonic() - began > 60 * minutes
+
+    def checkpoint_overdue(self) -> bool:
+        """Say whether `checkpoint_minutes` went by since the last checkpoint. The first process's clock decides."""
+        minutes = self.config.checkpoint_minutes
+        return self.processes.first and minutes is not None and time.monotonic() - self.checkpointed > 60 * minutes
+
+    def tell(self, kind: str, figures: Mapping[str, float] | None = None, path: Path | None = None) -> None:
+        """Pass an event on, from the first process."""
+        if self.processes.first:
+            done, spent = self.state.images_seen - self.seen_at_start, time.monotonic() - self.started
+            left = (self.total - self.state.images_seen) * spent / done if done > 0 else None
+            self.on_event(Event(kind, self.state.images_seen, self.total, figures or {}, left, path))
+
+    def _write_weights(self, path: Path) -> str:
+        return save_weights(
+            path, self.state.exported(), self.weights_config,
+            images_seen=self.state.images_seen, averaged=list(self.learner.averaged), identity=dict(self.learner.identity),
+        )  # fmt: skip
+
+    def _looked_at(self, images_seen: int) -> str:
+        indices = self.learner.items(images_seen, self.config.batch_size).indices_B
+        shown = ", ".join(map(str, indices[:8])) + (", ..." if len(indices) > 8 else "")
+        return f"which looked at training items {shown}"
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the trainer's settings as JSON values."""
+        return {
+            name: value.name if isinstance(value, enum.Enum) else value
+            for name, value in dataclasses.asdict(self.config).items()
+        }
+
+
+def _divide(config: TrainerConfig, processes: Processes) -> tuple[int, int]:
+    """Return (images per process, images per forward pass)."""
+    if config.batch_size % processes.size:
+        raise ConfigError(f"trainer.batch_size={config.batch_size} cannot be divided among {processes.size} processes")
+    local = config.batch_size // processes.size
+    micro = min(config.micro_batch or local, local)
+    if local % micro:
+        raise ConfigError(
+            f"trainer.micro_batch={config.micro_batch} does not divide the {local} images each process has of a batch"
+        )
+    return local, micro
+
+
+@contextmanager
+def _evaluation_mode(learner: Learner) -> Iterator[None]:
+    """Put all modules into evaluation mode inside the block, and each part back into the mode it was in."""
+    before = [(part, part.training) for module in learner.modules.values() for part in module.modules()]
+    for part, _ in before:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, training in before:
+            part.training = training

@@ -1,0 +1,148 @@
+"""The state of a training: everything that must come back for a continued run to end with the same weights, bit by bit.
+
+No state of a random generator is among it: random numbers are functions of (seed, images seen).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from facecond.config.training import TrainerConfig
+from facecond.errors import CheckpointError, TrainingError
+from facecond.io.checkpoint import find_state, join_modules, load_state, load_strictly, save_state, split_modules
+from facecond.training.ema import Average
+from facecond.training.learner import Learner
+
+_MAY_CHANGE = {
+    "images", "micro_batch", "precision", "compile", "log_every", "evaluate_every", "evaluate_items", "sample_grid",
+    "checkpoint_every", "checkpoint_minutes", "snapshot_every", "stop_after_minutes", "tensorboard",
+}  # fmt: skip
+"""Settings that may differ when a run is continued; all others decide what the weights become."""
+
+
+class TrainState:
+    """Progress, weights, averages and optimisers of one training."""
+
+    def __init__(self, learner: Learner, config: TrainerConfig) -> None:
+        self.learner = learner
+        self.images_seen = 0
+        self.seconds = 0.0
+        """Time spent learning so far, over all continuations."""
+        self.finished = False
+        self.trained = {phase.name: _trainable(learner, phase.modules) for phase in learner.phases}
+        self.optimisers = {
+            name: AdamW(
+                weights.values(), lr=config.learning_rate, betas=(config.beta1, config.beta2),
+                weight_decay=config.weight_decay, fused=True,
+            )
+            for name, weights in self.trained.items()
+        }  # fmt: skip
+        self.average = Average({name: learner.modules[name] for name in learner.averaged}, config.ema_decay)
+
+    @contextmanager
+    def only(self, phase: str) -> Iterator[None]:
+        """Let nothing but the weights of one phase gather gradients inside the block."""
+        others = [
+            weight for name, weights in self.trained.items() if name != phase for weight in weights.values()
+        ]  # fmt: skip
+        for weight in others:
+            weight.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weight in others:
+                weight.requires_grad_(True)
+
+    def exported(self, *, averaged: bool = True) -> dict[str, Tensor]:
+        """Return the tensors of weights.safetensors, `module.name` -> tensor: averages where there are any."""
+        tensors = self._network()
+        if averaged:
+            tensors |= self.average.state()
+        return {name: tensor for name, tensor in tensors.items() if name.partition(".")[0] in self.learner.exported}
+
+    def save(self, folder: Path, config: dict[str, Any]) -> Path:
+        """Write the state below `folder`; raise TrainingError, and write nothing, when a weight is not finite."""
+        groups = {"network": self._network(), "average": self.average.state(), "optimiser": self._optimiser()}
+        broken = [name for group in groups.values() for name, tensor in group.items() if not _finite(tensor)]
+        if broken:
+            raise TrainingError(
+                f"after {self.images_seen} images {len(broken)} tensors are not finite, first {broken[0]}; "
+                "no checkpoint was written",
+                hint="run again to continue from the last good checkpoint, with a lower trainer.learning_rate or "
+                "trainer.clip_norm=1",
+            )
+        values = {
+            "seconds": self.seconds, "average_updates": self.average.updates,
+            "identity": dict(self.learner.identity), "trainer": config,
+        }  # fmt: skip
+        return save_state(folder, self.images_seen, groups, values)
+
+    def restore(self, folder: Path, config: dict[str, Any]) -> bool:
+        """Take up the newest complete state below `folder`; say whether there was one.
+
+        Raises CheckpointError when it is damaged, or was made on other data or with other settings that matter.
+        """
+        path = find_state(folder)
+        if path is None:
+            return False
+        stored = load_state(path)
+        for what, found, wanted in (
+            ("", stored.values["identity"], dict(self.learner.identity)),
+            ("trainer.", stored.values["trainer"], config),
+        ):
+            for key in sorted(found.keys() | wanted.keys()):
+                if not (what and key in _MAY_CHANGE) and found.get(key) != wanted.get(key):
+                    raise CheckpointError(
+                        f"{folder.parent}: this run was started with {what}{key}={found.get(key)}, "
+                        f"not {what}{key}={wanted.get(key)}",
+                        hint="give the new run a name of its own, or go on with the old setting",
+                    )
+        networks = split_modules(stored.groups["network"])
+        for name, module in self.learner.modules.items():
+            load_strictly(module, networks.get(name, {}), str(path / "network.safetensors"))
+        self.average.restore(stored.groups["average"], stored.values["average_updates"])
+        self._restore_optimiser(stored.groups["optimiser"])
+        self.images_seen = stored.values["images_seen"]
+        self.seconds = stored.values["seconds"]
+        return True
+
+    def _network(self) -> dict[str, Tensor]:
+        return join_modules({name: module.state_dict() for name, module in self.learner.modules.items()})
+
+    def _optimiser(self) -> dict[str, Tensor]:
+        """Return AdamW's step count and both moments of every weight under `phase/weight/entry`."""
+        return {
+            f"{phase}/{name}/{entry}": value
+            for phase, weights in self.trained.items()
+            for name, weight in weights.items()
+            for entry, value in self.optimisers[phase].state.get(weight, {}).items()
+        }
+
+    def _restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        for key, value in tensors.items():
+            phase, name, entry = key.split("/")
+            weight = self.trained[phase][name]
+            entries = self.optimisers[phase].state[weight]
+            entries[entry] = (
+                torch.empty_like(weight) if value.shape == weight.shape else value.to(weight.device)
+            ).copy_(value)
+
+
+def _trainable(learner: Learner, modules: tuple[str, ...]) -> dict[str, nn.Parameter]:
+    return {
+        f"{module}.{name}": weight
+        for module in modules
+        for name, weight in learner.modules[module].named_parameters()
+        if weight.requires_grad
+    }
+
+
+def _finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
