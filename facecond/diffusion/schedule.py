@@ -1,4 +1,4 @@
-"""The forward process: betas, alphas_cumprod, signal-to-noise ratio (DDPM, equations 2-4, with latent diffusion's betas).
+"""The forward process: betas, alphas_cumprod, signal-to-noise ratio (DDPM, equations 2-4; latent diffusion's betas).
 
 Everything is computed in float64 on the CPU. What a network step needs is handed out in the precision and on the device
 of the latents.
