@@ -131,3 +131,14 @@ def _kind(path: Path) -> str:
         return read_run(path).kind
     except FacecondError:
         return "unknown"
+
+
+def find_first_stage(workspace: str, name: str | None) -> Found:
+    """The first stage called `name` (a run, or a checkpoint file of this project or of CompVis), or the latest run.
+
+    Raises:
+        CheckpointError: when there is none.
+    """
+    if name is not None and Path(name).is_file():
+        return Found(Path(name), "named")
+    return find_run(workspace, name, "vq")

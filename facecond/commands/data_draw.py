@@ -1,0 +1,54 @@
+"""`facecond data draw`: faces drawn by program, into a pack or in the layout of the official release."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.config.commands import DrawConfig, Layout
+from facecond.config.compose import compose
+from facecond.errors import ConfigError
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the configuration and settle the name."""
+    composed = compose("data draw", words)
+    config: DrawConfig = composed.config
+    if config.data.validation >= config.data.count:
+        raise ConfigError(
+            f"data.validation={config.data.validation} leaves no face to train on",
+            hint=f"expected fewer than data.count={config.data.count}",
+        )
+    prefix = "drawn" if config.layout is Layout.pack else "release"
+    return Prepared(composed=composed, name=config.name or f"{prefix}-{config.resolution}")
+
+
+def run(prepared: Prepared) -> Result:
+    """Draw what is missing; a finished folder is left as it is."""
+    from facecond import build
+    from facecond.data.packing import pack_source
+    from facecond.drawn.release import write_release
+
+    config: DrawConfig = prepared.config
+    if config.layout is Layout.release:
+        folder = Path(config.workspace) / "releases" / prepared.name
+        write_release(folder, seed=config.data.seed, count=config.data.count, resolution=config.resolution)
+        return Result(
+            command="data draw",
+            facts={"faces": config.data.count, "resolution": config.resolution},
+            made={"release": folder},
+            next=[f"facecond data pack data=celebamask_hq data.root={folder} resolution={config.resolution}"],
+        )
+    folder = Path(config.workspace) / "packs" / prepared.name
+    pack = pack_source(build.source(config.data, config.resolution), folder, config.resolution)
+    return Result(
+        command="data draw",
+        facts={
+            "faces": len(pack),
+            "training": len(pack.indices("train")),
+            "validation": len(pack.indices("validation")),
+            "resolution": pack.resolution,
+        },
+        made={"pack": folder},
+        next=["facecond data inspect", "facecond train model=vq"],
+    )

@@ -1,0 +1,35 @@
+"""`facecond data pack`: a data set becomes a pack."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.config.commands import PackConfig
+from facecond.config.compose import compose
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the configuration and settle the name."""
+    composed = compose("data pack", words)
+    config: PackConfig = composed.config
+    return Prepared(composed=composed, name=config.name or f"{composed.choices['data']}-{config.resolution}")
+
+
+def run(prepared: Prepared) -> Result:
+    """Read, resize and write what is missing; a finished pack of the same source is left as it is."""
+    from facecond import build
+    from facecond.data.packing import pack_source
+
+    config: PackConfig = prepared.config
+    folder = Path(config.workspace) / "packs" / prepared.name
+    source = build.source(config.data, config.resolution)
+    pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
+    splits = {name: len(indices) for name in dict.fromkeys(pack.splits) if len(indices := pack.indices(name))}
+    return Result(
+        command="data pack",
+        facts={"items": len(pack), **splits, "resolution": pack.resolution, "suspicious": len(pack.findings)},
+        made={"pack": folder},
+        next=["facecond data inspect", "facecond train model=vq"],
+    )

@@ -1,0 +1,77 @@
+"""`facecond encode`: latents of every picture of a pack, computed once (float32 arithmetic, half-precision storage)."""
+
+from collections.abc import Sequence
+
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.workspace import find_first_stage, find_pack
+from facecond.config.commands import EncodeConfig
+from facecond.config.compose import compose
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the configuration; find the pack and the first stage."""
+    composed = compose("encode", words)
+    config: EncodeConfig = composed.config
+    pack = find_pack(config.workspace, config.pack)
+    first_stage = find_first_stage(config.workspace, config.first_stage)
+    return Prepared(
+        composed=composed,
+        name=pack.path.name,
+        used={"pack": str(pack), "first stage": str(first_stage)},
+        found={"pack": pack.path, "first_stage": first_stage.path},
+    )
+
+
+def run(prepared: Prepared) -> Result:
+    """Encode what is missing; complete latents are left as they are."""
+    import numpy as np
+    import torch
+
+    from facecond import build, progress
+    from facecond.data.latents import LatentStore, LatentWriter, latents_folder
+    from facecond.data.pack import Pack
+
+    prepared.announce()
+    config: EncodeConfig = prepared.config
+    device = build.choose_device(config.device)
+    pack = Pack.open(prepared.found["pack"])
+    first_stage = build.load_first_stage(prepared.found["first_stage"], device)
+    build.check_resolution(first_stage, pack)
+    folder = latents_folder(pack.path, first_stage.sha256)
+    made = 0
+    if not (folder / "manifest.json").exists():
+        side = pack.resolution // first_stage.network.factor
+        shape = (first_stage.network.config.embed_dim, side, side)
+        writer = LatentWriter(
+            pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
+            source={"first_stage": str(first_stage.origin)},
+        )  # fmt: skip
+
+        def encode(images: torch.Tensor) -> np.ndarray:
+            with torch.inference_mode():
+                return first_stage.encode(images).float().cpu().numpy()
+
+        with progress.bar("encode", len(pack), initial=writer.done) as bar:
+            for rows in writer.missing(config.batch_size):
+                images = torch.from_numpy(np.ascontiguousarray(pack.images[rows])).to(device).permute(0, 3, 1, 2)
+                flipped = encode(images.flip(-1)) if config.flips else None
+                writer.write(rows, encode(images), flipped)
+                made += len(images)
+                bar.update(len(images))
+        writer.finish(pack.indices("train"))
+    store = LatentStore.open(pack.path, first_stage.sha256)
+    return Result(
+        command="encode",
+        used=prepared.used,
+        facts={
+            "items": len(pack),
+            "encoded now": made,
+            "latent shape": "x".join(map(str, store.shape)),
+            "mirrored copy": store.latents_flipped is not None,
+            "mean": " ".join(f"{value:.3f}" for value in store.mean),
+            "deviation": " ".join(f"{value:.3f}" for value in store.std),
+        },
+        made={"latents": folder},
+        next=["facecond train model=multicond"],
+    )

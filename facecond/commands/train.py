@@ -1,0 +1,200 @@
+"""`facecond train`: one model on one pack; running it again continues."""
+
+import logging
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facecond import __version__
+from facecond.commands.defaults import choose_size, names_size
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack
+from facecond.config.catalogue import kind_of
+from facecond.config.commands import Device, TrainConfig
+from facecond.config.compose import compose, plain
+from facecond.errors import CheckpointError, ConfigError
+from facecond.io.files import read_json, sha256_file, write_json
+
+log = logging.getLogger("facecond")
+
+NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage")
+"""Keys that may differ when a run is continued, besides those of the trainer that change no weight (the loop checks them)."""
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the configuration; find the pack, the size that fits it, and for a diffusion model the latents."""
+    composed = compose("train", words)
+    config: TrainConfig = composed.config
+    kind = kind_of(composed.choices["model"])
+    pack = find_pack(config.workspace, config.pack)
+    used = {"pack": str(pack)}
+    found: dict[str, Any] = {"pack": pack.path, "kind": kind}
+    if not names_size(words):
+        resolution = read_json(pack.path / "manifest.json")["resolution"]
+        size, why = choose_size(resolution, _device_name(config.device))
+        composed = compose("train", words, size=size)
+        config = composed.config
+        used["size"] = f"{size} ({why})"
+    if kind == "diffusion":
+        found["latents"], used["latents"] = _latents(config, pack.path)
+    name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
+    return Prepared(composed=composed, name=name, used=used, found=found)
+
+
+def run(prepared: Prepared) -> Result:
+    """Train to the end, or until stopped; a finished run is left as it is."""
+    from facecond import build
+    from facecond.data.pack import Pack
+    from facecond.training.distributed import Processes
+    from facecond.training.loop import fit
+
+    config: TrainConfig = prepared.config
+    folder = Path(config.workspace) / "runs" / prepared.name
+    with Processes.from_environment() as processes:
+        if processes.first:
+            prepared.announce()
+        device = build.choose_device(config.device, processes)
+        pack = Pack.open(prepared.found["pack"])
+        learner, weights_config = build.learner(
+            prepared.found["kind"], config, pack, device, latents=prepared.found.get("latents")
+        )
+        if processes.first:
+            _write_run(folder, prepared, pack, weights_config)
+            log.info("run: %s", folder)
+        state = fit(
+            learner, config.trainer, folder, weights_config=weights_config, processes=processes,
+            label=f"train {prepared.composed.choices['model']}", on_event=_tell,
+        )  # fmt: skip
+    facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
+    facts |= _last_evaluation(folder)
+    made = {"run": folder}
+    if state.finished:
+        made["weights"] = folder / "weights.safetensors"
+    return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared.found["kind"]))
+
+
+def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
+    """Hash of the first stage whose latents to learn, and a sentence about it."""
+    from facecond.data.latents import HASH_DIGITS, LatentStore
+
+    if config.first_stage is not None:
+        place = find_first_stage(config.workspace, config.first_stage).path
+        digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+        store = LatentStore.open(pack, digest)
+        return store.first_stage, f"{store.path} (of the first stage named)"
+    stores = LatentStore.available(pack)
+    if not stores:
+        raise ConfigError(
+            f"{pack} has no latents", hint="train a first stage and encode: facecond train model=vq && facecond encode"
+        )
+    digest = stores[0].first_stage
+    return digest, f"{stores[0].path} (the latest, of first stage {digest[:HASH_DIGITS]})"
+
+
+def _distinctive(choices: dict[str, str]) -> list[str]:
+    """The choices that tell runs apart: the model, its size, and what differs from the default."""
+    usual = {"weighting": "p2", "sampler": choices.get("sampler"), "size": None}
+    parts = [choices["model"]]
+    parts += [option for group, option in choices.items() if group not in ("model", "size") and usual.get(group) != option]
+    return [*parts, choices["size"]]
+
+
+def _device_name(device: Device) -> str:
+    if device is not Device.auto:
+        return device.name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict[str, Any]) -> None:
+    """Write run.json before anything else, or make sure that the run there is this one."""
+    config = plain(prepared.config)
+    file = folder / "run.json"
+    if file.is_file():
+        before = read_json(file)["config"]
+        for key in sorted((_flat(before).items() ^ _flat(config).items())):
+            name = key[0]
+            if name.split(".")[0] in (*NOT_COMPARED, "trainer"):
+                continue
+            raise CheckpointError(
+                f"{folder} was started with {name}={_flat(before).get(name)}, not {name}={_flat(config).get(name)}",
+                hint="give the new run a name of its own: name=...",
+            )
+        return
+    write_json(
+        file,
+        {
+            "format": RUN_FORMAT,
+            "version": RUN_VERSION,
+            "kind": prepared.found["kind"],
+            "choices": prepared.composed.choices,
+            "overrides": prepared.composed.overrides,
+            "config": config,
+            "weights_config": weights_config,
+            "pack": sha256_file(pack.path / "manifest.json"),
+            "pack_path": str(pack.path),
+            "resolution": pack.resolution,
+            "first_stage": prepared.found.get("latents"),
+            "code": {"facecond": __version__, "revision": revision()},
+            "versions": versions(),
+        },
+    )
+
+
+def revision() -> str | None:
+    """Commit of the checkout the program runs from; None when it does not run from one."""
+    root = Path(__file__).resolve().parent.parent.parent
+    if not (root / ".git").exists():
+        return None
+    answer = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the numbers."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(values, dict):
+        return {prefix: repr(values)}
+    return {k: v for key, value in values.items() for k, v in _flat(value, f"{prefix}.{key}" if prefix else key).items()}
+
+
+def _tell(event: Any) -> None:
+    """Say what a waiting person wants to know; the progress bar says the rest."""
+    figures = " ".join(f"{name} {value:.4g}" for name, value in event.figures.items())
+    if event.kind in ("evaluation", "resume", "stopped"):
+        log.info("%s at %d images %s", event.kind, event.images_seen, figures)
+    elif event.kind == "training" and not sys.stderr.isatty():
+        left = f", {event.seconds_left / 60:.1f} min left" if event.seconds_left is not None else ""
+        log.info("%d of %d images%s %s", event.images_seen, event.images_total, left, figures)
+
+
+def _last_evaluation(folder: Path) -> dict[str, float]:
+    from facecond.io.records import read_records
+
+    lines = [line for line in read_records(folder / "metrics.jsonl") if line.get("kind") == "evaluation"]
+    return {name: value for name, value in (lines[-1] if lines else {}).items() if isinstance(value, float)}
+
+
+def _next(kind: str) -> list[str]:
+    return {
+        "vq": ["facecond encode"],
+        "diffusion": ["facecond sample", "facecond eval miou accuracy attributes"],
+        "parser": ["facecond eval miou accuracy"],
+        "classifier": ["facecond eval attributes"],
+    }[kind]

@@ -1,0 +1,131 @@
+"""The command line as a person meets it: help, flags, one-line errors, completion."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from facecond.cli.execute import _flag_overrides
+from facecond.cli.help import EXAMPLES
+from facecond.cli.main import app, main
+from facecond.config.commands import COMMANDS
+from facecond.errors import ConfigError
+
+COMMAND_WORDS = [[], ["data"], ["config"], ["config", "list"], ["config", "show"], *[name.split() for name in COMMANDS]]
+
+
+def run(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run the program inside this process; return its exit status, standard output and standard error."""
+    monkeypatch.setattr(sys, "argv", ["facecond", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    captured = capsys.readouterr()
+    return int(left.value.code or 0), captured.out, captured.err
+
+
+@pytest.mark.parametrize("words", COMMAND_WORDS, ids=" ".join)
+def test_every_help_ends_with_examples(words: list[str]) -> None:
+    result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0
+    ending = result.output.rpartition("Examples")[2]
+    key = " ".join(words) or None
+    for example in EXAMPLES[key]:
+        assert example in ending
+
+
+@pytest.mark.parametrize("words", [name.split() for name in COMMANDS], ids=" ".join)
+def test_help_lists_the_groups(words: list[str]) -> None:
+    from facecond.config.catalogue import groups_of, options_of
+
+    output = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "160"}).output
+    for group in groups_of(" ".join(words)):
+        assert f"{group}=" in output
+        assert all(option in output for option in options_of(group))
+
+
+def test_help_is_fast() -> None:
+    """Under 0.4 s on two idle cores; the bound leaves room for a busy machine."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "facecond", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["trian"], "Did you mean 'train'"),
+        (["sample", "--etta", "1"], "--eta"),
+        (["sample", "--eta", "much"], "valid number"),
+        (["sample", "--eta", "1", "sampler.eta=0.5"], "given twice"),
+        (["sample", "sampler=ddin", "--dry-run"], "did you mean 'ddim'"),
+        (["config", "show", "trian"], "did you mean 'train'"),
+        (["eval", "mio", "--dry-run"], "did you mean 'miou'"),
+        (["eval", "fid", "--dry-run"], "fid is not part of this version"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_one_line_and_status_2(
+    words: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(words, monkeypatch, capsys)
+    assert status == 2
+    assert out == ""
+    assert expected in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_are_shorthand_for_overrides() -> None:
+    assert _flag_overrides([], {"sampler.eta": 1.0, "seed": None, "attr": "+Smiling,-Male"}) == [
+        "sampler.eta=1.0",
+        "attr='+Smiling,-Male'",
+    ]
+    with pytest.raises(ConfigError, match="given twice"):
+        _flag_overrides(["sampler.eta=0"], {"sampler.eta": 1.0})
+
+
+def test_config_show_prints_yaml_that_can_be_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import yaml
+
+    status, out, _ = run(["config", "show", "train", "model=attr", "size=tiny"], monkeypatch, capsys)
+    assert status == 0
+    assert yaml.safe_load(out)["model"]["conditions"] == ["attributes"]
+    status, out, _ = run(["config", "show", "swap-masks", "--json"], monkeypatch, capsys)
+    assert json.loads(out)["config"]["parts"] == ["hair"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("facecond train mo", "model="),
+        ("facecond train model=", "model=multicond"),
+        ("facecond train model=mu", "model=multicond"),
+        ("facecond train trainer.learning", "trainer.learning_rate="),
+        ("facecond sample sampler=", "sampler=dpmpp"),
+        ("facecond sample weights=", "weights=raw"),
+        ("facecond data pack data=", "data=label_maps"),
+        ("facecond eval mi", "miou"),
+        ("facecond config show tr", "train"),
+    ],
+)
+def test_zsh_completes_groups_options_and_keys(typed: str, expected: str) -> None:
+    environment = {**os.environ, "_FACECOND_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": typed}
+    answer = subprocess.run([sys.executable, "-c", "from facecond.cli.main import app; app(prog_name='facecond')"],
+                            env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    assert expected in answer.stdout
+
+
+def test_bash_completes_the_part_behind_the_equals_sign() -> None:
+    environment = {**os.environ, "_FACECOND_COMPLETE": "complete_bash", "COMP_WORDS": "facecond train model = mu", "COMP_CWORD": "4"}
+    answer = subprocess.run([sys.executable, "-c", "from facecond.cli.main import app; app(prog_name='facecond')"],
+                            env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    assert answer.stdout.split() == ["multicond"]

@@ -1,0 +1,30 @@
+"""Limits of numbers."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from facecond.config.bounds import bounded, check_bounds
+from facecond.errors import ConfigError
+
+
+@dataclass
+class Inner:
+    share: float = bounded(0.5, above=0.0, maximum=1.0)
+
+
+@dataclass
+class Outer:
+    count: int = bounded(1, minimum=1)
+    inner: Inner = field(default_factory=Inner)
+    free: float = 0.0
+
+
+def test_limits_are_inclusive_except_above() -> None:
+    check_bounds(Outer(count=1, inner=Inner(share=1.0)))
+    with pytest.raises(ConfigError, match=r"inner\.share=0.*more than 0 and at most 1"):
+        check_bounds(Outer(inner=Inner(share=0.0)))
+    with pytest.raises(ConfigError, match=r"count=0.*at least 1"):
+        check_bounds(Outer(count=0))
+    with pytest.raises(ConfigError, match="finite"):
+        check_bounds(Outer(free=float("inf")))

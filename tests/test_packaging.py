@@ -1,0 +1,29 @@
+"""The list of packages in setup.cfg is what is on disk; the ground floor is light."""
+
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_every_folder_is_a_listed_package() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    listed = set(parser["options"]["packages"].split())
+    code = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "facecond").rglob("__init__.py")}
+    conf = {"facecond." + ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "conf").rglob("__init__.py")}
+    assert listed == code | conf
+
+
+def test_help_and_configuration_load_nothing_heavy() -> None:
+    program = (
+        "import sys; from facecond.cli import main\n"
+        "heavy = {'torch', 'torchvision', 'hydra', 'omegaconf', 'scipy', 'skimage', 'lpips', 'tensorboard'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "from facecond.config.compose import compose; compose('train', [])\n"
+        "import facecond.faces.labels, facecond.faces.attributes\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
