@@ -1,0 +1,129 @@
+"""Hair: one outline around head and shoulders, less an opening for the face.
+
+What lies behind the neck is painted first, what frames the face last. Strands, waves, curls, shine and the light on the whole mass are
+one tone map that both use.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facecond.drawn.canvas import Canvas, Window
+from facecond.drawn.shapes import F, bump, circle, ellipse, ramp
+from facecond.drawn.skin import LABEL
+from facecond.drawn.traits import Traits
+
+MIDDLE = np.float32(-0.20)
+"""Height v of the middle of the upper outline."""
+EAR_LEVEL = np.float32(0.22)
+
+
+def behind(canvas: Canvas, t: Traits) -> F:
+    """u about the middle of the skull, which swings away from where the face turns."""
+    return canvas.u + t.sin_yaw * np.float32(0.16)
+
+
+def outline(canvas: Canvas, t: Traits, u: F) -> F:
+    """Distance to the outer edge of all hair."""
+    v = canvas.v
+    half = t.hair_a + (t.hair_b - t.hair_a) * ramp(v, MIDDLE, np.minimum(t.hair_end, 0.95))
+    top = t.hair_top + t.quiff * bump(u - t.quiff_x, np.float32(0), np.float32(0.30), np.float32(1))
+    rise = np.minimum(v - MIDDLE, 0) / top
+    across = u / half
+    value = across * across + rise * rise - 1
+    slope = np.sqrt((across / half) ** 2 + (rise / top) ** 2)
+    d = value / (2 * slope + np.float32(0.05))
+    d += t.curly * 0.040 * np.sin(u * 21 + t.phase) * np.sin(v * 21 + t.phase2)
+    d += t.wavy * 0.034 * np.sin(v * t.wave_f + t.phase) * ramp(v, -0.55, 0.1)
+    d += (1 - t.sleek) * 0.007 * np.sin(u * 43 + v * 31 + t.phase)
+    end = v - t.hair_end - (1 - 0.8 * t.sleek) * 0.045 * np.sin(u * 12 + t.phase) - 0.02 * np.sin(u * 41)
+    return np.maximum(d, end)
+
+
+def opening(canvas: Canvas, t: Traits) -> F:
+    """Distance to the opening that shows the face, fixed to the face (p, v) so that it turns with it; inside is no hair."""
+    p, v = canvas.p, canvas.v
+    q = np.abs(p)
+    height = EAR_LEVEL - t.hairline + t.slope * (p - t.part_x)
+    height = height + t.recede * bump(q - 0.29, np.float32(0), np.float32(0.13), np.float32(1))
+    height += 0.05 * (1 - t.fringe) * bump(p - t.part_x, np.float32(0), np.float32(0.06), np.float32(1))
+    height += t.fringe * 0.034 * np.sin(p * 33 + t.phase) + t.curly * 0.02 * np.sin(p * 30 + t.phase2)
+    width = t.temple + t.tucked * 0.22 * ramp(v, -0.26, -0.06) + (1 - t.tucked) * 0.07 * ramp(v, 0.15, 0.9)
+    width = width + t.wavy * 0.022 * np.sin(v * t.wave_f + t.phase2) * ramp(v, -0.1, 0.2)
+    across, rise = q / width, np.maximum(EAR_LEVEL - v, 0) / height
+    power = t.squareness - 1
+    xs, ys = np.power(across + np.float32(1e-3), power), np.power(rise + np.float32(1e-3), power)
+    slope = t.squareness * np.sqrt((xs / width) ** 2 + (ys / height) ** 2)
+    return (xs * across + ys * rise - 1) / (slope + np.float32(0.05))
+
+
+def tone(canvas: Canvas, t: Traits, u: F) -> F:
+    """Hair as lit strands, (B, 3, H, W)."""
+    v = canvas.v
+    down = np.maximum(v + 0.95, 0)
+    flow = u / (0.34 + 0.52 * np.minimum(down, 1.6)) * 1.0
+    flow = flow + t.part_x * 0.6 * (1 - ramp(down, 0.1, 0.9))
+    flow += (t.wavy * 0.055 + 0.008) * np.sin(v * t.wave_f + t.phase + 2 * u)
+    strands = 0.62 * np.sin(flow * 27 + 2.2 * np.sin(flow * 9 + t.phase)) + 0.38 * np.sin(flow * 61 + t.phase2)
+    curls = np.sin(u * 24 + 2.4 * np.sin(v * 11 + t.phase)) * np.sin(v * 24 + 2.4 * np.sin(u * 13 + t.phase2))
+    strands += t.curly * (1.25 * curls - 0.7 * strands)
+    ex, ey = u * (0.86 / t.hair_a), (v + 0.10) * 0.95
+    ez = np.sqrt(np.maximum(1 - ex * ex - np.minimum(ey, 0) ** 2, np.float32(0.05)))
+    light = 0.34 + 0.66 * np.maximum(ex * t.light_x + np.minimum(ey, 0.25) * t.light_y + ez * t.light_z, 0)
+    waves = t.wavy * 0.13 * np.sin(v * t.wave_f + t.phase + 3 * u) * ramp(v, -0.65, -0.3)
+    light += strands * 0.125 + waves
+    light *= 1 - 0.25 * ramp(v, 0.0, 1.0)
+    halo = bump(v + 0.58 - 0.45 * u * u - 0.04 * strands, u - 0.22 * t.light_x, np.float32(0.085), np.float32(0.40))
+    halo += 0.5 * bump(np.abs(u) - t.hair_a * 0.80, v - 0.25, np.float32(0.05), np.float32(0.30)) * t.sleek
+    shine = halo * t.shine * (0.75 + 0.35 * strands)
+    return t.hair * (0.26 + 0.86 * light)[:, None] + shine[:, None] * (0.35 + 0.65 * t.hair)
+
+
+class Hair:
+    """The hair of a batch: distances and tone, computed once, painted in two layers."""
+
+    def __init__(self, canvas: Canvas, t: Traits) -> None:
+        u = behind(canvas, t)
+        self.outer = outline(canvas, t, u)
+        self.tone = tone(canvas, t, u)
+        bald = t.bald[:, None, None]
+        if bald.any():
+            crown = -0.16 - canvas.v - 0.25 * np.abs(canvas.p)
+            np.copyto(self.outer, np.maximum(self.outer, crown), where=bald)
+
+    def paint_back(self, canvas: Canvas, t: Traits) -> None:
+        """What falls behind the neck, in shade, with ponytails."""
+        outer = self.outer
+        rows = np.flatnonzero(t.ponytail)
+        if len(rows):
+            outer = outer.copy()
+            s = t.pick(rows)
+            side = np.where(s.part_x + s.sin_yaw < 0, np.float32(1), np.float32(-1))
+            u, v = canvas.u[rows] * side - 0.56, canvas.v[rows] - 0.34
+            tail = ellipse(u - 0.10 * np.sin(v * 3.2) + 0.02 * np.sin(v * 17 + s.phase), v, np.float32(0.155), np.float32(0.56))
+            outer[rows] = np.minimum(outer[rows], tail)
+        depth = 1 - 0.50 * np.exp(np.minimum(outer, 0) * 1.0) * ramp(-np.abs(canvas.u), -t.face_a - 0.16, -t.face_a + 0.12) * ramp(canvas.v, 0.0, 0.4)
+        canvas.paint(canvas.cover(outer), self.tone * depth[:, None], LABEL["hair"])
+        rows = np.flatnonzero(t.bun)
+        if len(rows):
+            window = Window(-0.6, 0.6, -1, -0.45)
+            part, s = canvas.pick(rows, window), t.pick(rows)
+            x, y = part.u - s.bun_x + 0.1 * s.sin_yaw, part.v + 0.80
+            d = circle(x, y, s.bun_r)
+            swirl = np.sin(d * 55 + 6 * x - 5 * y + s.phase)
+            light = 0.62 + 0.30 * (x * s.light_x + y * s.light_y) / s.bun_r + 0.10 * swirl + 0.3 * bump(x - 0.05 * s.light_x, y + 0.07, np.float32(0.07), np.float32(0.05))
+            part.paint(part.cover(d), s.hair * light[:, None], LABEL["hair"])
+            canvas.put(part, rows, window)
+
+    def paint_front(self, canvas: Canvas, t: Traits) -> None:
+        """What frames the face, with the shadow it throws on skin."""
+        inner = opening(canvas, t)
+        d = np.maximum(self.outer, -inner)
+        np.maximum(d, canvas.v - t.front_end, out=d)
+        skin = (canvas.labels > 0) & (canvas.labels != LABEL["hair"]) & (canvas.labels != LABEL["cloth"])
+        shadow = np.exp(np.maximum(d, 0) * np.float32(-17)) * np.float32(0.34)
+        canvas.multiply(1 - shadow * skin)
+        edge = 1 - 0.30 * np.exp(-np.abs(inner) * 16) * (d < 0)
+        canvas.paint(canvas.cover(d, 0.016), self.tone * edge[:, None], LABEL["hair"])
+
+

@@ -1,0 +1,90 @@
+"""Shapes as signed distances: negative inside, zero on the edge, in units of half the picture's width.
+
+Distances need to be right near the edge only: there they become coverage without supersampling.
+All functions take float32 arrays that broadcast and are pointwise, so a batch may be cut anywhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+F = np.ndarray
+"""float32 array that broadcasts against (B, H, W)."""
+
+SMALL = np.float32(1e-4)
+
+
+def coverage(distance: F, width: float | F) -> F:
+    """How much of a pixel of this width the shape covers, 0..1; a larger width gives a softer edge."""
+    result = distance * (np.float32(-1) / np.float32(width) if isinstance(width, float) else -1 / width)
+    result += np.float32(0.5)
+    return np.clip(result, 0, 1, out=result)
+
+
+def ellipse(x: F, y: F, a: F, b: F) -> F:
+    """Distance to the ellipse with half axes a and b about the origin."""
+    xa, yb = x / a, y / b
+    value = xa * xa
+    value += yb * yb
+    xa /= a
+    yb /= b
+    xa *= xa
+    yb *= yb
+    xa += yb
+    slope = np.sqrt(xa, out=xa)
+    slope += SMALL
+    value -= 1
+    value /= slope
+    value *= np.float32(0.5)
+    return value
+
+
+def circle(x: F, y: F, radius: F) -> F:
+    """Distance to a circle about the origin."""
+    return np.sqrt(x * x + y * y) - radius
+
+
+def segment(x: F, y: F, x0: F, y0: F, x1: F, y1: F, half_width: F) -> F:
+    """Distance to a thick line with round ends."""
+    dx, dy = x1 - x0, y1 - y0
+    px, py = x - x0, y - y0
+    along = (px * dx + py * dy) / (dx * dx + dy * dy + SMALL)
+    along = np.clip(along, 0, 1, out=along)
+    px = px - along * dx
+    py = py - along * dy
+    return np.sqrt(px * px + py * py) - half_width
+
+
+def ring(distance: F, half_width: F) -> F:
+    """The band of this half width about another shape's edge."""
+    return np.abs(distance) - half_width
+
+
+def box(x: F, y: F, a: F, b: F, corner: F) -> F:
+    """Distance to a rectangle with half sides a and b and round corners."""
+    qx = np.abs(x) - (a - corner)
+    qy = np.abs(y) - (b - corner)
+    outside = np.sqrt(np.maximum(qx, 0) ** 2 + np.maximum(qy, 0) ** 2)
+    return outside + np.minimum(np.maximum(qx, qy), 0) - corner
+
+
+def bump(x: F, y: F, a: F, b: F) -> F:
+    """exp(-(x/a)^2 - (y/b)^2): a soft hill of height 1."""
+    xa, yb = x / a, y / b
+    xa *= xa
+    yb *= yb
+    xa += yb
+    np.negative(xa, out=xa)
+    return np.exp(xa, out=xa)
+
+
+def ramp(x: F, start: float | F, end: float | F) -> F:
+    """0 before start, 1 after end, smooth between (start may lie after end)."""
+    t = (x - start) / (end - start)
+    t = np.clip(t, 0, 1, out=t)
+    return t * t * (3 - 2 * t)
+
+
+def arch(r: F) -> F:
+    """(1 - r^2) where |r| < 1, else 0: the profile of lips and lids."""
+    return np.maximum(1 - r * r, 0)

@@ -1,0 +1,189 @@
+"""What a person looks like in numbers: every continuous trait of the head and of its features, from words and dice.
+
+Each trait is float32 of shape (B, 1, 1), a colour (B, 3, 1, 1) in 0..1, a switch bool (B,). Dice are used up in the order of the
+lines below (and of `wardrobe`), the same number for everybody, so that forcing one attribute changes nothing else about a face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facecond.drawn.people import People
+from facecond.drawn.shapes import F
+
+SKINS = ((245, 216, 196), (240, 200, 172), (230, 184, 152), (216, 164, 128), (196, 142, 104), (164, 112, 80), (128, 84, 60), (96, 64, 48))
+"""Skin in full light, from the fairest to the darkest."""
+PALE = (252, 232, 222)
+IRISES = ((82, 52, 32), (58, 36, 24), (112, 78, 40), (84, 116, 84), (72, 116, 156), (110, 140, 160))
+
+
+class Traits:
+    """Named arrays over the faces of a batch; `traits.name` reads one, `pick` gives some of the faces."""
+
+    def __init__(self, values: dict[str, np.ndarray], faces: np.ndarray | None = None) -> None:
+        self._values, self._faces = values, faces
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        """The trait with this name, for the faces that were picked."""
+        try:
+            value = self._values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+        return value if self._faces is None else value[self._faces]
+
+    def pick(self, faces: np.ndarray) -> Traits:
+        """The same traits of some faces (int or bool index over the batch)."""
+        return Traits(self._values, faces)
+
+
+class Dice:
+    """Numbers between 0 and 1, one column after another."""
+
+    def __init__(self, people: People) -> None:
+        self._uniform, self._used = people.uniform, 0
+
+    def raw(self) -> np.ndarray:
+        """float32 (B,) uniform in [0, 1)."""
+        self._used += 1
+        return self._uniform[:, self._used - 1]
+
+    def between(self, low: float | np.ndarray, high: float | np.ndarray) -> F:
+        """(B, 1, 1), uniform from low to high (numbers, or one per face)."""
+        return column(low + (np.asarray(high) - low) * self.raw())
+
+    def about(self, mean: float | np.ndarray, spread: float | np.ndarray) -> F:
+        """(B, 1, 1), bell-shaped within mean +- 1.5 x spread (sum of three uniforms)."""
+        return column(mean + (self.raw() + self.raw() + self.raw() - np.float32(1.5)) * spread)
+
+    def one_of(self, weights: Sequence[float]) -> np.ndarray:
+        """int (B,): which of several, with these weights."""
+        edges = np.cumsum(np.asarray(weights, np.float64) / np.sum(weights))
+        return np.minimum(np.searchsorted(edges, self.raw(), side="right"), len(weights) - 1)
+
+    def tint(self, colours: F, spread: float) -> F:
+        """(B, 3) colours (0..255), each channel moved a little, as (B, 3, 1, 1) in 0..1."""
+        moved = np.stack([colours[:, channel] + (self.raw() - np.float32(0.5)) * 2 * spread for channel in range(3)], axis=1)
+        return np.clip(moved / 255, 0, 1).astype(np.float32)[:, :, None, None]
+
+
+def column(values: np.ndarray) -> F:
+    """(B,) -> float32 (B, 1, 1)."""
+    return np.asarray(values, np.float32)[:, None, None]
+
+
+def along(palette: Sequence[Sequence[int]], place: np.ndarray) -> F:
+    """Colours (B, 3) at places 0..1 along a palette, interpolated."""
+    colours = np.asarray(palette, np.float32)
+    position = np.clip(place, 0, 1) * (len(colours) - 1)
+    low = np.minimum(position.astype(int), len(colours) - 2)
+    part = (position - low)[:, None]
+    return colours[low] * (1 - part) + colours[low + 1] * part
+
+
+def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
+    """Traits of head, skin, eyes, brows, nose, mouth, ears and beard."""
+    has = people.has
+    male, young = has("Male"), has("Young")
+    chubby, double, oval, bones = has("Chubby"), has("Double_Chin"), has("Oval_Face"), has("High_Cheekbones")
+    smiling, opened, narrow = has("Smiling"), has("Mouth_Slightly_Open"), has("Narrow_Eyes")
+    t: dict[str, np.ndarray] = {"male": column(male), "old": column(~young), "smile": column(smiling)}
+
+    # Pose: the face stays near the middle of the picture when the head turns, as in aligned photographs.
+    turned = dice.raw() < 0.35
+    side = np.where(dice.raw() < 0.5, -1, 1)
+    t["yaw"] = dice.between(0.18, 0.42) * column(turned * side) + dice.about(0, 0.08)
+    t["sin_yaw"] = np.sin(t["yaw"])
+    t["tilt"] = dice.about(0, 0.07)
+    t["scale"] = dice.between(0.94, 1.04)
+    t["head_x"] = -0.50 * t["sin_yaw"] + dice.about(0, 0.03)
+    t["head_y"] = dice.between(-0.06, 0.0)
+    t["light_x"] = np.where(column(dice.raw() < 0.5), -1, 1) * dice.between(0.12, 0.72).astype(np.float32)
+    t["light_y"] = dice.between(-0.55, -0.15)
+    t["light_z"] = np.sqrt(1 - np.minimum(t["light_x"] ** 2 + t["light_y"] ** 2, 0.8))
+
+    # Head: half width, height of the chin, how square the jaw is.
+    t["face_a"] = dice.between(0.50, 0.545) + column(np.where(chubby, 0.05, 0.0) + np.where(oval, -0.045, 0.0) + male * 0.008)
+    t["chin"] = dice.between(0.70, 0.77) + column(np.where(oval, 0.05, 0.0) + np.where(chubby, -0.02, 0.0))
+    t["jaw"] = dice.between(np.where(male, 2.5, 2.0), np.where(male, 3.5, 2.6)) + column(np.where(chubby, 0.9, 0.0))
+    t["jaw"] = np.where(column(oval), np.float32(1.75), t["jaw"]).astype(np.float32)
+    t["jowl"] = column(chubby)
+    t["bones"] = column(bones)
+    t["double_chin"] = column(double)
+    t["wrinkles"] = column(~young) * dice.between(0.8, 1.2)
+
+    # Skin.
+    shade = np.where(dice.raw() < 0.78, dice.raw() * 0.5, 0.5 + dice.raw() * 0.5)
+    base = np.where(has("Pale_Skin")[:, None], np.float32(PALE), along(SKINS, 0.10 + 0.9 * shade))
+    t["skin"] = dice.tint(base, 6)
+    t["dark_skin"] = column(np.where(has("Pale_Skin"), 0, shade))
+    deep = t["skin"] * np.float32([0.50, 0.37, 0.33])[:, None, None]
+    t["skin_shadow"] = deep + 0.06 * t["skin"]
+    t["blush"] = column(np.where(has("Rosy_Cheeks"), 0.75, 0.12)) * dice.between(0.85, 1.1)
+    t["gloss"] = dice.between(0.08, 0.26)
+    t["freckles"] = column(dice.raw() < 0.1) * column(shade < 0.3)
+    t["mottle"] = dice.between(0, 60)
+
+    # Eyes: centre, half width, height of the lids, gaze.
+    t["eye_x"] = dice.between(0.225, 0.25)
+    t["eye_y"] = dice.between(-0.065, -0.035)
+    t["eye_w"] = dice.between(0.118, 0.135) + column(np.where(male, 0.0, 0.006))
+    lids = np.where(narrow, 0.024, np.where(male, 0.052, 0.060)) - np.where(smiling & ~narrow, 0.004, 0)
+    t["lid_up"] = column(lids) * dice.between(0.92, 1.12)
+    t["lid_low"] = column(np.where(narrow, 0.020, 0.040)) * dice.between(0.9, 1.1)
+    t["eye_tilt"] = dice.between(-0.008, 0.022)
+    t["gaze_x"], t["gaze_y"] = dice.about(0, 0.022), dice.about(0, 0.008)
+    t["iris_r"] = dice.between(0.056, 0.062)
+    t["iris"] = dice.tint(np.float32(IRISES)[dice.one_of((5, 4, 3, 2, 3, 2))], 10)
+    makeup, lipstick = has("Heavy_Makeup"), has("Wearing_Lipstick")
+    t["makeup"] = column(makeup)
+    shadows = np.float32(((88, 56, 70), (70, 74, 112), (112, 70, 44), (100, 52, 104), (56, 78, 84)))
+    t["eye_shadow"] = dice.tint(shadows[dice.one_of((3, 2, 3, 2, 1))], 10)
+    t["lash"] = column(np.where(makeup, 1.0, np.where(male, 0.45, 0.7)))
+    t["bags"] = column(has("Bags_Under_Eyes")) * dice.between(0.9, 1.1)
+
+    # Brows: height, thickness, how high the arch is, slope.
+    bushy, arched = has("Bushy_Eyebrows"), has("Arched_Eyebrows")
+    t["brow_y"] = t["eye_y"] + dice.between(-0.165, -0.145) - column(np.where(arched, 0.02, 0) - male * 0.012)
+    t["brow_t"] = column(np.where(bushy, 0.062, np.where(male, 0.036, 0.031))) * dice.between(0.95, 1.1)
+    t["brow_arch"] = column(np.where(arched, 0.085, 0.012)) * dice.between(0.85, 1.15)
+    t["brow_slope"] = np.where(column(arched), np.float32(-0.010), dice.between(-0.015, 0.012))
+    t["brow_w"] = dice.between(0.165, 0.185)
+    t["bushy"] = column(bushy)
+
+    # Nose: half width at the wings and bridge, where it ends.
+    big, pointy = has("Big_Nose"), has("Pointy_Nose")
+    t["nose_w"] = column(np.where(big, 0.178, np.where(pointy, 0.088, 0.118))) * dice.between(0.94, 1.06)
+    t["bridge_w"] = column(np.where(big, 0.070, np.where(pointy, 0.036, 0.050))) * dice.between(0.9, 1.1)
+    t["nose_y"] = column(np.where(big, 0.275, np.where(pointy, 0.250, 0.228))) + dice.about(0, 0.014)
+    t["pointy"] = column(pointy)
+    t["big_nose"] = column(big)
+
+    # Mouth: place, half width, lips, gap between them, curve of the corners.
+    big_lips = has("Big_Lips")
+    t["mouth_y"] = dice.between(0.45, 0.475) + column(np.where(big, 0.022, 0))
+    t["mouth_w"] = dice.between(0.185, 0.215) + column(np.where(smiling, 0.055, 0) - np.where(opened & ~smiling, 0.02, 0))
+    t["curve"] = np.where(column(smiling), dice.between(0.075, 0.105), dice.about(-0.008, 0.012)).astype(np.float32)
+    grin = column(np.where(opened, np.where(smiling, 0.062, 0.048), 0.0))
+    t["gap"] = grin * dice.between(0.85, 1.25)
+    thin = np.where(male, 0.042, 0.052)
+    t["lip_up"] = column(np.where(big_lips, 0.078, thin) - np.where(smiling & opened, 0.006, 0)) * dice.between(0.9, 1.1)
+    t["lip_low"] = column(np.where(big_lips, 0.098, thin * 1.25)) * dice.between(0.9, 1.1)
+    t["lipstick"] = column(lipstick)
+    sticks = np.float32(((178, 24, 48), (204, 60, 92), (150, 20, 60), (214, 76, 70), (184, 50, 110), (120, 24, 40)))
+    painted = dice.tint(sticks[dice.one_of((4, 4, 2, 3, 2, 1))], 12)
+    bare = t["skin"] * np.float32([0.80, 0.60, 0.58])[:, None, None] + np.float32([0.02, 0.01, 0.02])[:, None, None]
+    t["lip"] = np.where(lipstick[:, None, None, None], painted, bare).astype(np.float32)
+    t["teeth"] = dice.between(0.90, 0.98)
+
+    # Ears and beard.
+    t["ear_y"] = dice.between(0.0, 0.04)
+    t["ear_a"], t["ear_b"] = dice.between(0.082, 0.10), dice.between(0.15, 0.18)
+    goatee, moustache, sideburns = has("Goatee"), has("Mustache"), has("Sideburns")
+    t["goatee"], t["moustache"], t["sideburns"] = column(goatee), column(moustache), column(sideburns)
+    t["full_beard"] = column(goatee & moustache & sideburns)
+    t["stubble"] = column(has("5_o_Clock_Shadow"))
+    t["beard_reach"] = dice.between(0.0, 0.10)
+    t["blurry"] = has("Blurry")
+    return t
