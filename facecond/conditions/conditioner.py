@@ -1,10 +1,11 @@
 """All conditions of a model as one sequence of tokens (the paper, section 3: "multicond" is 1 + 64 = 65 tokens).
 
-The ordered table CONDITIONS is the only place that knows which conditions there are. Which conditions are kept for which
-item is passed in; nothing here depends on it being training or use.
+The ordered table CONDITIONS is the only place that knows which conditions there are. Which conditions are kept for
+which item is passed in; nothing here depends on it being training or use.
 """
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,9 @@ from facecond.conditions.attributes import AttributesCondition
 from facecond.conditions.mask import MaskCondition
 from facecond.config.diffusion import DiffusionConfig
 from facecond.errors import ConfigError, nearest
-from facecond.types import Batch, Context
+from facecond.types import UNSPECIFIED_ATTRIBUTE, UNSPECIFIED_LABEL, Batch, Context
+
+Encoder = AttributesCondition | MaskCondition
 
 
 def _attributes(config: DiffusionConfig) -> AttributesCondition:
@@ -24,7 +27,7 @@ def _mask(config: DiffusionConfig) -> MaskCondition:
     return MaskCondition(config.mask, token_width=config.token_width, optional=is_optional(config))
 
 
-CONDITIONS: dict[str, tuple[Callable[[DiffusionConfig], AttributesCondition | MaskCondition], str]] = {
+CONDITIONS: dict[str, tuple[Callable[[DiffusionConfig], Encoder], str]] = {
     "attributes": (_attributes, "attributes_BA"),
     "mask": (_mask, "labels_BHW"),
 }
@@ -56,8 +59,8 @@ class Conditioner(nn.Module):
     def forward(self, batch: Batch, keep: Mapping[str, Tensor] | None = None) -> Context | None:
         """Return the context of `batch`, or None when the model has no conditions.
 
-        `keep[name]`, bool (B,), is False for the items for which condition `name` is withheld; a name that is missing is
-        kept for all. Raises ConfigError when something is withheld from a model that has no null tokens.
+        `keep[name]`, bool (B,), is False for the items for which condition `name` is withheld; a name that is
+        missing is kept for all. Raises ConfigError when something is withheld from a model that has no null tokens.
         """
         return self._join(self.encode(batch), keep or {})
 
@@ -82,14 +85,14 @@ class Conditioner(nn.Module):
         nobody_B = torch.zeros(count, dtype=torch.bool, device=next(iter(tokens.values())).device)
         chain = []
         for said in range(len(self.names) + 1):
-            context = self._join(tokens, {name: nobody_B for name in self.guidance_order[said:]})
+            context = self._join(tokens, dict.fromkeys(self.guidance_order[said:], nobody_B))
             assert context is not None
             chain.append(context)
         return chain
 
     def places(self) -> Tensor:
         """float32 (T, 3): places of all tokens (see types.Context)."""
-        places = [self.encoders[name].places() for name in self.names]  # type: ignore[operator]
+        places = [self._encoder(name).places() for name in self.names]
         return torch.cat(places) if places else torch.zeros(0, 3)
 
     def check_specified(self, batch: Batch) -> None:
@@ -99,20 +102,20 @@ class Conditioner(nn.Module):
         """
         if self.optional:
             return
-        unsaid = {
-            "attributes": ("attributes", lambda: bool((batch.attributes_BA == 0).any())),
-            "mask": (
-                "regions of the mask",
-                lambda: batch.labels_BHW.dtype == torch.uint8 and bool((batch.labels_BHW == 255).any()),
-            ),
-        }
-        for name in self.names:
-            words, missing = unsaid[name]
-            if missing():
-                raise ConfigError(
-                    f"some {words} are not specified, and this model was trained with all of them",
-                    hint="say all of them, or train with model.partial_dropout=0.1 model.condition_dropout=0.1",
-                )
+        labels = batch.labels_BHW
+        if "attributes" in self.names and bool((batch.attributes_BA == UNSPECIFIED_ATTRIBUTE).any()):
+            unsaid = "attributes"
+        elif "mask" in self.names and labels.dtype == torch.uint8 and bool((labels == UNSPECIFIED_LABEL).any()):
+            unsaid = "regions of the mask"
+        else:
+            return
+        raise ConfigError(
+            f"some {unsaid} are not specified, and this model was trained with all of them",
+            hint="specify all of them, or train with model.condition_dropout=0.1 model.partial_dropout=0.1",
+        )
+
+    def _encoder(self, name: str) -> Encoder:
+        return cast(Encoder, self.encoders[name])
 
     def _join(self, tokens: Mapping[str, Tensor], keep: Mapping[str, Tensor]) -> Context | None:
         if not tokens:
@@ -120,13 +123,13 @@ class Conditioner(nn.Module):
         parts = []
         for name, tokens_BTD in tokens.items():
             if name in keep:
-                null_TD = self.encoders[name].null_TD
-                if null_TD is None:
+                null_tokens = self._encoder(name).null_tokens
+                if null_tokens is None:
                     raise ConfigError(
                         f"the condition {name!r} cannot be left out: the model was trained with it always present",
                         hint="train with model.condition_dropout=0.1, or leave guidance at 1 and specify the condition",
                     )
                 keep_B11 = keep[name][:, None, None]
-                tokens_BTD = torch.where(keep_B11, tokens_BTD, null_TD.to(tokens_BTD.dtype))
+                tokens_BTD = torch.where(keep_B11, tokens_BTD, null_tokens.to(tokens_BTD.dtype))
             parts.append(tokens_BTD)
         return Context(torch.cat(parts, dim=1), self.places().to(parts[0].device))

@@ -1,6 +1,6 @@
 """What is withheld from the model in training, so that it can later be left unspecified (classifier-free guidance).
 
-Everything random is drawn from a generator that is passed in, for the whole global batch at once; rows can then be sliced.
+Everything random is drawn from a generator that is passed in, for the whole global batch at once; rows can be sliced.
 """
 
 from __future__ import annotations

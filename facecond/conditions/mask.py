@@ -1,8 +1,8 @@
 """The mask condition: a ResNet-18 that turns part masks into tokens (the paper, section 3: E_m and E_mnp).
 
 Parameters are named as in torchvision's resnet18 (`conv1`, `bn1`, `layer1` .. `layer4`); the classifier is left out and
-the first convolution takes 18 channels, one per part without the background. The paper's encoder halves a 256 px map five
-times, to 8x8 cells. Smaller maps are halved less often, so that they end at the grid that was asked for.
+the first convolution takes 18 channels, one per part without the background. The paper's encoder halves a 256 px map
+five times, to 8x8 cells. Smaller maps are halved less often, so that they end at the grid that was asked for.
 """
 
 import math
@@ -21,12 +21,12 @@ NUM_PARTS = NUM_CLASSES - 1
 class MaskCondition(nn.Module):
     """Part masks -> grid x grid tokens, each with its place, or one pooled token of the whole picture.
 
-    With `optional`, a further input channel marks pixels where nothing is said (label 255), and an item that says nothing
-    anywhere gives the learned null tokens. Without, neither exists and such pixels read as background.
+    With `optional`, a further input channel marks pixels where nothing is said (label 255), and an item that says
+    nothing anywhere gives the learned null tokens. Without, neither exists and such pixels read as background.
     """
 
-    null_TD: nn.Parameter | None
-    classes_K: Tensor
+    null_tokens: nn.Parameter | None
+    classes: Tensor
 
     def __init__(self, config: MaskConditionConfig, *, token_width: int, optional: bool) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class MaskCondition(nn.Module):
         self.halve_stem = strides.pop()
         widths = [config.width * times for times in config.channel_mult]
         classes = [*range(1, NUM_CLASSES), UNSPECIFIED] if optional else list(range(1, NUM_CLASSES))
-        self.register_buffer("classes_K", torch.tensor(classes, dtype=torch.uint8), persistent=False)
+        self.register_buffer("classes", torch.tensor(classes, dtype=torch.uint8), persistent=False)
 
         self.conv1 = nn.Conv2d(len(classes), config.width, 7, stride=strides.pop(0), padding=3, bias=False)
         self.bn1 = _norm(config.norm, config.width)
@@ -48,9 +48,8 @@ class MaskCondition(nn.Module):
             ]
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
             self.stages.append(f"layer{number}")
-        if widths[-1] != token_width:
-            self.project = nn.Linear(widths[-1], token_width)
-        self.null_TD = nn.Parameter(0.02 * torch.randn(len(self.places()), token_width)) if optional else None
+        self.project = nn.Linear(widths[-1], token_width) if widths[-1] != token_width else nn.Identity()
+        self.null_tokens = nn.Parameter(0.02 * torch.randn(len(self.places()), token_width)) if optional else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -58,8 +57,8 @@ class MaskCondition(nn.Module):
     def forward(self, labels_BHW: Tensor) -> Tensor:
         """Label maps -> tokens (B, T, D), T = grid^2 row by row, or 1 when pooled.
 
-        `labels_BHW` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W), one channel per part; H and W are
-        the configured resolution, else ValueError.
+        `labels_BHW` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W), one channel per part; H and W
+        are the configured resolution, else ValueError.
         """
         channels_BCHW = self.channels(labels_BHW)
         if channels_BCHW.shape[-2:] != (self.config.resolution, self.config.resolution):
@@ -72,23 +71,20 @@ class MaskCondition(nn.Module):
             h_BCHW = self.get_submodule(name)(h_BCHW)
         if self.config.pooling is Pooling.average:
             h_BCHW = h_BCHW.mean(dim=(2, 3), keepdim=True)
-        tokens_BTD = h_BCHW.flatten(2).transpose(1, 2)
-        if hasattr(self, "project"):
-            tokens_BTD = self.project(tokens_BTD)
-        if self.null_TD is None:
+        tokens_BTD = self.project(h_BCHW.flatten(2).transpose(1, 2))
+        if self.null_tokens is None:
             return tokens_BTD
         said_B = (~channels_BCHW[:, NUM_PARTS].flatten(1)).any(dim=1)
-        return torch.where(said_B[:, None, None], tokens_BTD, self.null_TD.to(tokens_BTD.dtype))
+        return torch.where(said_B[:, None, None], tokens_BTD, self.null_tokens.to(tokens_BTD.dtype))
 
     def channels(self, labels_BHW: Tensor) -> Tensor:
         """Return bool (B, 18 or 19, H, W): one channel per part, then, with `optional`, "nothing is said here"."""
         if labels_BHW.dtype == torch.uint8 and labels_BHW.ndim == 3:
-            return labels_BHW[:, None] == self.classes_K[:, None, None]
+            return labels_BHW[:, None] == self.classes[:, None, None]
         if labels_BHW.dtype != torch.bool or labels_BHW.ndim != 4 or labels_BHW.shape[1] != NUM_PARTS:
-            raise ValueError(
-                f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS}, H, W), got {labels_BHW.dtype} {tuple(labels_BHW.shape)}"
-            )
-        more = len(self.classes_K) - NUM_PARTS
+            found = f"{labels_BHW.dtype} {tuple(labels_BHW.shape)}"
+            raise ValueError(f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS}, H, W), got {found}")
+        more = len(self.classes) - NUM_PARTS
         return F.pad(labels_BHW, (0, 0, 0, 0, 0, more)) if more else labels_BHW
 
     def places(self) -> Tensor:

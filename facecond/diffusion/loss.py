@@ -17,7 +17,7 @@ def noise_loss(
     schedule: Schedule,
     weighting: WeightingConfig,
 ) -> tuple[Tensor, Tensor]:
-    """Return (loss, errors_B): the mean of w(t) mean_CHW (eps - eps_theta(z_t, t))^2 over items, and the errors unweighted.
+    """Return (loss, errors_B): the mean of w(t) mean_CHW (eps - eps_theta(z_t, t))^2, and the unweighted errors.
 
     `z0_BCHW` and `noise_BCHW` are float32, `t_B` int64 in 0..T-1. The squared error is taken in float32 whatever
     precision the network answers in. `errors_B` is detached: it is for watching (validation by SNR), not for learning.
