@@ -27,6 +27,31 @@ class Processes(NamedTuple):
     local_rank: int = 0
     """Number of this process on its machine, which is the number of its GPU."""
 
+    @classmethod
+    def from_environment(cls) -> Processes:
+        """Join the other processes when torchrun started this one; else be alone. Use as a context manager, once,
+        before any tensor reaches a GPU.
+        """
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return cls()
+        rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+        backend = "gloo"
+        if torch.cuda.is_available():
+            torch.cuda.set_device(local_rank)
+            backend = "cpu:gloo,cuda:nccl"
+        if not dist.is_initialized():
+            # The first process evaluates and writes alone; the others wait for it that long.
+            dist.init_process_group(backend, timeout=timedelta(hours=2))
+        return cls(rank, size, local_rank)
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        """Part from the other processes, if there are any."""
+        if self.size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
     @property
     def first(self) -> bool:
         """Whether this process writes the files."""
@@ -83,24 +108,3 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
         size += tensor.numel() * tensor.element_size()
     if bucket:
         yield bucket
-
-
-def start_processes() -> Processes:
-    """Join the other processes when torchrun started this one; else be alone. Call once, before tensors reach a GPU."""
-    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
-        return Processes()
-    rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    backend = "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(local_rank)
-        backend = "cpu:gloo,cuda:nccl"
-    if not dist.is_initialized():
-        # The first process evaluates and writes alone; the others wait for it that long.
-        dist.init_process_group(backend, timeout=timedelta(hours=2))
-    return Processes(rank, size, local_rank)
-
-
-def leave_processes() -> None:
-    """Part from the other processes, if there are any."""
-    if dist.is_initialized():
-        dist.destroy_process_group()

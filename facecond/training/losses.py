@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -47,13 +47,28 @@ class LossWatch:
             raise TrainingError("the loss of another process was not finite")
         self._rows.clear()
 
+    def pending(self) -> dict[str, list[float]]:
+        """Return what was collected since the last `means`, as JSON values: figure -> [mean over processes, steps]."""
+        steps = dict(self._steps)
+        return {name: [mean, steps[name]] for name, mean in self._means().items()}
+
+    def restore(self, pending: Mapping[str, list[float]], device: torch.device) -> None:
+        """Take up what `pending` returned."""
+        for name, (mean, steps) in pending.items():
+            self._steps[name] = steps
+            self._sums[name] = torch.tensor(mean, device=device) * steps
+
     def means(self) -> dict[str, float]:
         """Return the mean of each figure over the steps since the last call that had it, and over the processes."""
+        means = self._means()
+        self._sums.clear()
+        self._steps.clear()
+        return means
+
+    def _means(self) -> dict[str, float]:
         names = sorted(self._sums)
         if not names:
             return {}
         stacked = torch.stack([self._sums[name] / self._steps[name] for name in names])
         self._processes.average([stacked])
-        self._sums.clear()
-        self._steps.clear()
         return dict(zip(names, stacked.tolist(), strict=True))

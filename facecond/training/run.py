@@ -84,6 +84,7 @@ class Run:
         if not resumed:
             self.processes.share(self.learner.modules.values())
             self.state.average.reset()
+        self.watch.restore(self.state.pending, self.device)
         self.seen_at_start = self.state.images_seen
         if self.processes.first:
             self.tracker = Tracker(self.folder, self.state.images_seen, tensorboard=self.config.tensorboard)
@@ -172,6 +173,7 @@ class Run:
     def checkpoint(self) -> None:
         """Write the state, unless a loss or a weight is not finite."""
         self.watch.check()
+        self.state.pending = self.watch.pending()
         now = time.monotonic()
         self.state.seconds += now - self.clock
         self.clock = now
@@ -242,9 +244,13 @@ class Run:
 
     def _write_weights(self, path: Path) -> str:
         return save_weights(
-            path, self.state.exported(), self.weights_config,
-            images_seen=self.state.images_seen, averaged=list(self.learner.averaged), identity=dict(self.learner.identity),
-        )  # fmt: skip
+            path,
+            self.state.exported(),
+            self.weights_config,
+            images_seen=self.state.images_seen,
+            averaged=list(self.learner.averaged),
+            identity=dict(self.learner.identity),
+        )
 
     def _looked_at(self, images_seen: int) -> str:
         indices = self.learner.items(images_seen, self.config.batch_size).indices_B

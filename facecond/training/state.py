@@ -35,6 +35,8 @@ class TrainState:
         self.images_seen = 0
         self.seconds = 0.0
         """Time spent learning so far, over all continuations."""
+        self.pending: dict[str, list[float]] = {}
+        """Figures collected since the last line of metrics.jsonl."""
         self.finished = False
         self.trained = {phase.name: _trainable(learner, phase.modules) for phase in learner.phases}
         self.optimisers = {
@@ -79,7 +81,7 @@ class TrainState:
                 "trainer.clip_norm=1",
             )
         values = {
-            "seconds": self.seconds, "average_updates": self.average.updates,
+            "seconds": self.seconds, "pending": self.pending, "average_updates": self.average.updates,
             "identity": dict(self.learner.identity), "trainer": config,
         }  # fmt: skip
         return save_state(folder, self.images_seen, groups, values)
@@ -111,6 +113,7 @@ class TrainState:
         self._restore_optimiser(stored.groups["optimiser"])
         self.images_seen = stored.values["images_seen"]
         self.seconds = stored.values["seconds"]
+        self.pending = stored.values["pending"]
         return True
 
     def _network(self) -> dict[str, Tensor]:

@@ -1,0 +1,294 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from facecond.errors import CheckpointError, ConfigError, TrainingError
+from facecond.io.checkpoint import find_state, load_state, load_weights
+from facecond.io.files import read_json
+from facecond.io.records import read_records
+from facecond.training.distributed import Processes
+from facecond.training.loop import fit
+from facecond.training.run import TrainingStoppedError
+
+from tests.training.toy import Toy, trainer
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def start(folder, settings="{}", options="{}", launcher=()):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
+    command = [sys.executable, *(launcher or ("-m", "tests.training.toy")), str(folder), settings, options]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def run(folder, learner=None, **settings):
+    return fit(learner or Toy(), trainer(**settings), folder, weights_config={"toy": True})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    events = []
+    learner = Toy()
+    fit(learner, trainer(), folder, weights_config={"toy": True}, on_event=events.append)
+    return folder, learner, events
+
+
+def end_of(folder):
+    """Everything a run ends with: weights, averages, optimisers; and the figures that do not depend on the clock."""
+    state = load_state(find_state(folder / "checkpoints"))
+    tensors = {f"{group}/{name}": tensor for group, held in state.groups.items() for name, tensor in held.items()}
+    clocks = {"seconds", "images_per_second"}
+    lines = [{k: v for k, v in line.items() if k not in clocks} for line in read_records(folder / "metrics.jsonl")]
+    return tensors, lines
+
+
+def assert_same_end(folder, whole_folder):
+    tensors, lines = end_of(folder)
+    expected, expected_lines = end_of(whole_folder)
+    assert tensors.keys() == expected.keys()
+    assert len(tensors) > 20
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, expected[name]), name
+    assert (
+        load_weights(folder / "weights.safetensors").sha256 == load_weights(whole_folder / "weights.safetensors").sha256
+    )
+    places = [(line["images_seen"], line["kind"]) for line in lines]
+    assert places == [(line["images_seen"], line["kind"]) for line in expected_lines]
+    for line, expected_line in zip(lines, expected_lines, strict=True):
+        figures = {name: value for name, value in expected_line.items() if name != "kind"}
+        assert {name: value for name, value in line.items() if name != "kind"} == pytest.approx(figures, rel=1e-5)
+
+
+def test_what_a_run_leaves(whole):
+    folder, learner, events = whole
+    assert {entry.name for entry in folder.iterdir()} == {
+        "metrics.jsonl", "grids", "checkpoints", "weights.safetensors", "done.json"
+    }  # fmt: skip
+    lines = read_records(folder / "metrics.jsonl")
+    assert [line["images_seen"] for line in lines if line["kind"] == "training"] == [16, 32, 48, 64, 80, 96]
+    assert [line["images_seen"] for line in lines if line["kind"] == "evaluation"] == [32, 64, 96]
+    assert sorted(int(grid.stem) for grid in (folder / "grids").iterdir()) == [32, 64, 96]
+    assert lines[-1]["error"] < lines[0]["error"] * 0.8
+    assert [event.kind for event in events if event.kind != "training"][:4] == [
+        "start", "checkpoint", "evaluation", "checkpoint"
+    ]  # fmt: skip
+    assert events[-1].kind == "finished"
+    assert all(event.seconds_left is not None and event.seconds_left >= 0 for event in events[1:])
+    weights = load_weights(folder / "weights.safetensors")
+    assert weights.config == {"toy": True}
+    assert weights.metadata["images_seen"] == 96
+    assert weights.sha256 == read_json(folder / "done.json")["weights_sha256"]
+    average = load_state(find_state(folder / "checkpoints")).groups["average"]
+    assert weights.tensors.keys() == average.keys()
+    assert all(torch.equal(weights.tensors[name], tensor) for name, tensor in average.items())
+    assert not torch.equal(average["generator.0.weight"], learner.modules["generator"][0].weight)
+    assert torch.equal(average["generator.0.bias"], Toy().modules["generator"][0].bias)
+
+
+def test_a_finished_run_returns_at_once(whole):
+    folder, _, _ = whole
+    before = (folder / "metrics.jsonl").read_bytes()
+    learner = Toy(break_at=0)
+    state = run(folder, learner)
+    assert state.finished
+    assert state.images_seen == 96
+    assert learner.evaluations == []
+    assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_clean_stop_and_again_ends_bitwise_the_same(whole, tmp_path):
+    """Two stops at odd places (not at a checkpoint), by the signal a person's Ctrl-C sends."""
+    folder = tmp_path / "stopped"
+    for images in (40, 72):
+        learner = Toy()
+        loss = learner.loss
+
+        def interrupting(phase, step, loss=loss, images=images):
+            if step.images_seen == images and phase == "critic":
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss(phase, step)
+
+        learner.loss = interrupting
+        with pytest.raises(TrainingStoppedError, match=f"SIGINT at {images + 8} of 96 images") as caught:
+            run(folder, learner)
+        assert caught.value.exit_status == 130
+        assert "same command" in str(caught.value)
+    assert run(folder).finished
+    assert_same_end(folder, whole[0])
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130)])
+def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number, status):
+    folder = tmp_path / "killed"
+    process = start(folder, options='{"pause": 0.04}')
+    deadline = time.monotonic() + 120
+    while find_state(folder / "checkpoints") is None:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.15)  # somewhere between the first checkpoint, at 24 images, and the second
+    process.send_signal(number)
+    message = process.stderr.read()
+    assert process.wait() == status, message
+    reached = int(find_state(folder / "checkpoints").name)
+    assert 24 <= reached < 96
+    assert not (folder / "done.json").exists()
+    if number == signal.SIGTERM:
+        assert f"stopped by SIGTERM at {reached} of 96 images" in message
+    again = start(folder)
+    assert again.wait() == 0, again.stderr.read()
+    assert_same_end(folder, whole[0])
+
+
+def test_torn_files_of_an_interruption_do_no_harm(whole, tmp_path):
+    folder = tmp_path / "torn"
+    run(folder, images=96, stop_after_minutes=1e-9)
+    (folder / "checkpoints" / ".000000000016.partial").mkdir()
+    (folder / "checkpoints" / "000000000099").mkdir()
+    with (folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"images_seen": 16, "kind": "training", "error": 1.0}\n{"images_seen": 24, "ki')
+    assert run(folder).finished
+    assert_same_end(folder, whole[0])
+
+
+def test_stop_after_minutes_comes_back_unfinished(tmp_path):
+    state = run(tmp_path / "a", stop_after_minutes=1e-9)
+    assert not state.finished
+    assert state.images_seen == 8
+    assert int(find_state(tmp_path / "a" / "checkpoints").name) == 8
+
+
+def test_longer_training_goes_on(whole, tmp_path):
+    run(tmp_path / "a", images=48)
+    state = run(tmp_path / "a", images=96)
+    assert state.finished
+    assert state.images_seen == 96
+    assert read_json(tmp_path / "a" / "done.json")["images_seen"] == 96
+
+
+def agree(folder, whole_folder, tolerance):
+    tensors, _ = end_of(folder)
+    expected, _ = end_of(whole_folder)
+    for name in expected:
+        if not name.startswith("optimiser"):
+            assert torch.allclose(tensors[name].float(), expected[name].float(), rtol=tolerance, atol=tolerance), name
+
+
+@pytest.fixture(scope="module")
+def without_norm(tmp_path_factory):
+    """An uninterrupted run without BatchNorm, whose statistics depend on how a batch is divided."""
+    folder = tmp_path_factory.mktemp("runs") / "plain"
+    run(folder, Toy(norm=False, critic_from=32))
+    return folder
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 4])
+def test_micro_batches_learn_the_same(without_norm, tmp_path, micro_batch):
+    run(tmp_path / "a", Toy(norm=False, critic_from=32), micro_batch=micro_batch)
+    agree(tmp_path / "a", without_norm, 2e-5)
+
+
+def test_two_processes_learn_the_same(without_norm, tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "tests.training.toy")
+    options = '{"norm": false, "critic_from": 32}'
+    process = start(tmp_path / "two", '{"micro_batch": 2}', options, launcher)
+    assert process.wait(timeout=240) == 0, process.stderr.read()
+    agree(tmp_path / "two", without_norm, 2e-5)
+    lines, expected = end_of(tmp_path / "two")[1], end_of(without_norm)[1]
+    assert [line["images_seen"] for line in lines] == [line["images_seen"] for line in expected]
+    for line, other in zip(lines, expected, strict=True):
+        assert line["error"] == pytest.approx(other["error"], rel=1e-3)
+
+
+def test_other_seeds_learn_something_else(without_norm, tmp_path):
+    run(tmp_path / "a", Toy(norm=False, critic_from=32), seed=1)
+    with pytest.raises(AssertionError):
+        agree(tmp_path / "a", without_norm, 1e-3)
+
+
+def test_a_phase_that_rests_moves_nothing(tmp_path):
+    learner = Toy(critic_from=1000)
+    before = {name: tensor.clone() for name, tensor in learner.modules["critic"].state_dict().items()}
+    run(tmp_path / "a", learner)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in learner.modules["critic"].state_dict().items())
+    assert all(weight.requires_grad for weight in learner.modules["critic"].parameters())
+
+
+def test_non_finite_loss_stops_at_once_and_is_never_saved(tmp_path):
+    with pytest.raises(TrainingError, match="generator loss was nan in the step after 40 images") as caught:
+        run(tmp_path / "a", Toy(break_at=40))
+    items = Toy().items(40, 8).indices_B
+    assert ", ".join(map(str, items)) in str(caught.value)
+    assert caught.value.exit_status == 2
+    state = load_state(find_state(tmp_path / "a" / "checkpoints"))
+    assert state.values["images_seen"] == 24
+    assert all(tensor.isfinite().all() for held in state.groups.values() for tensor in held.values())
+
+
+def test_non_finite_weights_are_never_saved(tmp_path):
+    learner = Toy()
+
+    def spoil(images_seen, images_total):
+        if images_seen == 48:
+            with torch.no_grad():
+                learner.modules["generator"][3].bias[1] = float("inf")
+        return {}
+
+    learner.after_step = spoil
+    with pytest.raises(TrainingError, match=r"not finite, first generator\.3\.bias"):
+        run(tmp_path / "a", learner, evaluate_every=1000)
+    assert int(find_state(tmp_path / "a" / "checkpoints").name) == 24
+
+
+def test_another_run_is_not_continued(tmp_path):
+    run(tmp_path / "a", stop_after_minutes=1e-9)
+    with pytest.raises(CheckpointError, match=r"trainer\.learning_rate=0\.05, not trainer\.learning_rate=0\.1"):
+        run(tmp_path / "a", learning_rate=0.1)
+    with pytest.raises(CheckpointError, match="norm=True, not norm=False"):
+        run(tmp_path / "a", Toy(norm=False))
+    assert run(tmp_path / "a", log_every=48, micro_batch=8).finished
+
+
+def test_batches_that_cannot_be_divided(tmp_path):
+    with pytest.raises(ConfigError, match="micro_batch=3 does not divide the 8 images"):
+        run(tmp_path, micro_batch=3)
+    with pytest.raises(ConfigError, match="batch_size=8 cannot be divided among 3"):
+        fit(Toy(), trainer(), tmp_path, weights_config={}, processes=Processes(0, 3, 0))
+
+
+def test_images_are_rounded_up_to_whole_batches(tmp_path):
+    assert run(tmp_path / "a", images=17).images_seen == 24
+
+
+def test_snapshots_are_kept(tmp_path):
+    run(tmp_path / "a", snapshot_every=32)
+    names = sorted(path.name for path in (tmp_path / "a" / "snapshots").iterdir())
+    assert names == [f"{seen:012d}.safetensors" for seen in (32, 64, 96)]
+    last = load_weights(tmp_path / "a" / "snapshots" / names[-1])
+    final = load_weights(tmp_path / "a" / "weights.safetensors")
+    assert all(torch.equal(last.tensors[name], tensor) for name, tensor in final.tensors.items())
+
+
+def test_evaluation_changes_nothing(tmp_path, whole):
+    run(tmp_path / "a", evaluate_every=8, log_every=8, checkpoint_every=8, snapshot_every=8)
+    tensors, expected = end_of(tmp_path / "a")[0], end_of(whole[0])[0]
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in tensors.items())
+
+
+def test_tensorboard_gets_the_same_figures(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tmp_path / "a", tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "a" / "tensorboard"))
+    events.Reload()
+    written = {event.step: event.value for event in events.Scalars("evaluation/error")}
+    lines = read_records(tmp_path / "a" / "metrics.jsonl")
+    assert written == pytest.approx({x["images_seen"]: x["error"] for x in lines if x["kind"] == "evaluation"})
+    assert [image.step for image in events.Images("grid")] == [32, 64, 96]
