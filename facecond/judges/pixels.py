@@ -1,0 +1,43 @@
+"""How a judge takes in pictures: uint8 in, resized and normalised on the device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Pixels(nn.Module):
+    """uint8 (B, 3, H, W) -> normalised float32 (B, 3, h, w), channels last in memory (batch normalisation is faster
+    so).
+
+    `size` is the side pictures are resized to (bilinear, with antialiasing when they shrink); None keeps them as they
+    come. The mean and standard deviation are constants, not part of the state dict.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        size: int | None,
+        *,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Resize and normalise; raises TypeError for anything but uint8 (pictures in [-1, 1] would all be black)."""
+        if images_BCHW.dtype is not torch.uint8:
+            raise TypeError(f"a judge reads uint8 pictures, not {images_BCHW.dtype}")
+        x = images_BCHW.float()
+        if self.size is not None and x.shape[-2:] != (self.size, self.size):
+            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=True)
+        return ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
