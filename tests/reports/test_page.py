@@ -87,7 +87,8 @@ def test_everything_given_is_on_the_page() -> None:
     words = " ".join(read(html(page())).words)
     for given in (
         "Faces & more", "What was done.", "facecond demo", "Mask mIoU <b>", "0.680", "reconstructions", "0.720", "27.4",
-        "First.", "Second.", 'black, "quoted"', "Loss", "draw", "9.2 s", "8192 faces", "1 h 00 min", "model: <multicond>", "2.15",
+        "First.", "Second.", 'black, "quoted"', "Loss", "draw", "9.2 s", "8192 faces",
+        "1 h 00 min", "model: <multicond>", "2.15",
         "the parser", "One confusion matrix", "nose", "Label map",
     ):  # fmt: skip
         assert given in words, given
@@ -106,11 +107,11 @@ def test_pictures_keep_their_pixels_when_small_and_their_look_when_large() -> No
     assert kind == "data:image/png"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), small)
     large = np.repeat(np.repeat(generator.integers(30, 220, (8, 8, 3), dtype=np.uint8), 64, 0), 64, 1)
-    large = large + generator.integers(0, 4, large.shape, dtype=np.uint8)
+    large = large + generator.integers(0, 16, large.shape, dtype=np.uint8)
     kind, content = data_uri(large).split(";base64,")
     assert kind == "data:image/jpeg"
     again = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB")).astype(float)
-    assert np.abs(again - large).mean() < 1.5
+    assert np.abs(again - large).mean() < 5
 
 
 def test_the_bar_is_filled_to_the_value_between_its_marks() -> None:
