@@ -124,6 +124,12 @@ class PackWriter:
         """Number of items written."""
         return self._arrays.done
 
+    @property
+    def findings(self) -> list[Finding]:
+        """Findings given to `write` so far, by rising item."""
+        notes = self._arrays.notes
+        return [Finding(*entry) for start in sorted(notes) for entry in notes[start]["findings"]]
+
     def missing(self, step: int = 64) -> list[slice]:
         """Return slices of at most `step` items that cover what is not written yet."""
         return self._arrays.missing(step)
@@ -166,12 +172,12 @@ class PackWriter:
         """
         if not len(ids) == len(splits) == self._arrays.count or len(set(ids)) != len(ids):
             raise ValueError("ids and splits must have one entry per item, and ids must differ")
-        written = [self._arrays.notes[start] for start in sorted(self._arrays.notes)]
         divided = list(splits)
-        for index in (index for note in written for index in note["excluded"]):
-            divided[index] = EXCLUDED
+        for note in self._arrays.notes.values():
+            for index in note["excluded"]:
+                divided[index] = EXCLUDED
         groups = {name: np.flatnonzero(np.array(divided) == name) for name in dict.fromkeys([*SPLITS, *divided])}
-        findings = [*suspicious, *(Finding(*entry) for note in written for entry in note["findings"])]
+        findings = [*suspicious, *self.findings]
         manifest = {
             "format": FORMAT,
             "version": VERSION,

@@ -1,0 +1,155 @@
+"""From a source of faces to a pack: read in parallel, written as it comes, continued after an interruption.
+
+Worker processes read and resize; this process alone writes. The pack does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from facecond.data.arrays import SIDE_FILE
+from facecond.data.pack import Finding, Pack, PackWriter
+from facecond.data.source import PROBLEMS, Items, Source
+from facecond.errors import DataError
+from facecond.progress import bar
+
+HOPELESS = 256
+"""When none of this many items can be used, the source is not what it was declared to be."""
+
+
+def pack_source(source: Source, path: str | Path, resolution: int, workers: int = 0, *, chunk: int = 32) -> Pack:
+    """Write every item of `source` into the pack `path` at `resolution` pixels, and return it.
+
+    A finished pack of the same source is returned as it is; a begun one is continued. `workers` processes read
+    `chunk` items at a time (0: one per core, 1: none beside this one). Items with problems are listed in the
+    manifest; those that cannot be used belong to no split. Raises DataError when the folder belongs to other work or
+    when no item can be used.
+    """
+    folder = Path(path)
+    if (folder / "manifest.json").exists():
+        return _finished(source, folder, resolution)
+    writer = PackWriter(folder, count=len(source), resolution=resolution, source=source.describe())
+    pieces = writer.missing(chunk)
+    unusable: Counter[str] = Counter()
+    seen = failed = 0
+    with bar(f"packing {folder.name}", len(source), initial=writer.done) as progress:
+        for rows, items in _read(source, pieces, resolution, workers or _cores()):
+            excluded = [
+                rows.start + place
+                for place, problems in enumerate(items.problems)
+                if any(problem.unusable for problem in problems)
+            ]
+            findings = [
+                Finding(source.ids[rows.start + place], problem.name, problem.detail)
+                for place, problems in enumerate(items.problems)
+                for problem in problems
+            ]
+            unusable.update(problem.name for problems in items.problems for problem in problems if problem.unusable)
+            seen, failed = seen + rows.stop - rows.start, failed + len(excluded)
+            if failed == seen and seen >= min(HOPELESS, len(source)):
+                name, _ = unusable.most_common(1)[0]
+                example = next(finding for finding in findings if finding.problem == name)
+                raise DataError(
+                    f"none of the first {seen} items can be used: {PROBLEMS.get(name, name)}; "
+                    f"for example {example.id}: {example.detail}",
+                    hint="see that the data, and its class order, are what the configuration says",
+                )
+            writer.write(rows, *items[:3], findings=findings, excluded=excluded)
+            progress.update(rows.stop - rows.start)
+    return writer.finish(source.ids, source.splits, source.findings, notes=_notes(writer.findings, len(source)))
+
+
+def count_findings(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return how often each problem was found, the most frequent first."""
+    return dict(Counter(finding.problem for finding in findings).most_common())
+
+
+def _notes(findings: Sequence[Finding], count: int) -> list[str]:
+    """Return sentences about what concerns the pack as a whole."""
+    swapped = sum(finding.problem == "swapped_sides" for finding in findings)
+    if swapped <= count // 2:
+        return []
+    return [
+        f"in {swapped} of {count} label maps the subject's left eye lies to the left of the right one: "
+        "the class order is probably not what it was declared to be, or the pictures are mirrored"
+    ]
+
+
+def _finished(source: Source, folder: Path, resolution: int) -> Pack:
+    """Return the pack that is there already. Raises DataError when it was made from something else."""
+    pack = Pack.open(folder)
+    expected = {**source.describe(), "resolution": resolution}
+    found = {**pack.manifest["source"], "resolution": pack.resolution}
+    for key in [*expected, *found]:
+        if expected.get(key) != found.get(key):
+            raise DataError(
+                f"{folder} is a finished pack with {key}={found.get(key)!r}, not {expected.get(key)!r}",
+                hint="choose another name, or delete the folder",
+            )
+    (folder / SIDE_FILE).unlink(missing_ok=True)
+    return pack
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read(source: Source, pieces: Sequence[slice], resolution: int, workers: int) -> Iterator[tuple[slice, Items]]:
+    """Yield every piece with its items, in the order in which they get ready."""
+    workers = min(workers, len(pieces))
+    if workers <= 1:
+        for rows in pieces:
+            yield rows, source.read_many(range(rows.start, rows.stop), resolution)
+        return
+    # A fresh interpreter per worker: forking a process that has threads (torch's, a progress bar's) can hang.
+    executor = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(source, resolution)
+    )
+    waiting: dict[Future[Items], slice] = {}
+    queue = iter(pieces)
+    try:
+        for rows in queue:
+            waiting[executor.submit(_read_piece, rows.start, rows.stop)] = rows
+            if len(waiting) >= 2 * workers:
+                break
+        while waiting:
+            ready, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in ready:
+                done = waiting.pop(future)
+                for rows in queue:
+                    waiting[executor.submit(_read_piece, rows.start, rows.stop)] = rows
+                    break
+                yield done, future.result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+_work: list[tuple[Source, int]] = []
+"""What this worker process reads from; set once when it starts."""
+
+
+def _start_worker(source: Source, resolution: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C for all
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    _work[:] = [(source, resolution)]
+
+
+def _leave_with(parent: BaseProcess) -> None:
+    """End this worker when the parent is gone, even if it was killed and could not say so."""
+    parent.join()
+    os._exit(1)
+
+
+def _read_piece(start: int, stop: int) -> Items:
+    source, resolution = _work[0]
+    return source.read_many(range(start, stop), resolution)
