@@ -1,0 +1,175 @@
+"""Measured numbers with what it takes to read them: ceiling, floor, spread, count, per-class values.
+
+Turns scores into `io.results.Figure`s. Three sets are measured the same way by the same judge: what is judged, the real
+images (ceiling), and the same pictures beside conditions of somebody else (floor).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
+from facecond.faces.labels import CLASSES
+from facecond.io.results import ClassValue, Figure
+from facecond.metrics.faithfulness import AttributeScores, Confusion
+
+SPREAD_NOTE = "Spread: half-width of the 95 % bootstrap interval over images."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circumstances:
+    """What all figures of one measurement share; see `io.results.Figure`."""
+
+    reference: str = ""
+    """The set compared with, for example "validation split, 256 items"."""
+    preprocessing: str = ""
+    """What happened to the pictures before the judge saw them."""
+    judge: str = ""
+    """The network that judged."""
+    judge_hash: str = ""
+    """SHA-256 of its weights."""
+
+
+def mask_figures(
+    scores: Confusion,
+    *,
+    ceiling: Confusion | None = None,
+    floor: Confusion | None = None,
+    marks: Mapping[str, Confusion] | None = None,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> list[Figure]:
+    """Return "miou" (with per-class IoU), "mask_accuracy" and "mean_of_image_ious".
+
+    `marks` are further sets on the same scale, for example {"reconstructions": ...}.
+    """
+    about, others = circumstances or Circumstances(), marks or {}
+    ious = [_per_class(part) for part in (scores, ceiling, floor)]
+    images = scores.images_per_class
+    classes = tuple(
+        ClassValue(name=name, value=ious[0][i], ceiling=ious[1][i], floor=ious[2][i], count=int(images[i]))
+        for i, name in enumerate(CLASSES)
+    )
+    return [
+        Figure(
+            name="miou", value=scores.mean_iou, count=scores.count, title="Mask mIoU", spread=scores.spread(seed=seed),
+            ceiling=ceiling.mean_iou if ceiling else None, floor=floor.mean_iou if floor else None,
+            marks={name: part.mean_iou for name, part in others.items()}, classes=classes,
+            note=f"One confusion matrix over all images; mean over classes present in the reference. {SPREAD_NOTE}",
+            **_shared(about),
+        ),
+        Figure(
+            name="mask_accuracy", value=scores.accuracy, count=scores.count, title="Mask accuracy",
+            spread=scores.spread("accuracy", seed=seed),
+            ceiling=ceiling.accuracy if ceiling else None, floor=floor.accuracy if floor else None,
+            marks={name: part.accuracy for name, part in others.items()},
+            note=f"Share of pixels. {SPREAD_NOTE}", **_shared(about),
+        ),
+        Figure(
+            name="mean_of_image_ious", value=scores.mean_of_image_ious, count=scores.count,
+            title="Mean of per-image mIoU",
+            ceiling=ceiling.mean_of_image_ious if ceiling else None, floor=floor.mean_of_image_ious if floor else None,
+            marks={name: part.mean_of_image_ious for name, part in others.items()},
+            note="Each image's own mIoU, averaged; not the mask mIoU.", **_shared(about),
+        ),
+    ]  # fmt: skip
+
+
+def attribute_figures(
+    scores: AttributeScores,
+    *,
+    ceiling: AttributeScores | None = None,
+    floor: AttributeScores | None = None,
+    marks: Mapping[str, AttributeScores] | None = None,
+    majority: NDArray[np.bool_] | None = None,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> list[Figure]:
+    """Return attribute accuracy and balanced accuracy, over all attributes and over mask-free and mask-implied ones apart.
+
+    Names: "attribute_accuracy", "attribute_balanced", each also with "_mask_free" and "_mask_implied". Accuracies carry
+    the mark "majority class": always answering `majority`, bool (A,) (the training split's; else the reference's own).
+    """
+    groups = {"": scores.names, "_mask_free": MASK_FREE, "_mask_implied": MASK_IMPLIED}
+    titles = {"": "", "_mask_free": ", mask-free", "_mask_implied": ", mask-implied"}
+    figures = []
+    for suffix, names in groups.items():
+        part, top, bottom = (_selected(each, names) for each in (scores, ceiling, floor))
+        if part is None or not part.names:
+            continue
+        others = {name: each.select(names) for name, each in (marks or {}).items()}
+        answers = majority[[scores.names.index(name) for name in part.names]] if majority is not None else None
+        common = _shared(circumstances or Circumstances())
+        figures += [
+            Figure(
+                name=f"attribute_accuracy{suffix}", value=part.accuracy, count=part.count,
+                title=f"Attribute accuracy{titles[suffix]}", spread=part.spread(seed=seed),
+                ceiling=top.accuracy if top else None, floor=bottom.accuracy if bottom else None,
+                marks={"majority class": part.majority(answers), **{n: each.accuracy for n, each in others.items()}},
+                classes=_per_attribute("accuracy_per_attribute", part, top, bottom),
+                note=f"Mean over {len(part.names)} attributes. {SPREAD_NOTE}", **common,
+            ),
+            Figure(
+                name=f"attribute_balanced{suffix}", value=part.balanced, count=part.count,
+                title=f"Balanced attribute accuracy{titles[suffix]}", spread=part.spread("balanced", seed=seed),
+                ceiling=top.balanced if top else None, floor=bottom.balanced if bottom else None,
+                marks={"guessing": 0.5, **{n: each.balanced for n, each in others.items()}},
+                classes=_per_attribute("balanced_per_attribute", part, top, bottom),
+                note=f"Mean over the attributes that occur both ways. {SPREAD_NOTE}", **common,
+            ),
+        ]  # fmt: skip
+    return figures
+
+
+def reconstruction_figures(
+    psnr_N: NDArray[np.float64], ssim_N: NDArray[np.float64], *, circumstances: Circumstances | None = None
+) -> list[Figure]:
+    """Return "psnr" and "ssim": means over images; the spread is the deviation between images."""
+    common = _shared(circumstances or Circumstances())
+    note = "Mean over images. Spread: standard deviation between images."
+    return [
+        Figure(name="psnr", value=float(psnr_N.mean()), count=len(psnr_N), title="Reconstruction PSNR", unit="dB",
+               spread=float(psnr_N.std()), note=note, **common),
+        Figure(name="ssim", value=float(ssim_N.mean()), count=len(ssim_N), title="Reconstruction SSIM",
+               spread=float(ssim_N.std()), note=note, **common),
+    ]  # fmt: skip
+
+
+def _shared(about: Circumstances) -> dict[str, str]:
+    return {
+        "reference": about.reference,
+        "preprocessing": about.preprocessing,
+        "judge": about.judge,
+        "judge_hash": about.judge_hash,
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _per_class(scores: Confusion | None) -> list[float | None]:
+    return [_known(value) for value in scores.iou_per_class] if scores else [None] * len(CLASSES)
+
+
+def _selected(scores: AttributeScores | None, names: frozenset[str] | tuple[str, ...]) -> AttributeScores | None:
+    return scores.select(names) if scores else None
+
+
+def _per_attribute(
+    field: str, scores: AttributeScores, ceiling: AttributeScores | None, floor: AttributeScores | None
+) -> tuple[ClassValue, ...]:
+    """One row per attribute; "accuracy_per_attribute" or "balanced_per_attribute" of the three sets."""
+    columns = [
+        getattr(each, field) if each else np.full(len(scores.names), np.nan) for each in (scores, ceiling, floor)
+    ]
+    present = (scores.reference_NA > 0).sum(axis=0)
+    return tuple(
+        ClassValue(
+            name=name, value=_known(columns[0][i]), ceiling=_known(columns[1][i]), floor=_known(columns[2][i]),
+            count=int(present[i]), group="mask-implied" if name in MASK_IMPLIED else "mask-free",
+        )
+        for i, name in enumerate(scores.names)
+    )  # fmt: skip
