@@ -42,7 +42,7 @@ class GenerationFolder:
         self.count = count
         self._array: np.memmap[Any, np.dtype[np.uint8]] | None = None
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-        if "generation.json" in names:
+        if (path / "generation.json").exists():  # asked after listing: other processes write it first of all
             before = read_manifest(path)
             self._refuse_other(before["made_with"])
             self._about = before["about"]
