@@ -4,7 +4,8 @@ Turns scores into `io.results.Figure`s. Three sets are measured the same way by 
 images (ceiling), and the same pictures beside conditions of somebody else (floor).
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,36 +46,36 @@ def mask_figures(
 
     `marks` are further sets on the same scale, for example {"reconstructions": ...}.
     """
-    about, others = circumstances or Circumstances(), marks or {}
+    others = marks or {}
     ious = [_per_class(part) for part in (scores, ceiling, floor)]
     images = scores.images_per_class
     classes = tuple(
         ClassValue(name=name, value=ious[0][i], ceiling=ious[1][i], floor=ious[2][i], count=int(images[i]))
         for i, name in enumerate(CLASSES)
     )
-    return [
+    figures = [
         Figure(
             name="miou", value=scores.mean_iou, count=scores.count, title="Mask mIoU", spread=scores.spread(seed=seed),
             ceiling=ceiling.mean_iou if ceiling else None, floor=floor.mean_iou if floor else None,
             marks={name: part.mean_iou for name, part in others.items()}, classes=classes,
             note=f"One confusion matrix over all images; mean over classes present in the reference. {SPREAD_NOTE}",
-            **_shared(about),
         ),
         Figure(
             name="mask_accuracy", value=scores.accuracy, count=scores.count, title="Mask accuracy",
             spread=scores.spread("accuracy", seed=seed),
             ceiling=ceiling.accuracy if ceiling else None, floor=floor.accuracy if floor else None,
             marks={name: part.accuracy for name, part in others.items()},
-            note=f"Share of pixels. {SPREAD_NOTE}", **_shared(about),
+            note=f"Share of pixels. {SPREAD_NOTE}",
         ),
         Figure(
             name="mean_of_image_ious", value=scores.mean_of_image_ious, count=scores.count,
             title="Mean of per-image mIoU",
             ceiling=ceiling.mean_of_image_ious if ceiling else None, floor=floor.mean_of_image_ious if floor else None,
             marks={name: part.mean_of_image_ious for name, part in others.items()},
-            note="Each image's own mIoU, averaged; not the mask mIoU.", **_shared(about),
+            note="Each image's own mIoU, averaged; not the mask mIoU.",
         ),
     ]  # fmt: skip
+    return _under(circumstances, figures)
 
 
 def attribute_figures(
@@ -87,12 +88,12 @@ def attribute_figures(
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> list[Figure]:
-    """Return attribute accuracy and balanced accuracy, over all attributes and over mask-free and mask-implied ones apart.
+    """Return attribute accuracy and balanced accuracy: of all attributes, and of mask-free and mask-implied ones apart.
 
     Names: "attribute_accuracy", "attribute_balanced", each also with "_mask_free" and "_mask_implied". Accuracies carry
     the mark "majority class": always answering `majority`, bool (A,) (the training split's; else the reference's own).
     """
-    groups = {"": scores.names, "_mask_free": MASK_FREE, "_mask_implied": MASK_IMPLIED}
+    groups: dict[str, Iterable[str]] = {"": scores.names, "_mask_free": MASK_FREE, "_mask_implied": MASK_IMPLIED}
     titles = {"": "", "_mask_free": ", mask-free", "_mask_implied": ", mask-implied"}
     figures = []
     for suffix, names in groups.items():
@@ -101,7 +102,6 @@ def attribute_figures(
             continue
         others = {name: each.select(names) for name, each in (marks or {}).items()}
         answers = majority[[scores.names.index(name) for name in part.names]] if majority is not None else None
-        common = _shared(circumstances or Circumstances())
         figures += [
             Figure(
                 name=f"attribute_accuracy{suffix}", value=part.accuracy, count=part.count,
@@ -109,7 +109,7 @@ def attribute_figures(
                 ceiling=top.accuracy if top else None, floor=bottom.accuracy if bottom else None,
                 marks={"majority class": part.majority(answers), **{n: each.accuracy for n, each in others.items()}},
                 classes=_per_attribute("accuracy_per_attribute", part, top, bottom),
-                note=f"Mean over {len(part.names)} attributes. {SPREAD_NOTE}", **common,
+                note=f"Mean over {len(part.names)} attributes. {SPREAD_NOTE}",
             ),
             Figure(
                 name=f"attribute_balanced{suffix}", value=part.balanced, count=part.count,
@@ -117,33 +117,35 @@ def attribute_figures(
                 ceiling=top.balanced if top else None, floor=bottom.balanced if bottom else None,
                 marks={"guessing": 0.5, **{n: each.balanced for n, each in others.items()}},
                 classes=_per_attribute("balanced_per_attribute", part, top, bottom),
-                note=f"Mean over the attributes that occur both ways. {SPREAD_NOTE}", **common,
+                note=f"Mean over the attributes that occur both ways. {SPREAD_NOTE}",
             ),
         ]  # fmt: skip
-    return figures
+    return _under(circumstances, figures)
 
 
 def reconstruction_figures(
     psnr_N: NDArray[np.float64], ssim_N: NDArray[np.float64], *, circumstances: Circumstances | None = None
 ) -> list[Figure]:
     """Return "psnr" and "ssim": means over images; the spread is the deviation between images."""
-    common = _shared(circumstances or Circumstances())
     note = "Mean over images. Spread: standard deviation between images."
-    return [
+    figures = [
         Figure(name="psnr", value=float(psnr_N.mean()), count=len(psnr_N), title="Reconstruction PSNR", unit="dB",
-               spread=float(psnr_N.std()), note=note, **common),
+               spread=float(psnr_N.std()), note=note),
         Figure(name="ssim", value=float(ssim_N.mean()), count=len(ssim_N), title="Reconstruction SSIM",
-               spread=float(ssim_N.std()), note=note, **common),
+               spread=float(ssim_N.std()), note=note),
     ]  # fmt: skip
+    return _under(circumstances, figures)
 
 
-def _shared(about: Circumstances) -> dict[str, str]:
-    return {
-        "reference": about.reference,
-        "preprocessing": about.preprocessing,
-        "judge": about.judge,
-        "judge_hash": about.judge_hash,
-    }
+def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[Figure]:
+    about = circumstances or Circumstances()
+    return [
+        dataclasses.replace(
+            figure, reference=about.reference, preprocessing=about.preprocessing,
+            judge=about.judge, judge_hash=about.judge_hash,
+        )
+        for figure in figures
+    ]  # fmt: skip
 
 
 def _known(value: float) -> float | None:
@@ -154,7 +156,7 @@ def _per_class(scores: Confusion | None) -> list[float | None]:
     return [_known(value) for value in scores.iou_per_class] if scores else [None] * len(CLASSES)
 
 
-def _selected(scores: AttributeScores | None, names: frozenset[str] | tuple[str, ...]) -> AttributeScores | None:
+def _selected(scores: AttributeScores | None, names: Iterable[str]) -> AttributeScores | None:
     return scores.select(names) if scores else None
 
 
