@@ -142,3 +142,23 @@ def find_first_stage(workspace: str, name: str | None) -> Found:
     if name is not None and Path(name).is_file():
         return Found(Path(name), "named")
     return find_run(workspace, name, "vq")
+
+
+def first_stage_of(workspace: str, run: RunInfo) -> Path:
+    """Weights of the first stage whose latents a diffusion run learnt: a run of the workspace, or where they came from.
+
+    Raises:
+        CheckpointError: when they are nowhere to be found.
+    """
+    for done in sorted((Path(workspace) / "runs").glob("*/done.json")):
+        if read_json(done)["weights_sha256"] == run.first_stage:
+            return done.parent
+    for manifest in sorted((Path(workspace) / "packs").glob("*/latents/*/manifest.json")):
+        content = read_json(manifest)
+        place = Path(content["source"].get("first_stage", ""))
+        if content["first_stage"] == run.first_stage and place.is_file():
+            return place
+    raise CheckpointError(
+        f"the first stage {str(run.first_stage)[:12]} of {run.path} is not in {workspace}",
+        hint="bring back the run of model=vq it was trained with",
+    )

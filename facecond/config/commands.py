@@ -13,7 +13,7 @@ from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, La
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
 from facecond.config.kinds import ModelConfig
 from facecond.config.models import MODELS
-from facecond.config.training import TrainerConfig
+from facecond.config.training import Precision, TrainerConfig
 
 MISSING: Any = "???"
 
@@ -149,7 +149,9 @@ class GenerateConfig(ComputeConfig):
     seed: int = bounded(0, minimum=0)
     """Seed of the starting noise; every picture gets a seed of its own from it."""
     batch_size: int = bounded(64, minimum=1)
-    """Pictures sampled at once; has no influence on the pictures."""
+    """Pictures sampled at once; has no influence on the pictures beyond rounding."""
+    precision: Precision = Precision.auto
+    """Arithmetic of the U-Net; auto = bfloat16 where the hardware has it."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -171,6 +173,8 @@ class SampleConfig(GenerateConfig):
     """Attribute sets of grid=attributes, each written as `attr`; they change what the item's own attributes say."""
     mask: str | None = None
     """Label map (PNG) as the condition; none = those of the validation items."""
+    compare: list[str] = field(default_factory=list)
+    """Further runs of grid=checkpoints, for example the baseline beside P2."""
     name: str | None = None
     """Name of the folder in WORKSPACE/samples; none = made from the run, the sampler and the condition."""
 

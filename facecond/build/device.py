@@ -1,0 +1,19 @@
+"""Where tensors live, and in which arithmetic networks run when nothing is learnt."""
+
+import torch
+
+from facecond.config.commands import Device
+from facecond.errors import ConfigError
+from facecond.training.distributed import Processes
+
+
+def choose_device(device: Device, processes: Processes | None = None) -> torch.device:
+    """Return the device a command computes on; with several processes each takes the GPU of its local rank.
+
+    Raises ConfigError when CUDA is asked for and there is none.
+    """
+    if device is Device.cpu or (device is Device.auto and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ConfigError("device=cuda, but torch finds no CUDA device", hint="use device=cpu or device=auto")
+    return torch.device("cuda", processes.local_rank if processes else 0)

@@ -1,0 +1,136 @@
+"""A trained diffusion model, ready to sample: condition encoders, U-Net, sampler, guidance and first stage as one call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecond.build.first_stage import FirstStage
+from facecond.conditions.conditioner import Conditioner
+from facecond.config.compose import restore
+from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
+from facecond.config.training import Precision
+from facecond.diffusion.guidance import guide_stacked, stack
+from facecond.diffusion.samplers import SAMPLERS
+from facecond.diffusion.schedule import Schedule
+from facecond.errors import CheckpointError
+from facecond.faces.attributes import NUM_ATTRIBUTES
+from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.networks.cached import cache_context
+from facecond.networks.unet import UNet
+from facecond.sampling.generation import Render
+from facecond.training.precision import autocast, resolve_precision
+from facecond.types import UNSPECIFIED_LABEL, Batch, NoiseSource, PredictNoise
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Everything that turns noise and conditions into pictures."""
+
+    config: DiffusionConfig
+    unet: UNet
+    conditioner: Conditioner
+    mean_C11: Tensor
+    std_C11: Tensor
+    first_stage: FirstStage
+    sha256: str
+    """Of the diffusion model's weights file."""
+    resolution: int
+    """Pixels of pictures and label maps."""
+    device: torch.device
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of one latent."""
+        side = self.resolution // self.first_stage.network.factor
+        return self.first_stage.network.config.embed_dim, side, side
+
+    def latents(
+        self,
+        batch: Batch,
+        sampler: SamplerConfig,
+        guidance: GuidanceConfig,
+        noise_source: NoiseSource | None = None,
+        precision: Precision = Precision.float32,
+    ) -> Tensor:
+        """Sample latents from the noise in `batch.latents_BCHW` under the conditions in `batch`.
+
+        Returns float32 latents on the first stage's scale. Raises ConfigError when the model must be told something
+        that is not specified, or when guidance is asked of a model without null tokens.
+        """
+        with torch.inference_mode(), autocast(precision, self.device):
+            predict_noise, context = self._predictor(batch, guidance)
+        with torch.inference_mode():
+
+            def predict(z_BCHW: Tensor, t_B: Tensor, context_: Any) -> Tensor:
+                with autocast(precision, self.device):
+                    return predict_noise(z_BCHW, t_B, context_).float()
+
+            z_BCHW = SAMPLERS[sampler.name](
+                predict, batch.latents_BCHW, Schedule(self.config.schedule), steps=sampler.steps, eta=sampler.eta,
+                context=context, noise_source=noise_source,
+            )  # fmt: skip
+            return z_BCHW * self.std_C11 + self.mean_C11
+
+    def renderer(self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision) -> Render:
+        """Return `render(labels, attributes, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""
+        precision = resolve_precision(precision, self.device)
+
+        def render(
+            labels: Tensor | None, attributes: Tensor | None, start_noise_BCHW: Tensor, noise_source: NoiseSource
+        ) -> NDArray[np.uint8]:
+            batch = self.batch(labels, attributes, start_noise_BCHW)
+            return self.first_stage.decode(self.latents(batch, sampler, guidance, noise_source, precision))
+
+        return render
+
+    def batch(self, labels: Tensor | None, attributes: Tensor | None, noise_BCHW: Tensor) -> Batch:
+        """Put conditions beside the starting noise; what is None is unspecified throughout."""
+        count, size = len(noise_BCHW), self.resolution
+        if attributes is None:
+            attributes = torch.zeros(count, NUM_ATTRIBUTES, dtype=torch.int8, device=self.device)
+        if labels is None:
+            labels = torch.full((count, size, size), UNSPECIFIED_LABEL, dtype=torch.uint8, device=self.device)
+        return Batch(noise_BCHW, attributes, labels)
+
+    def _predictor(self, batch: Batch, guidance: GuidanceConfig) -> tuple[PredictNoise, Any]:
+        if not self.conditioner.names:
+            return self.unet, None
+        self.conditioner.check_specified(batch)
+        weights = [float(getattr(guidance, name)) for name in self.conditioner.guidance_order]
+        if all(weight == 1.0 for weight in weights):
+            context = self.conditioner(batch)
+            assert context is not None
+            return cache_context(self.unet, context), context
+        guided = stack(self.conditioner.chain(batch), weights)
+        return guide_stacked(cache_context(self.unet, guided.context), guided), None
+
+
+def diffusion_networks(config: DiffusionConfig, channels: int) -> tuple[UNet, Conditioner]:
+    """Build the U-Net and the condition encoders of `config` for latents of `channels` channels, with random weights."""
+    width = config.token_width if config.conditions else None
+    return UNet(config.unet, in_channels=channels, out_channels=channels, context_dim=width), Conditioner(config)
+
+
+def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *, resolution: int) -> Generator:
+    """Load the diffusion model in the weights file `file`, whose latents are those of `first_stage`.
+
+    Raises CheckpointError when the file is missing, damaged, or not a diffusion model of this first stage.
+    """
+    weights = load_weights(file, hint="train one: facecond train model=multicond")
+    if weights.config.get("kind") != "diffusion":
+        raise CheckpointError(f"{file} does not hold a diffusion model", hint="expected the weights of a diffusion run")
+    config = restore(DiffusionConfig, weights.config["model"], str(file))
+    unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim)
+    modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)
+    for name, module in (("unet", unet), ("conditioner", conditioner)):
+        load_strictly(module, modules.get(name, {}), f"{file} ({name})")
+        module.eval().requires_grad_(False).to(device)
+    scale = weights.config["latents"]
+    mean, std = (torch.tensor(scale[key], device=device)[:, None, None] for key in ("mean", "std"))
+    return Generator(config, unet, conditioner, mean, std, first_stage, weights.sha256, resolution, device)

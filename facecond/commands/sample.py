@@ -1,0 +1,189 @@
+"""`facecond sample`: faces that obey conditions, with a labelled grid to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facecond.commands.generation import Session, digest, open_session, prepare_generation
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.workspace import find_run, first_stage_of, read_run
+from facecond.config.commands import Grid, SampleConfig
+from facecond.errors import ConfigError, DataError
+from facecond.faces.attributes import format_attributes, parse_attributes
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check everything that can be checked without loading a network."""
+    prepared = prepare_generation("sample", words)
+    config: SampleConfig = prepared.config
+    for text in (config.attr, *config.attribute_sets):
+        if text is not None:
+            parse_attributes(text)
+    if config.grid is Grid.attributes and not config.attribute_sets:
+        raise ConfigError("grid=attributes needs attribute sets", hint="for example 'attribute_sets=[+Smiling,+Eyeglasses]'")
+    if config.attribute_sets and config.grid is not Grid.attributes:
+        raise ConfigError("attribute_sets belong to grid=attributes", hint="add grid=attributes, or use attr=")
+    if config.compare and config.grid is not Grid.checkpoints:
+        raise ConfigError("compare belongs to grid=checkpoints", hint="add grid=checkpoints")
+    if config.mask is not None and not Path(config.mask).is_file():
+        raise DataError(f"{config.mask}: no such label map", hint="mask= takes a PNG whose pixel value is the class")
+    if config.mask is not None and config.items:
+        raise ConfigError("mask and items are both given", hint="items bring masks of their own; keep one of the two")
+    named = prepared.found["run"].config["model"]["conditions"]
+    for key, condition in (("attr", "attributes"), ("mask", "mask"), ("attribute_sets", "attributes")):
+        if getattr(config, key) and condition not in named:
+            raise ConfigError(
+                f"{key} is given, but the model of {prepared.name} is not conditioned on {condition}",
+                hint="name another run: run=...",
+            )
+    prepared.name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
+    return prepared
+
+
+def run(prepared: Prepared) -> Result:
+    """Sample what is missing and draw the grid."""
+    from facecond.io.images import write_png
+    from facecond.reports import layouts
+
+    prepared.announce()
+    config: SampleConfig = prepared.config
+    folder = Path(config.workspace) / "samples" / prepared.name
+    cell = 128 if prepared.found["run"].content["resolution"] <= 128 else 256
+    text = f"{prepared.found['run'].path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"
+    if config.grid is Grid.checkpoints:
+        picture, count = _checkpoints(prepared, folder, layouts, text, cell)
+    else:
+        session = open_session(prepared)
+        picture, count = _LAYOUTS[config.grid](session, folder, layouts, text, cell)
+    grid = folder / "grid.png"
+    write_png(grid, picture)
+    return Result(
+        command="sample",
+        used=prepared.used,
+        facts={"images": count},
+        made={"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"},
+        next=[f"facecond eval miou accuracy attributes samples={prepared.name}"] if config.grid is Grid.conditions else [],
+    )
+
+
+def conditions(session: Session) -> list[Any]:
+    """The conditions a person asked for, in order: of validation items, by hand, or one that says nothing."""
+    config: SampleConfig = session.config  # type: ignore[assignment]
+    attributes = parse_attributes(config.attr) if config.attr is not None else None
+    if config.items or (config.mask is None and config.attr is None and session.generator.conditioner.names):
+        places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
+        return [session.condition(place, attributes) for place in places]
+    return [_by_hand(session, config, attributes)] * config.count
+
+
+def _by_hand(session: Session, config: SampleConfig, attributes: Any) -> Any:
+    from facecond.faces.labels import check_labels, resize_labels
+    from facecond.io.images import read_label_map
+    from facecond.sampling.plans import Condition
+
+    description, labels = {}, None
+    if config.mask is not None:
+        labels = read_label_map(Path(config.mask))
+        check_labels(labels, origin=config.mask)
+        labels = resize_labels(labels, session.generator.resolution)
+        description["mask"] = config.mask
+    if attributes is not None:
+        description["attributes"] = format_attributes(attributes)
+    return Condition(labels=labels, attributes=attributes, description=description)
+
+
+def _rows(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+    """A row for each condition: real picture, map, samples."""
+    from facecond.sampling.plans import one_each, several
+
+    config: SampleConfig = session.config  # type: ignore[assignment]
+    asked = conditions(session)
+    plan = several(asked, config.samples, config.seed) if config.samples > 1 else one_each(asked, config.seed)
+    made = session.generate(plan, folder)
+    if not config.items and (config.mask or config.attr or not session.generator.conditioner.names):
+        shown = [_shown(session, asked[0], list(made.images))]
+    else:
+        shown = [
+            _shown(session, condition, list(made.images[row * config.samples : (row + 1) * config.samples]))
+            for row, condition in enumerate(asked[:24])
+        ]
+    return layouts.samples_figure(shown, title="Samples beside their conditions", text=text, cell=cell), len(plan)
+
+
+def _variations(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+    """Many samples of each condition (the paper shows ten)."""
+    from facecond.sampling.plans import several
+
+    config: SampleConfig = session.config  # type: ignore[assignment]
+    samples = config.samples if config.samples > 1 else 10
+    asked = conditions(session)
+    made = session.generate(several(asked, samples, config.seed), folder)
+    shown = [
+        _shown(session, condition, list(made.images[row * samples : (row + 1) * samples]))
+        for row, condition in enumerate(asked)
+    ]
+    return layouts.samples_figure(shown, title="Several samples of one condition", text=text, cell=cell), len(made.images)
+
+
+def _attributes(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+    """Same noise in a row, an attribute set in each column; each row has the map of its own item."""
+    import numpy as np
+
+    from facecond.rng import mix
+    from facecond.sampling.plans import Request
+
+    config: SampleConfig = session.config  # type: ignore[assignment]
+    base = parse_attributes(config.attr) if config.attr is not None else np.zeros(40, dtype=np.int8)
+    sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
+    rows = config.items or list(range(config.count))
+    columns = ["as it is", *config.attribute_sets]
+    by_hand = config.mask is not None or "mask" not in session.generator.conditioner.names
+    plan = []
+    for row, place in enumerate(rows):
+        for column, named in enumerate([base, *sets]):
+            condition = _by_hand(session, config, named) if by_hand else session.condition(place, named)
+            index = row * len(columns) + column
+            plan.append(Request(index=index, seed=mix(config.seed, "row", row), condition=condition, place={"row": row, "column": column}))
+    made = session.generate(plan, folder)
+    labels = None if plan[0].condition.labels is None else [plan[row * len(columns)].condition.labels for row in range(len(rows))]
+    pictures = [list(made.images[row * len(columns) : (row + 1) * len(columns)]) for row in range(len(rows))]
+    return layouts.attribute_figure(pictures, columns, labels=labels, text=text, cell=cell), len(plan)
+
+
+def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+    """Same noise and conditions for the snapshots of one run, or of several above one another."""
+    from facecond.sampling.plans import one_each
+
+    config: SampleConfig = prepared.config
+    runs = [prepared.found["run"], *(read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare)]
+    pictures: dict[str, list[list[Any]]] = {}
+    names: list[str] = []
+    count = 0
+    for info in runs:
+        files = [*sorted((info.path / "snapshots").glob("*.safetensors")), info.path / "weights.safetensors"]
+        if len(files) < 2:
+            raise DataError(f"{info.path} has no snapshots", hint="train with trainer.snapshot_every=IMAGES")
+        names = [f"{int(file.stem):,} images".replace(",", " ") if file.stem.isdigit() else "end" for file in files]
+        prepared.found["first_stage"] = first_stage_of(config.workspace, info)
+        by_checkpoint = []
+        for file in files:
+            session = open_session(prepared, file)
+            made = session.generate(one_each(conditions(session), config.seed), folder / info.path.name / file.stem, file.stem)
+            by_checkpoint.append(list(made.images))
+            count += len(made.images)
+        pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
+    return layouts.checkpoint_figure(pictures, names, text=text, cell=cell), count
+
+
+def _shown(session: Session, condition: Any, samples: list[Any]) -> Any:
+    from facecond.reports.layouts import Shown
+
+    image = None
+    if condition.source is not None:
+        image = session.pack.images[session.pack.index_of(condition.source)]
+    words = condition.description.get("attributes", "") if condition.source is None else condition.source
+    return Shown(name=words, image=image, labels=condition.labels, samples=samples)
+
+
+_LAYOUTS = {Grid.conditions: _rows, Grid.variations: _variations, Grid.attributes: _attributes}

@@ -1,0 +1,77 @@
+"""`facecond swap-masks`: parts of the masks of two people are exchanged, and both mixed masks sampled (paper, section 4)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facecond.commands.generation import digest, open_session, prepare_generation
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.config.commands import SwapConfig
+from facecond.errors import ConfigError
+from facecond.faces.labels import part_indices
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check parts, pairs and that the run follows masks."""
+    prepared = prepare_generation("swap-masks", words)
+    config: SwapConfig = prepared.config
+    part_indices(config.parts)
+    for pair in config.pairs:
+        _read_pair(pair)
+    if "mask" not in prepared.found["run"].config["model"]["conditions"]:
+        raise ConfigError(f"the model of {prepared.name} is not conditioned on masks", hint="name another run: run=...")
+    prepared.used["pairs"] = "named" if config.pairs else "people whose heads are turned most differently"
+    prepared.name = config.name or f"{prepared.name}-{'-'.join(config.parts)}-{digest(prepared)}"
+    return prepared
+
+
+def run(prepared: Prepared) -> Result:
+    """Exchange, sample, and draw the figure: person, map, mixed map, samples."""
+    import numpy as np
+
+    from facecond.editing.swap import swap_parts, turned_pairs
+    from facecond.io.images import write_png
+    from facecond.reports.layouts import Shown, swap_figure
+    from facecond.sampling.plans import several
+
+    prepared.announce()
+    config: SwapConfig = prepared.config
+    session = open_session(prepared)
+    items = session.pack.indices("validation")
+    labels = np.asarray(session.pack.labels[items])
+    pairs = [_read_pair(pair) for pair in config.pairs] or turned_pairs(labels, config.count, parts=config.parts).tolist()
+    folder = Path(config.workspace) / "swaps" / prepared.name
+    conditions, people = [], []
+    for first, second in pairs:
+        for place in (first, second):
+            session.condition(place)
+        swap = swap_parts(labels[first], labels[second], config.parts)
+        for place, mixed, channels in (
+            (first, swap.labels_a_HW, swap.channels_a_KHW),
+            (second, swap.labels_b_HW, swap.channels_b_KHW),
+        ):
+            conditions.append(session.condition(place, labels=channels))
+            people.append((place, mixed))
+    made = session.generate(several(conditions, config.samples, config.seed), folder, "sampling swaps")
+    shown: list[Any] = []
+    for row, (place, mixed) in enumerate(people):
+        samples = list(made.images[row * config.samples : (row + 1) * config.samples])
+        shown.append(
+            Shown(name=f"item {place}", image=session.pack.images[items[place]], labels=labels[place], mixed=mixed, samples=samples)
+        )
+    picture = swap_figure(list(zip(shown[::2], shown[1::2], strict=True)), part_indices(config.parts))
+    write_png(folder / "swap.png", picture)
+    return Result(
+        command="swap-masks",
+        used=prepared.used,
+        facts={"pairs": " ".join(f"{a}:{b}" for a, b in pairs), "parts": ", ".join(config.parts), "images": len(made.images)},
+        made={"figure": folder / "swap.png", "images": folder / "images"},
+    )
+
+
+def _read_pair(text: str) -> tuple[int, int]:
+    first, colon, second = text.partition(":")
+    if not colon or not first.strip().isdigit() or not second.strip().isdigit() or int(first) == int(second):
+        raise ConfigError(f"{text!r} is not a pair of validation items", hint="write two different items like 3:17")
+    return int(first), int(second)
