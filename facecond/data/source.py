@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facecond.data.pack import Finding
 from facecond.faces.attributes import NUM_ATTRIBUTES
-from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED, foreign_values, resize_labels
+from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED, resize_labels
 
 
 class Problem(NamedTuple):
@@ -150,10 +150,10 @@ def resize_picture(image_HWC: NDArray[np.uint8], size: int) -> NDArray[np.uint8]
 
 def check_labels_of_a_face(labels_HW: NDArray[np.uint8]) -> list[Problem]:
     """Return what looks wrong in one label map in CelebAMask-HQ's order, at its own size."""
-    foreign = foreign_values(labels_HW)
-    if foreign:
-        return [Problem("foreign_labels", f"values {foreign[:8]}", unusable=True)]
     counts = np.bincount(labels_HW.ravel(), minlength=256)
+    if counts[NUM_CLASSES:UNSPECIFIED].any():
+        foreign = (np.flatnonzero(counts[NUM_CLASSES:UNSPECIFIED]) + NUM_CLASSES).tolist()
+        return [Problem("foreign_labels", f"values {foreign[:8]}", unusable=True)]
     if not counts[1:NUM_CLASSES].any():
         return [Problem("empty_labels", f"{counts[UNSPECIFIED]} of {labels_HW.size} pixels unspecified", unusable=True)]
     problems = []
