@@ -1,0 +1,65 @@
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from facecond.autoencoder.perceptual import TERMS, GradientL1, perceptual_term, trunk_path
+from facecond.config.networks import Perceptual, VQLossConfig
+from facecond.errors import CheckpointError
+
+
+def test_every_name_has_a_term() -> None:
+    assert set(TERMS) == set(Perceptual)
+    assert VQLossConfig().perceptual is Perceptual.lpips
+
+
+def test_gradient_term_of_a_ramp() -> None:
+    ramp = torch.arange(8.0).expand(1, 3, 8, 8)
+    # Steps of 1 to the right at full size, of 2 at half size, of 4 at a quarter; none downwards. Brightness does not
+    # count.
+    assert float(GradientL1(3)(ramp, torch.zeros_like(ramp) + 5)) == pytest.approx((1 + 2 + 4) / 3)
+    assert float(GradientL1(1)(ramp, torch.zeros_like(ramp))) == pytest.approx(1)
+    assert float(perceptual_term(VQLossConfig(perceptual=Perceptual.none))(ramp, ramp + 1)) == 0
+
+
+def test_lpips_without_weights_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert trunk_path(VQLossConfig()) == tmp_path / "checkpoints" / "vgg16-397923af.pth"
+    with pytest.raises(CheckpointError, match="trunk") as caught:
+        perceptual_term(VQLossConfig())
+    assert "perceptual=gradient" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("vgg16-397923af.pth", b"half a download", "SHA-256 does not begin with 397923af"),
+        ("trunk.pth", b"not a weights file", "not a readable weights file"),
+        ("trunk.pth", {"classifier.0.weight": torch.zeros(2)}, "not VGG-16 weights: features"),
+        ("trunk.pth", [1, 2], "holds a list"),
+    ],
+)
+def test_lpips_refuses_other_files(tmp_path: Path, name: str, content: object, message: str) -> None:
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError, match=message):
+        perceptual_term(VQLossConfig(lpips_trunk=str(path)))
+
+
+def test_lpips_with_a_trunk_from_a_file_equals_the_package(tmp_path: Path) -> None:
+    lpips = pytest.importorskip("lpips")
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
+    # torchvision's names: the slices of the package keep the numbers of the layers.
+    features = {"features." + name.split(".", 1)[1]: value for name, value in theirs.net.state_dict().items()}
+    torch.save(features, tmp_path / "trunk.pth")
+    ours = perceptual_term(VQLossConfig(lpips_trunk=str(tmp_path / "trunk.pth")))
+    a, b = torch.rand(2, 2, 3, 32, 32) * 2 - 1
+    torch.testing.assert_close(ours(a, b), theirs(a, b).mean())
+    assert float(ours(a, a)) == 0
+    assert not any(parameter.requires_grad for parameter in ours.parameters())
