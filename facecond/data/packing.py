@@ -74,12 +74,17 @@ def count_findings(findings: Sequence[Finding]) -> dict[str, int]:
 
 def _notes(findings: Sequence[Finding], count: int) -> list[str]:
     """Return sentences about what concerns the pack as a whole."""
-    swapped = sum(finding.problem == "swapped_sides" for finding in findings)
-    if swapped <= count // 2:
+    odd = {
+        name: {f.id for f in findings if f.problem == name}
+        for name in ("swapped_sides", "misplaced_parts", "missing_part")
+    }
+    number = len(set().union(*odd.values()))
+    if number <= count // 2:
         return []
+    most = max(odd, key=lambda name: len(odd[name]))
     return [
-        f"in {swapped} of {count} label maps the subject's left eye lies to the left of the right one: "
-        "the class order is probably not what it was declared to be, or the pictures are mirrored"
+        f"{number} of {count} label maps do not look like faces, mostly: {PROBLEMS[most]}; "
+        "is the class order what it was declared to be, and are the pictures not mirrored?"
     ]
 
 

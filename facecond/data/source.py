@@ -42,6 +42,7 @@ PROBLEMS: dict[str, str] = {
     "enlarged": "the picture is smaller than the resolution of the pack",
     "empty_part": "a part has a file with nothing in it",
     "missing_part": "the face lacks skin, a nose, eyes (without glasses) or a mouth",
+    "misplaced_parts": "the nose does not lie between eyes and mouth",
     "swapped_sides": "the subject's left eye lies to the left of the right one",
 }
 """Every problem an item can have, with its meaning."""
@@ -157,20 +158,28 @@ def check_labels_of_a_face(labels_HW: NDArray[np.uint8]) -> list[Problem]:
     if not counts[1:NUM_CLASSES].any():
         return [Problem("empty_labels", f"{counts[UNSPECIFIED]} of {labels_HW.size} pixels unspecified", unusable=True)]
     problems = []
-    present = {name: bool(counts[index]) for index, name in enumerate(CLASSES)}
-    expected = {
-        "skin": present["skin"],
-        "nose": present["nose"],
-        "eyes": present["l_eye"] or present["r_eye"] or present["eye_g"],
-        "mouth": present["mouth"] or present["u_lip"] or present["l_lip"],
-    }
-    if absent := [name for name, there in expected.items() if not there]:
+    eyes, mouth = ("l_eye", "r_eye", "eye_g"), ("mouth", "u_lip", "l_lip")
+    expected = {"skin": ("skin",), "nose": ("nose",), "eyes": eyes, "mouth": mouth}
+    absent = [name for name, parts in expected.items() if not any(counts[CLASSES.index(part)] for part in parts)]
+    if absent:
         problems.append(Problem("missing_part", ", ".join(absent)))
-    if present["l_eye"] and present["r_eye"]:
-        left, right = (np.nonzero((labels_HW == CLASSES.index(eye)).any(0))[0].mean() for eye in ("l_eye", "r_eye"))
+    if not {"nose", "eyes", "mouth"} & {*absent}:
+        rows = [_centre(labels_HW, parts, axis=0) for parts in (eyes, ("nose",), mouth)]
+        if not rows[0] < rows[1] < rows[2]:
+            detail = "eyes around row {:.0f}, nose {:.0f}, mouth {:.0f}".format(*rows)
+            problems.append(Problem("misplaced_parts", detail))
+    if counts[CLASSES.index("l_eye")] and counts[CLASSES.index("r_eye")]:
+        left, right = (_centre(labels_HW, (eye,), axis=1) for eye in ("l_eye", "r_eye"))
         if left < right:
             problems.append(Problem("swapped_sides", f"l_eye around column {left:.0f}, r_eye around {right:.0f}"))
     return problems
+
+
+def _centre(labels_HW: NDArray[np.uint8], parts: Sequence[str], axis: int) -> float:
+    """Mean of the rows (axis 0) or columns (axis 1) in which one of `parts` occurs."""
+    chosen = np.zeros(256, dtype=bool)
+    chosen[[CLASSES.index(part) for part in parts]] = True
+    return float(np.flatnonzero(chosen[labels_HW].any(1 - axis)).mean())
 
 
 def digest_of(ids: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ def pairs(root, **settings):
     return LabelMaps(LabelMapsConfig(root=str(root), **settings))
 
 
-class Interrupted(Exception):
+class InterruptedReadingError(Exception):
     pass
 
 
@@ -49,7 +49,7 @@ class Breaking:
     def read_many(self, indices, resolution) -> Items:
         self.left -= len(indices)
         if self.left < 0:
-            raise Interrupted
+            raise InterruptedReadingError
         return self.source.read_many(indices, resolution)
 
 
@@ -76,7 +76,7 @@ def test_workers_change_nothing(tmp_path):
 def test_an_interrupted_packing_goes_on_to_the_same_bytes(tmp_path, after):
     root = write_pairs(tmp_path / "d", 8)
     straight = pack_source(pairs(root), tmp_path / "a", 32, workers=1, chunk=2)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedReadingError):
         pack_source(Breaking(pairs(root), after), tmp_path / "b", 32, workers=1, chunk=1)
     with pytest.raises(DataError, match="not a finished pack"):
         Pack.open(tmp_path / "b")
@@ -122,7 +122,7 @@ def test_a_finished_pack_is_recognised(tmp_path):
     assert again.manifest == first.manifest
     with pytest.raises(DataError, match="resolution=32, not 16"):
         pack_source(pairs(root), tmp_path / "p", 16, workers=1)
-    with pytest.raises(DataError, match="validation_fraction=0.1, not 0.5"):
+    with pytest.raises(DataError, match=r"validation_fraction=0\.1, not 0\.5"):
         pack_source(pairs(root, validation_fraction=0.5), tmp_path / "p", 32, workers=1)
 
 
@@ -154,7 +154,15 @@ def test_mirrored_maps_are_noted(tmp_path):
     for path in (root / "labels").iterdir():
         Image.fromarray(np.array(Image.open(path))[:, ::-1]).save(path)
     pack = pack_source(pairs(root), tmp_path / "p", 32, workers=1)
+    assert pack.manifest["notes"][0].startswith("3 of 5 label maps do not look like faces")  # two wear glasses
     assert "left eye lies to the left" in pack.manifest["notes"][0]
+
+
+@pytest.mark.parametrize(("written", "declared"), [("face_parsing", "celebamaskhq"), ("celebamaskhq", "face_parsing")])
+def test_a_class_order_declared_wrongly_is_noted(tmp_path, written, declared):
+    root = write_pairs(tmp_path / "d", 5, written)
+    pack = pack_source(pairs(root, class_order=ClassOrder[declared]), tmp_path / "p", 32, workers=1)
+    assert "is the class order what it was declared to be" in pack.manifest["notes"][0]
 
 
 def test_face_parsing_order_is_turned_into_the_packs_order(tmp_path):

@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from facecond.data import splits
+from facecond.data.attribute_files import read_annotation
 from facecond.errors import DataError
 
 SHARED = Path(__file__).parents[3] / "shared" / "real" / "anno"
@@ -26,6 +28,15 @@ def test_against_the_annotation_files():
     mapping = splits.read_mapping(SHARED / "CelebA-HQ-to-CelebA-mapping.txt")
     sides = [splits.celeba_split(number) for number in mapping.values()]
     assert [sides.count(name) for name in ("train", "validation", "test")] == [24_183, 2_993, 2_824]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the annotation files are not here")
+def test_the_majority_predictor_scores_what_was_measured_elsewhere():
+    table = read_annotation(SHARED / "CelebAMask-HQ-attribute-anno.txt")
+    sides = np.array([splits.ldm_split(index) == "validation" for index in range(30_000)])
+    present = np.stack([table[str(index)] for index in range(30_000)]) == 1
+    majority = present[~sides].mean(0) > 0.5
+    assert (present[sides] == majority).mean() == pytest.approx(0.7884, abs=5e-5)
 
 
 def test_hash_split_takes_the_fraction_and_depends_on_the_seed():
