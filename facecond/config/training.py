@@ -54,7 +54,8 @@ class TrainerConfig:
     clip_norm: float | None = bounded(None, above=0.0)
     """L2 norm to which the gradient of all weights is clipped; none = never."""
     ema_decay: float = bounded(0.9999, minimum=0.0, maximum=1.0)
-    """Decay of the averaged weights per update, reached through min(decay, (1 + n) / (10 + n))."""
+    """Decay of the averaged weights per update, reached through min(decay, (1 + n) / (10 + n)). 0 keeps no average:
+    right for judges and for a first stage whose codes restart."""
     precision: Precision = Precision.auto
     """Arithmetic of forward and backward passes."""
     compile: bool = False
@@ -89,7 +90,7 @@ class FirstStageTrainingConfig:
     """What is particular to training the first stage."""
 
     freeze_encoder: bool = False
-    """Keep encoder, quantiser and the convolutions around it as they are: the paper's decoder from scratch."""
+    """Train the decoder alone (and the convolution before it): the paper's decoder from scratch on a given encoder."""
     quantise_after: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Share of the training after which the quantiser is inserted, its codebook filled from encoder outputs."""
     restart_every: int | None = bounded(None, minimum=1)
@@ -97,8 +98,6 @@ class FirstStageTrainingConfig:
     never."""
     restart_until: float = bounded(0.8, minimum=0.0, maximum=1.0)
     """Share of the training after which codes restart no more, so that decoder and codebook settle."""
-    average: bool = False
-    """Keep averaged weights; the last weights are the better ones when codes restart."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -108,7 +107,7 @@ class JudgeTrainingConfig:
     class_weight_power: float = bounded(0.4, minimum=0.0, maximum=1.0)
     """Parser: a class counts frequency^-power in the loss; 0 = all pixels count the same."""
     blur: float = bounded(0.8, minimum=0.0)
-    """Largest deviation of the Gaussian blur laid over a training picture, pixels; judges must read decoded pictures."""
+    """Largest deviation of the blur laid over a training picture, pixels; judges must read decoded pictures."""
     noise: float = bounded(0.04, minimum=0.0)
     """Largest deviation of the noise laid over a training picture; pictures span -1 to 1."""
     brightness: float = bounded(0.1, minimum=0.0)

@@ -7,10 +7,10 @@ batch and then sliced, so that any number of processes and any micro-batch learn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from facecond.config.training import Precision
 from facecond.rng import torch_generator
 from facecond.training.precision import autocast
+
+T = TypeVar("T")
 
 
 class Items(NamedTuple):
@@ -54,31 +56,13 @@ class Draws:
     seed: int
     images_seen: int
     global_batch: int
-    drawn: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
+    drawn: dict[str, Any] = field(default_factory=dict)
 
-    def normal(self, stream: str, shape: tuple[int, ...]) -> Tensor:
-        """Return float32 (global batch, *shape), standard normal."""
-        key = ("normal", stream, shape)
-        if key not in self.drawn:
-            generator = torch_generator(self.seed, stream, self.images_seen)
-            self.drawn[key] = torch.randn((self.global_batch, *shape), generator=generator)
-        return self.drawn[key]
-
-    def uniform(self, stream: str, shape: tuple[int, ...]) -> Tensor:
-        """Return float32 (global batch, *shape), uniform in [0, 1)."""
-        key = ("uniform", stream, shape)
-        if key not in self.drawn:
-            generator = torch_generator(self.seed, stream, self.images_seen)
-            self.drawn[key] = torch.rand((self.global_batch, *shape), generator=generator)
-        return self.drawn[key]
-
-    def integers(self, stream: str, high: int) -> Tensor:
-        """Return int64 (global batch,), uniform in 0..high-1."""
-        key = ("integers", stream, high)
-        if key not in self.drawn:
-            generator = torch_generator(self.seed, stream, self.images_seen)
-            self.drawn[key] = torch.randint(high, (self.global_batch,), generator=generator)
-        return self.drawn[key]
+    def once(self, stream: str, draw: Callable[[torch.Generator, int], T]) -> T:
+        """Return draw(generator of this stream and step, global batch): called at the first asking, then remembered."""
+        if stream not in self.drawn:
+            self.drawn[stream] = draw(torch_generator(self.seed, stream, self.images_seen), self.global_batch)
+        return cast(T, self.drawn[stream])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +88,27 @@ class Step:
         """Number of each item in the infinite stream of images."""
         return self.images_seen + self.first + np.arange(len(self.indices_B))
 
+    @property
+    def rows(self) -> slice:
+        """Place of this micro-batch in the global batch."""
+        return slice(self.first, self.first + len(self.indices_B))
+
     def normal(self, stream: str, *shape: int) -> Tensor:
-        """Return float32 (B, *shape), standard normal, on the device."""
-        return self._local(self.draws.normal(stream, shape))
+        """Return float32 (B, *shape), standard normal, on the device. A stream is asked for in one shape only."""
+        return self._mine(self.draws.once(stream, lambda source, count: torch.randn(count, *shape, generator=source)))
 
     def uniform(self, stream: str, *shape: int) -> Tensor:
-        """Return float32 (B, *shape), uniform in [0, 1), on the device."""
-        return self._local(self.draws.uniform(stream, shape))
+        """Return float32 (B, *shape), uniform in [0, 1), on the device. A stream is asked for in one shape only."""
+        return self._mine(self.draws.once(stream, lambda source, count: torch.rand(count, *shape, generator=source)))
 
     def integers(self, stream: str, high: int) -> Tensor:
         """Return int64 (B,), uniform in 0..high-1, on the device."""
-        return self._local(self.draws.integers(stream, high))
+        return self._mine(
+            self.draws.once(stream, lambda source, count: torch.randint(high, (count,), generator=source))
+        )
 
-    def _local(self, drawn: Tensor) -> Tensor:
-        mine = drawn[self.first : self.first + len(self.indices_B)]
+    def _mine(self, drawn: Tensor) -> Tensor:
+        mine = drawn[self.rows]
         if self.device.type == "cuda":  # a copy from pinned memory does not make the host wait
             return mine.pin_memory().to(self.device, non_blocking=True)
         return mine.to(self.device)
@@ -153,8 +144,10 @@ class Learner(Protocol):
         ...
 
     def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
-        """Do what is due after an update, all of `images_seen` included, and return figures to log; a pure function of
-        the modules, the data and the arguments. Runs in every process.
+        """Do what is due after the update that reached `images_seen`, and return figures about it, {} for nothing.
+
+        A pure function of the modules, the data and the arguments. Runs in every process; when it reports anything, the
+        first process's modules are then given to all.
         """
         ...
 

@@ -135,7 +135,9 @@ class Run:
                 group["lr"] = rate
             optimiser.step()
         state.images_seen += config.batch_size
-        self.after |= self.learner.after_step(state.images_seen, self.total)
+        if done := self.learner.after_step(state.images_seen, self.total):
+            self.after |= done
+            self.processes.share(self.learner.modules.values())
         state.average.update()
         if self.device.type == "cpu":  # nothing to wait for: stop at once
             self.watch.check()

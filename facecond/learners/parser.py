@@ -1,0 +1,124 @@
+"""Training the face parser: cross-entropy on label maps, rare classes counting more (the paper, section 4: mask
+accuracy)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facecond.config.training import JudgeTrainingConfig, TrainerConfig
+from facecond.data.batches import ResidentData
+from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED, colourise
+from facecond.judges.bisenet import BiSeNet
+from facecond.judges.parser import SmallParser, parse
+from facecond.learners.augment import augment
+from facecond.learners.stream import stream_items, validation_pieces
+from facecond.metrics.faithfulness import Confusion
+from facecond.training.learner import Evaluation, Items, Phase, Step
+
+_COUNTED = 2048
+"""Label maps from which class frequencies are counted, at most."""
+
+
+class ParserLearner:
+    """Satisfies `facecond.training.learner.Learner`. `train` and `validation` hold pictures."""
+
+    phases = (Phase("parser", ("parser",)),)
+    exported = ("parser",)
+
+    def __init__(
+        self,
+        parser: BiSeNet | SmallParser,
+        config: JudgeTrainingConfig,
+        trainer: TrainerConfig,
+        *,
+        train: ResidentData,
+        validation: ResidentData,
+        identity: Mapping[str, Any],
+    ) -> None:
+        self.parser, self.config, self.trainer = parser, config, trainer
+        self.train, self.validation = train, validation
+        self.modules: Mapping[str, nn.Module] = {"parser": parser}
+        self.averaged = ("parser",) if trainer.ema_decay > 0 else ()
+        self.identity = {**identity, "class_weight_power": config.class_weight_power}
+        self.weights_K = class_weights(_class_counts(train), config.class_weight_power).to(train.device)
+
+    def items(self, images_seen: int, global_batch: int) -> Items:
+        """Return the items of the global batch that follows `images_seen`."""
+        return stream_items(self.trainer, images_seen, global_batch, len(self.train))
+
+    def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the weighted cross-entropy over pixels, summed over the parser's heads."""
+        images_BCHW, labels_BHW, _ = self.train.images(step.indices_B, step.flips_B)
+        images_BCHW = augment(images_BCHW, self.config, step)
+        with step.autocast():
+            heads = self.parser.training_logits(images_BCHW)
+        losses = [self._cross_entropy(logits_BKHW, labels_BHW) for logits_BKHW in heads]
+        loss = torch.stack(losses).sum()
+        right_BHW = heads[0].detach().argmax(1) == labels_BHW
+        return loss, {"loss": loss.detach(), "accuracy": right_BHW.float().mean()}
+
+    def _cross_entropy(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
+        # Not divided by the weights of this batch: the mean over pixels is the same however a batch is divided.
+        losses_BHW = F.cross_entropy(
+            logits_BKHW.float(), labels_BHW.long(), self.weights_K, ignore_index=UNSPECIFIED, reduction="none"
+        )
+        return losses_BHW.mean()
+
+    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+        """Nothing is due."""
+        return {}
+
+    def evaluate(self, images_seen: int) -> Evaluation:
+        """Return mIoU, accuracy, the IoU of every class on validation pictures, and a few with their maps."""
+        parts, grid = [], None
+        for indices in validation_pieces(self.trainer, len(self.validation)):
+            images_BCHW, labels_BHW, _ = self.validation.images(indices)
+            found = parse(self.parser, images_BCHW).cpu().numpy()
+            reference = labels_BHW.cpu().numpy()
+            parts.append(Confusion.of(reference, found))
+            if grid is None and self.trainer.sample_grid:
+                grid = _grid(images_BCHW[: self.trainer.sample_grid].cpu().numpy(), reference, found)
+        confusion = Confusion.merge(parts)
+        figures = {"miou": confusion.mean_iou, "accuracy": confusion.accuracy}
+        figures |= {f"iou_{name}": float(value) for name, value in zip(CLASSES, confusion.iou_per_class, strict=True)}
+        return Evaluation(figures, grid)
+
+
+def class_weights(counts_K: NDArray[np.int64], power: float) -> Tensor:
+    """Return float32 (19,): frequency^-power, scaled so that the mean weight of a pixel is 1.
+
+    A class rarer than one pixel in 20000, or absent, counts as if it were that frequent.
+    """
+    frequency_K = counts_K / max(counts_K.sum(), 1)
+    weights_K = np.maximum(frequency_K, 5e-5) ** -power
+    return torch.tensor(weights_K / max((frequency_K * weights_K).sum(), 1e-12), dtype=torch.float32)
+
+
+def _class_counts(train: ResidentData) -> NDArray[np.int64]:
+    """Count the pixels of each class in training label maps spread evenly over the split."""
+    count = min(_COUNTED, len(train))
+    chosen = np.arange(count, dtype=np.int64) * len(train) // count
+    counts = torch.zeros(256, dtype=torch.int64)
+    for start in range(0, count, 64):
+        counts += torch.bincount(train.labels(chosen[start : start + 64]).flatten().int(), minlength=256).cpu()
+    return counts[:NUM_CLASSES].numpy()
+
+
+def _grid(
+    images_BCHW: NDArray[np.uint8], reference_BHW: NDArray[np.uint8], found_BHW: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return a row each of pictures, their label maps, and the maps that were found."""
+    count = len(images_BCHW)
+    rows = [
+        np.concatenate(list(images_BCHW.transpose(0, 2, 3, 1)), axis=1),
+        np.concatenate([colourise(labels) for labels in reference_BHW[:count]], axis=1),
+        np.concatenate([colourise(labels) for labels in found_BHW[:count]], axis=1),
+    ]
+    return np.concatenate(rows, axis=0)
