@@ -42,7 +42,7 @@ def test_gradients_pass_straight_through_and_the_loss_weighs_its_two_terms() -> 
     torch.testing.assert_close(codes.detach(), quantiser.embedding.weight[indices].movedim(-1, 1).detach())
     torch.testing.assert_close(torch.autograd.grad(codes.sum(), h, retain_graph=True)[0], torch.ones_like(h))
     error = (codes.detach() - h.detach()).square().mean()
-    assert float(loss) == pytest.approx(1.25 * float(error), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(1.25 * float(error), rel=1e-5)
     to_h, to_codes = torch.autograd.grad(loss, [h, quantiser.embedding.weight])
     torch.testing.assert_close(to_h, 2 * (h.detach() - codes.detach()) / h.numel())
     expected = torch.zeros(8, 3).index_add_(0, indices.flatten(), (codes - h).detach().movedim(1, -1).reshape(-1, 3))
