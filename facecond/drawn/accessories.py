@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import bump, circle, ellipse, ramp, ring
+from facecond.drawn.shapes import bump, circle, ellipse, fade, ramp, ridge, ring
 from facecond.drawn.skin import LABEL, ear_place, rgb
 from facecond.drawn.traits import Traits
 
@@ -35,12 +35,13 @@ def glasses(canvas: Canvas, t: Traits) -> None:
     inside = part.cover(lens)
     dark = s.sunglasses
     hidden = (part.labels >= LABEL["l_eye"]) & (part.labels <= LABEL["r_brow"])
-    part.multiply(1 - 0.22 * np.exp(-np.maximum(frame - 0.02, 0) * 26) * (v > s.eye_y - 0.05) * (1 - dark * inside))
+    on_face = (part.labels > 0) & (part.labels < LABEL["l_ear"])
+    part.multiply(1 - 0.20 * fade(frame - 0.02, 30) * on_face * ramp(y, -0.05, 0.05) * (1 - dark * inside))
     label = np.where(hidden & (dark == 0), part.labels, LABEL["eye_g"]).astype(np.uint8)
     part.paint(inside * (0.13 + 0.84 * dark), np.where(dark[:, None] > 0, s.lens_tint, rgb(206, 222, 236)), label)
     glare = ramp(np.sin(p * 9 + v * 13 + 0.6), 0.72, 0.95) * inside
     part.paint(glare * (0.20 + 0.10 * dark), rgb(255, 255, 255))
-    shade = 0.9 + 0.5 * bump(lens - 0.004, np.float32(0), np.float32(0.010), np.float32(1)) * (y < 0)
+    shade = 0.9 + 0.5 * ridge(lens - 0.004, 0.010) * (y < 0)
     part.paint(part.cover(frame), s.frame * shade[:, None], LABEL["eye_g"])
     canvas.put(part, rows, GLASSES)
 
@@ -55,8 +56,9 @@ def hat(canvas: Canvas, t: Traits) -> None:
     v = part.v
     kind = s.hat_kind[:, None, None]
     edge = s.hat_y + s.hat_bend - 0.10 * u * u + np.where(kind == BEANIE, np.float32(0.02), np.float32(0))
-    side = s.hair_a + 0.035
+    side = np.maximum(s.hair_a - 0.02, s.face_a + 0.05)
     tall = np.where(kind == BEANIE, np.float32(0.56), np.where(kind == CAP, np.float32(0.50), np.float32(0.62)))
+    tall = np.maximum(tall, s.hair_top + 0.25 + s.hat_y)
     power = np.where(kind >= BRIM, np.float32(3.0), np.float32(2.0))
     width = np.where(kind >= BRIM, side * 0.92, side)
     rise = np.maximum(edge - v, 0) / tall
@@ -64,16 +66,16 @@ def hat(canvas: Canvas, t: Traits) -> None:
     dome = (across**power + rise**power - 1) * 0.5 * np.minimum(width, tall) * np.where(kind >= BRIM, np.float32(0.7), np.float32(1))
     crown = np.maximum(dome, v - edge)
     light = 0.56 + 0.30 * u / width * s.light_x + 0.34 * np.sqrt(np.maximum(1 - across * across, 0.02)) + 0.12 * rise
-    ribs = np.where(kind == BEANIE, 0.10 * np.sin(u / (0.55 + 0.45 * np.maximum(1 - rise, 0.05)) * 36), np.float32(0))
-    seams = np.where(kind == CAP, -0.20 * bump(np.abs(u) - 0.36 * np.sqrt(np.maximum(1 - rise * rise, 0.0)), np.float32(0), np.float32(0.014), np.float32(1)), np.float32(0))
+    ribs = np.where(kind == BEANIE, 0.055 * np.sin(u / (0.45 + 0.55 * np.sqrt(np.maximum(1 - rise, 0.02))) * 52), np.float32(0))
+    seams = np.where(kind == CAP, -0.20 * ridge(np.abs(u) - 0.36 * np.sqrt(np.maximum(1 - rise * rise, 0.0)), 0.014), np.float32(0))
     weave = np.where(kind >= BRIM, 0.03 * np.sin(u * 60) * np.sin(v * 60), np.float32(0))
-    shade_below = np.exp(-np.maximum(v - edge, 0) * 9) * (v > edge) * (np.abs(u) < side) * 0.45
+    shade_below = fade(v - edge, 9) * (v > edge) * (part.labels > 0) * 0.42
     part.multiply(1 - shade_below)
     part.paint(part.cover(crown), s.hat_colour * (light + ribs + seams + weave)[:, None], LABEL["hat"])
     band_high = np.where(kind == BEANIE, np.float32(0.17), np.float32(0.11))
     band = np.maximum(crown, edge - band_high - v)
     banded = (kind != CAP).astype(np.float32)
-    fold = light * 0.95 + ribs * 1.6 - 0.25 * bump(v - edge + band_high, np.float32(0), np.float32(0.018), np.float32(1))
+    fold = light * 0.95 + ribs * 1.6 - 0.25 * ridge(v - edge + band_high, 0.018)
     band_colour = np.where((kind == BEANIE)[:, None], s.hat_colour * 0.86, s.hat_band)
     part.paint(part.cover(band) * banded, band_colour * fold[:, None], LABEL["hat"])
     wide = np.where(kind == WIDE, np.float32(0.96), np.float32(0.78))
@@ -103,7 +105,7 @@ def earrings(canvas: Canvas, t: Traits) -> None:
     fan = np.maximum(np.abs(x) - 0.026 - 0.28 * y * size, np.abs(y - 0.125 * size) - 0.120 * size)
     d = np.where(kind == 0, hoop, np.where(kind == 1, drop, np.where(kind == 2, pearl, fan))).astype(np.float32)
     seen = side * s.sin_yaw < 0.16
-    part.multiply(1 - 0.40 * np.exp(-np.maximum(d, 0) * 30) * seen)
+    part.multiply(1 - 0.40 * fade(d, 30) * seen)
     sparkle = np.where(kind == 3, 0.16 * np.sin(x * 120) * np.sin(y * 80), np.float32(0))
     light = 0.86 - 2.4 * x * side * -s.light_x + sparkle - 0.8 * np.maximum(y - 0.12, 0)
     glint = bump(x - 0.018 * np.sign(s.light_x) * side, y - 0.05 - 0.07 * (kind == 1), np.float32(0.022), np.float32(0.028))

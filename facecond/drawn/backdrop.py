@@ -16,9 +16,10 @@ def background(canvas: Canvas, t: Traits) -> None:
     """A gradient, a wall in two tones, or lights out of focus, all a little darker to the corners."""
     cos, sin = np.cos(t.ground_angle), np.sin(t.ground_angle)
     across = canvas.x * cos + canvas.y * sin
-    soft = np.where((t.ground_kind == 1)[:, None, None], np.float32(0.06), np.float32(1.5)).astype(np.float32)
+    soft = np.where((t.ground_kind == 1)[:, None, None], np.float32(0.06), np.float32(1.5))
     blend = coverage(across - t.ground_edge, soft)
-    canvas.rgb[...] = t.ground + (t.ground2 - t.ground) * blend[:, None]
+    np.multiply(t.ground2 - t.ground, blend[:, None], out=canvas.rgb)
+    canvas.rgb += t.ground
     rows = np.flatnonzero(t.ground_kind == 2)
     if len(rows):
         bokeh(canvas, t.pick(rows), rows)
@@ -65,7 +66,7 @@ def out_of_focus(canvas: Canvas, t: Traits) -> None:
     """Blur the pictures of whoever is Blurry; label maps stay exact."""
     rows = np.flatnonzero(t.blurry)
     if len(rows):
-        canvas.rgb[rows] = blurred(canvas.rgb[rows], 0.05 / canvas.pixel)
+        canvas.rgb[rows] = blurred(canvas.rgb[rows], 0.034 / canvas.pixel)
 
 
 def _noise_tile() -> F:

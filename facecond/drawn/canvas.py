@@ -61,13 +61,15 @@ class Canvas:
         """Coverage of a shape, with an edge one pixel wide, or `soft` wide where that is more."""
         return coverage(distance, max(self.pixel, soft))
 
-    def paint(self, alpha: F, colour: F, label: int | F | None = None) -> None:
+    def paint(self, alpha: F, colour: F, label: int | np.ndarray | None = None) -> None:
         """Lay a colour ((B, 3, 1, 1) or (B, 3, H, W)) over the pictures; a label goes where the colour covers at least half."""
         change = colour - self.rgb
         change *= alpha[:, None]
         self.rgb += change
         if label is not None:
-            np.copyto(self.labels, label, where=alpha >= 0.5, casting="unsafe")
+            covered = (alpha >= np.float32(0.5)).view(np.uint8)
+            self.labels *= np.uint8(1) - covered
+            self.labels += covered * np.asarray(label, np.uint8)
 
     def multiply(self, factor: F) -> None:
         """Darken (or lighten) by a factor (B, H, W)."""
@@ -82,6 +84,12 @@ def blank(count: int, resolution: int, head: tuple[F, F, F, F, F]) -> Canvas:
     cos, sin = np.cos(tilt) / scale, np.sin(tilt) / scale
     dx, dy = centres[None, None, :] - head_x, centres[None, :, None] - head_y
     u, v = dx * cos + dy * sin, dy * cos - dx * sin
-    p = u * np.cos(yaw) - np.sqrt(np.maximum(TURN_RADIUS * TURN_RADIUS - u * u, 0)) * np.sin(yaw)
+    depth = u * u
+    np.subtract(TURN_RADIUS * TURN_RADIUS, depth, out=depth)
+    np.maximum(depth, 0, out=depth)
+    np.sqrt(depth, out=depth)
+    depth *= np.sin(yaw)
+    p = u * np.cos(yaw)
+    p -= depth
     rgb = np.zeros((count, 3, resolution, resolution), np.float32)
     return Canvas(rgb, np.zeros((count, resolution, resolution), np.uint8), x, y, u, v, p, 2 / resolution)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import F, bump, circle, ramp, segment
+from facecond.drawn.shapes import F, circle, fade, ramp, ridge
 from facecond.drawn.skin import LABEL, rgb
 from facecond.drawn.traits import Traits
 
 BUST = Window(-1, 1, 0.56, 1)
-CREW, VEE, SHIRT, STRAPS = range(4)
+CREW, VEE, SHIRT, BOAT = range(4)
 
 
 def neckline(t: Traits, x: F) -> F:
@@ -20,12 +20,9 @@ def neckline(t: Traits, x: F) -> F:
     shoulder = t.shoulder - 0.10 + 0.16 * beyond + 0.30 * beyond * beyond
     inside = np.clip(q / t.neck_w, 0, 1)
     kind = t.collar[:, None, None]
-    crew = 0.90 - (0.90 - t.shoulder + 0.10) * inside**4
-    vee = 1.06 - (1.06 - t.shoulder + 0.10) * inside
-    straps = np.where(q < t.neck_w + 0.30, 0.955 - 0.02 * np.cos(x * 9), np.float32(0.99))
-    line = np.where(kind == CREW, crew, vee)
-    line = np.where(q > t.neck_w, shoulder, line)
-    return np.where(kind == STRAPS, straps, line).astype(np.float32)
+    middle = np.where(kind == CREW, np.float32(0.92), np.where(kind == BOAT, np.float32(0.985), np.float32(1.08)))
+    power = np.where(kind == CREW, np.float32(4), np.where(kind == BOAT, np.float32(6), np.float32(1)))
+    return shoulder + (middle - t.shoulder + 0.10) * (1 - np.power(inside, power))
 
 
 def clothes(canvas: Canvas, t: Traits) -> None:
@@ -34,23 +31,19 @@ def clothes(canvas: Canvas, t: Traits) -> None:
     x = part.x - t.head_x
     y = part.y
     q = np.abs(x)
-    shirt = (t.collar == SHIRT)[:, None, None]
     line = neckline(t, x)
     light = 0.80 + 0.22 * t.light_x * np.clip(x * 1.2, -1, 1) + 0.07 * np.sin(x * 13 + y * 9 + t.phase) + 0.05 * np.sin(x * 29 - y * 14)
-    light = light * (1 - 0.35 * np.exp(-np.maximum(y - line, 0) * 16))
+    light = light * (1 - 0.35 * fade(y - line, 16))
     kind = t.pattern[:, None, None]
-    stripes = ramp(np.sin(x * 34), -0.25, 0.25) * (kind == 1)
-    checks = (0.5 * (np.sin(x * 26) > 0.2) + 0.5 * (np.sin(y * 26) > 0.2)) * (kind == 2)
-    dots = ramp(np.sin(x * 30) * np.sin(y * 30), 0.35, 0.55) * (kind == 3)
-    mix = (stripes + checks + dots).astype(np.float32)
+    # Stripes, checks and dots from the same two waves.
+    one, two = np.sin(x * 30), np.sin(y * 30)
+    mix = ramp(one, -0.25, 0.25) * (kind == 1) + 0.5 * (ramp(one, 0.0, 0.4) + ramp(two, 0.0, 0.4)) * (kind == 2)
+    mix += ramp(one * two, 0.35, 0.55) * (kind == 3)
     colour = (t.cloth + (t.cloth2 - t.cloth) * mix[:, None]) * light[:, None]
     part.paint(part.cover((line - y) * 0.85), colour, LABEL["cloth"])
-    strap = np.maximum(np.abs(q - t.neck_w - 0.17 - 0.1 * (y - 0.9)) - 0.035, t.shoulder - 0.02 - y)
-    part.paint(part.cover(strap) * (t.collar == STRAPS)[:, None, None], t.cloth * 0.9, LABEL["cloth"])
     rows = np.flatnonzero(t.collar == SHIRT)
     if len(rows):
         collar(canvas, t.pick(rows), rows)
-    del shirt
 
 
 def collar(canvas: Canvas, t: Traits, rows: np.ndarray) -> None:
@@ -60,14 +53,17 @@ def collar(canvas: Canvas, t: Traits, rows: np.ndarray) -> None:
     q = np.abs(x)
     tie = t.tie[:, None, None]
     white = np.where(tie[:, None], rgb(238, 240, 244), np.minimum(t.cloth * 0.75 + 0.25, 1)).astype(np.float32)
-    front = np.maximum(0.865 - y + 0.9 * np.maximum(q - 0.10, 0) * -1, q - 0.30 - (0.9 - y) * 0.2)
     inside = np.maximum(0.84 - y, q - 0.02 - (1.12 - y) * 1.05)
     light = (0.94 + 0.10 * t.light_x * np.sign(x) - 0.06 * np.sin(q * 40))[:, None]
     part.paint(part.cover(np.maximum(inside, 0.85 - y)) * tie, white * light, LABEL["cloth"])
-    del front
     # Two flaps: from the side of the neck down towards the middle.
-    flap = segment(q, y, t.neck_w + 0.015, t.shoulder - 0.13, np.float32(0.085), np.float32(0.985), np.float32(0.058))
-    part.multiply(1 - 0.28 * np.exp(-np.maximum(flap, 0) * 30) * (part.labels == LABEL["cloth"]))
+    top = t.shoulder - 0.15
+    dx, dy = 0.12 - t.neck_w, 0.97 - top
+    length = np.sqrt(dx * dx + dy * dy)
+    down = ((q - t.neck_w) * dx + (y - top) * dy) / length
+    beside = ((q - t.neck_w) * dy - (y - top) * dx) / length
+    flap = np.maximum(np.maximum(-beside - 0.012, beside - 0.045 - 0.22 * down), np.maximum(down - length + 0.9 * beside - 0.02, -down))
+    part.multiply(1 - 0.28 * fade(flap, 30) * (part.labels == LABEL["cloth"]))
     part.paint(part.cover(flap), white * light, LABEL["cloth"])
     stripes = 1 - 0.40 * t.tie_stripes * (np.sin((x + y) * 52) > 0.2)
     knot = np.maximum(np.abs(y - 0.885) - 0.055, q - 0.078 + (y - 0.885) * 0.35)
@@ -94,7 +90,7 @@ def necklace(canvas: Canvas, t: Traits) -> None:
     pendant = circle(x, y - 0.045, np.float32(0.062))
     d = np.where(kind == 1, beads, np.where(kind == 0, np.minimum(band, pendant), band))
     d = np.maximum(d, np.abs(x) - reach).astype(np.float32)
-    part.multiply(1 - 0.35 * np.exp(-np.maximum(d, 0) * 34) * (y > 0))
-    light = 0.80 + 0.35 * bump(y + 0.015, np.float32(0), np.float32(0.02), np.float32(1)) + 0.14 * np.sin(x * 68) - 0.25 * ramp(y, 0.0, 0.05)
+    part.multiply(1 - 0.35 * fade(d, 34) * (y > 0))
+    light = 0.80 + 0.35 * ridge(y + 0.015, 0.02) + 0.14 * np.sin(x * 68) - 0.25 * ramp(y, 0.0, 0.05)
     part.paint(part.cover(d), np.minimum(s.necklace_colour * light[:, None], 1), LABEL["neck_l"])
     canvas.put(part, rows, BUST)

@@ -9,25 +9,27 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import F, bump, circle, ellipse, ramp
+from facecond.drawn.shapes import F, bump, circle, coverage, ellipse, fade, ramp, ridge
 from facecond.drawn.skin import LABEL
 from facecond.drawn.traits import Traits
 
 MIDDLE = np.float32(-0.20)
 """Height v of the middle of the upper outline."""
+SHADED = Window(-0.8, 0.8, -0.85, 0.9)
+"""Where hair throws a shadow on skin."""
 EAR_LEVEL = np.float32(0.22)
 
 
 def behind(canvas: Canvas, t: Traits) -> F:
     """u about the middle of the skull, which swings away from where the face turns."""
-    return canvas.u + t.sin_yaw * np.float32(0.16)
+    return canvas.u + t.swing
 
 
 def outline(canvas: Canvas, t: Traits, u: F) -> F:
     """Distance to the outer edge of all hair."""
     v = canvas.v
     half = t.hair_a + (t.hair_b - t.hair_a) * ramp(v, MIDDLE, np.minimum(t.hair_end, 0.95))
-    top = t.hair_top + t.quiff * bump(u - t.quiff_x, np.float32(0), np.float32(0.30), np.float32(1))
+    top = t.hair_top + t.quiff * ridge(u - t.quiff_x, 0.30)
     rise = np.minimum(v - MIDDLE, 0) / top
     across = u / half
     value = across * across + rise * rise - 1
@@ -35,6 +37,7 @@ def outline(canvas: Canvas, t: Traits, u: F) -> F:
     d = value / (2 * slope + np.float32(0.05))
     d += t.curly * 0.040 * np.sin(u * 21 + t.phase) * np.sin(v * 21 + t.phase2)
     d += t.wavy * 0.034 * np.sin(v * t.wave_f + t.phase) * ramp(v, -0.55, 0.1)
+    d += t.wavy * 0.020 * np.sin(u * 19 + t.phase2) * (1 - ramp(v, -0.6, -0.2))
     d += (1 - t.sleek) * 0.007 * np.sin(u * 43 + v * 31 + t.phase)
     end = v - t.hair_end - (1 - 0.8 * t.sleek) * 0.045 * np.sin(u * 12 + t.phase) - 0.02 * np.sin(u * 41)
     return np.maximum(d, end)
@@ -45,10 +48,10 @@ def opening(canvas: Canvas, t: Traits) -> F:
     p, v = canvas.p, canvas.v
     q = np.abs(p)
     height = EAR_LEVEL - t.hairline + t.slope * (p - t.part_x)
-    height = height + t.recede * bump(q - 0.29, np.float32(0), np.float32(0.13), np.float32(1))
-    height += 0.05 * (1 - t.fringe) * bump(p - t.part_x, np.float32(0), np.float32(0.06), np.float32(1))
+    height = height + t.recede * ridge(q - 0.29, 0.13)
+    height += 0.05 * (1 - t.fringe) * ridge(p - t.part_x, 0.06)
     height += t.fringe * 0.034 * np.sin(p * 33 + t.phase) + t.curly * 0.02 * np.sin(p * 30 + t.phase2)
-    width = t.temple + t.tucked * 0.22 * ramp(v, -0.26, -0.06) + (1 - t.tucked) * 0.07 * ramp(v, 0.15, 0.9)
+    width = t.temple + t.tucked * 0.22 * ramp(v, -0.14, 0.02) + (1 - t.tucked) * 0.07 * ramp(v, 0.15, 0.9)
     width = width + t.wavy * 0.022 * np.sin(v * t.wave_f + t.phase2) * ramp(v, -0.1, 0.2)
     across, rise = q / width, np.maximum(EAR_LEVEL - v, 0) / height
     power = t.squareness - 1
@@ -64,14 +67,14 @@ def tone(canvas: Canvas, t: Traits, u: F) -> F:
     flow = u / (0.34 + 0.52 * np.minimum(down, 1.6)) * 1.0
     flow = flow + t.part_x * 0.6 * (1 - ramp(down, 0.1, 0.9))
     flow += (t.wavy * 0.055 + 0.008) * np.sin(v * t.wave_f + t.phase + 2 * u)
-    strands = 0.62 * np.sin(flow * 27 + 2.2 * np.sin(flow * 9 + t.phase)) + 0.38 * np.sin(flow * 61 + t.phase2)
+    strands = 0.55 * np.sin(flow * 25 + 4.0 * np.sin(flow * 6 + t.phase)) + 0.45 * np.sin(flow * 63 + 3 * np.sin(flow * 11 + t.phase2))
     curls = np.sin(u * 24 + 2.4 * np.sin(v * 11 + t.phase)) * np.sin(v * 24 + 2.4 * np.sin(u * 13 + t.phase2))
     strands += t.curly * (1.25 * curls - 0.7 * strands)
     ex, ey = u * (0.86 / t.hair_a), (v + 0.10) * 0.95
     ez = np.sqrt(np.maximum(1 - ex * ex - np.minimum(ey, 0) ** 2, np.float32(0.05)))
     light = 0.34 + 0.66 * np.maximum(ex * t.light_x + np.minimum(ey, 0.25) * t.light_y + ez * t.light_z, 0)
     waves = t.wavy * 0.13 * np.sin(v * t.wave_f + t.phase + 3 * u) * ramp(v, -0.65, -0.3)
-    light += strands * 0.125 + waves
+    light += strands * 0.10 + waves
     light *= 1 - 0.25 * ramp(v, 0.0, 1.0)
     halo = bump(v + 0.58 - 0.45 * u * u - 0.04 * strands, u - 0.22 * t.light_x, np.float32(0.085), np.float32(0.40))
     halo += 0.5 * bump(np.abs(u) - t.hair_a * 0.80, v - 0.25, np.float32(0.05), np.float32(0.30)) * t.sleek
@@ -88,7 +91,7 @@ class Hair:
         self.tone = tone(canvas, t, u)
         bald = t.bald[:, None, None]
         if bald.any():
-            crown = -0.16 - canvas.v - 0.25 * np.abs(canvas.p)
+            crown = 0.30 - canvas.v - 0.95 * np.abs(canvas.p)
             np.copyto(self.outer, np.maximum(self.outer, crown), where=bald)
 
     def paint_back(self, canvas: Canvas, t: Traits) -> None:
@@ -120,10 +123,18 @@ class Hair:
         inner = opening(canvas, t)
         d = np.maximum(self.outer, -inner)
         np.maximum(d, canvas.v - t.front_end, out=d)
-        skin = (canvas.labels > 0) & (canvas.labels != LABEL["hair"]) & (canvas.labels != LABEL["cloth"])
-        shadow = np.exp(np.maximum(d, 0) * np.float32(-17)) * np.float32(0.34)
-        canvas.multiply(1 - shadow * skin)
-        edge = 1 - 0.30 * np.exp(-np.abs(inner) * 16) * (d < 0)
-        canvas.paint(canvas.cover(d, 0.016), self.tone * edge[:, None], LABEL["hair"])
+        part = canvas.view(SHADED)
+        rows, columns = SHADED.slices(canvas.labels.shape[-1])
+        skin = (part.labels > 0) & (part.labels < LABEL["hair"])
+        shadow = fade(d[:, rows, columns], 17)
+        shadow *= np.float32(-0.34)
+        shadow *= skin
+        shadow += 1
+        part.multiply(shadow)
+        edge = fade(inner, 16)
+        edge *= np.float32(-0.30)
+        edge += 1
+        soft = np.where(t.bald, np.float32(0.05), np.float32(max(canvas.pixel, 0.016)))[:, None, None]
+        canvas.paint(coverage(d, soft), self.tone * edge[:, None], LABEL["hair"])
 
 

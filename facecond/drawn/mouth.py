@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import F, arch, bump, coverage, ramp
+from facecond.drawn.shapes import arch, bump, coverage, ellipse, ramp, ridge
 from facecond.drawn.skin import FACE, LABEL, centred, rgb
 from facecond.drawn.traits import Traits
 
@@ -21,7 +21,7 @@ def mouth(canvas: Canvas, t: Traits) -> None:
     root = np.sqrt(profile)
     y = v - t.mouth_y - t.curve * (0.45 - np.minimum(r * r, 1.3))
     opening = t.gap * (0.35 * root + 0.65 * profile)
-    bow = 1 - 0.26 * bump(p, np.float32(0), np.float32(0.036), np.float32(1)) + 0.10 * bump(np.abs(p) - 0.062, np.float32(0), np.float32(0.035), np.float32(1))
+    bow = 1 - 0.26 * ridge(p, 0.036) + 0.10 * ridge(np.abs(p) - 0.062, 0.035)
     top = -0.55 * opening - t.lip_up * (0.5 * root + 0.5 * profile) * bow
     bottom = opening + t.lip_low * (0.65 * root + 0.35 * profile)
     ends = (np.abs(r) - 1) * t.mouth_w
@@ -37,7 +37,7 @@ def mouth(canvas: Canvas, t: Traits) -> None:
         part.paint(cover, rgb(74, 20, 24), LABEL["mouth"])
         ahead = opening * (0.45 + 0.40 * t.smile)
         tooth = np.maximum(y - ahead, (np.abs(r) - 0.93) * t.mouth_w)
-        lines = 1 - 0.20 * ramp(np.cos(p * np.float32(2 * np.pi / 0.062)), 0.80, 1.0) * (1 if part.pixel < 0.012 else 0)
+        lines = 1 - 0.12 * ramp(np.cos(p * np.float32(2 * np.pi / 0.062)), 0.84, 1.0) * (1 if part.pixel < 0.012 else 0)
         ivory = np.float32([1.0, 0.985, 0.95])[None, :, None, None] * (t.teeth * lines * (1 - 0.30 * r * r) - 0.25 * np.exp((-0.55 * opening - y) * 60) * 0.5)[:, None]
         part.paint(cover * part.cover(tooth), ivory)
         tongue = bump(p, y - opening, t.mouth_w * 0.5, np.float32(0.022))
@@ -67,11 +67,11 @@ def beard(canvas: Canvas, t: Traits) -> None:
     q = np.abs(p)
     u = np.abs(centred(part, s))
     on_skin = (part.labels == LABEL["skin"]) | (part.labels == LABEL["nose"])
-    hairs = 0.82 + 0.18 * np.sin(p * 61 + 2 * np.sin(v * 23 + s.mottle)) * np.sin(v * 52 + s.mottle) + 0.16 * np.sin(p * 97 + v * 40 + s.mottle)
+    hairs = 0.88 + 0.07 * np.sin(p * 121 + 3 * np.sin(v * 43 + s.mottle)) * np.sin(v * 62 + s.mottle) + 0.06 * np.sin(p * 197 + 4 * np.sin(v * 31))
     # Jaw: below a line from the ears to the corners of the mouth, not on the upper cheeks.
     cheek_line = 0.30 + s.beard_reach + 0.10 * (1 - ramp(q, 0.10, 0.34)) - 0.42 * ramp(u, s.face_a * 0.66, s.face_a * 0.98)
     jaw = ramp(v - cheek_line, -0.025, 0.045)
-    below = ramp(v, s.mouth_y - 0.02, s.mouth_y + 0.02)
+    below = ramp(v, s.mouth_y - 0.01, s.mouth_y + 0.05)
     bare_lip = bump(p, v - s.mouth_y - s.lip_low - s.gap - 0.018, np.float32(0.10), np.float32(0.014))
     philtrum = s.mouth_y - s.lip_up - s.curve * 0.30
     lip_line = philtrum - 0.055 + 0.55 * q * q + s.curve * 0.2
@@ -79,10 +79,9 @@ def beard(canvas: Canvas, t: Traits) -> None:
     moustache = coverage(whisker, 0.035) * ramp(v, s.nose_y + 0.015, s.nose_y + 0.045)
     shadow = np.maximum(jaw, moustache * 0.8)
     part.paint(shadow * s.stubble * on_skin * 0.46 * hairs, s.skin_shadow * rgb(150, 165, 190) * 0.9)
-    chin = np.maximum(coverage(q - 0.155 + 0.03 * ramp(v, s.mouth_y + 0.1, s.chin), 0.06), 0) * below
-    around = coverage(np.abs(q - s.mouth_w - 0.015) - 0.038, 0.04) * ramp(v, lip_line, lip_line + 0.03)
-    goatee = np.maximum(chin, around * (1 - ramp(v, s.mouth_y + 0.06, s.mouth_y + 0.12) * 0)) * ramp(v, s.mouth_y - 0.12, s.mouth_y - 0.02)
-    goatee = goatee * (q < 0.30) * (1 - 0.85 * bare_lip)
+    middle = 0.5 * (s.mouth_y + s.chin) + 0.035
+    chin = coverage(ellipse(p, v - middle, s.mouth_w + 0.015, s.chin - middle + 0.03), 0.045) * below
+    goatee = chin * (1 - 0.85 * bare_lip)
     full = np.maximum(jaw, goatee) * (1 - 0.8 * bare_lip)
     strip = ramp(u, s.face_a * 0.70, s.face_a * 0.80) * ramp(v, -0.30, -0.20) * (1 - ramp(v, 0.34, 0.44))
     alpha = np.maximum(goatee * s.goatee, moustache * s.moustache)

@@ -67,7 +67,7 @@ RATES: Final[Mapping[str, tuple[float, float, float, float, str, float]]] = {
 }  # fmt: skip
 
 HAIR_COLOURS: Final = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-HAIR_COLOUR_RATES: Final = ((0.41, 0.08, 0.30, 0.01), (0.18, 0.06, 0.20, 0.36), (0.24, 0.28, 0.32, 0.01), (0.12, 0.34, 0.28, 0.14))
+HAIR_COLOUR_RATES: Final = ((0.43, 0.09, 0.34, 0.01), (0.18, 0.06, 0.22, 0.38), (0.25, 0.28, 0.34, 0.01), (0.12, 0.34, 0.28, 0.14))
 """Young men, older men, young women, older women; what is missing to 1 is red, auburn or dyed hair, which has no word."""
 
 TEXTURES: Final = ("Straight_Hair", "Wavy_Hair")
@@ -131,6 +131,8 @@ def words(normal: np.ndarray, choice: np.ndarray, wanted: Mapping[str, bool]) ->
             low = edges[:, position - 1] if position else 0.0
             inside = (choice[:, column] >= low) & (choice[:, column] < edges[:, position])
             put(name, inside & (not forced))
+    if wanted.get("No_Beard") is False:
+        put("5_o_Clock_Shadow", np.ones(len(table), bool))
     agree(table, frozenset(name for name, value in wanted.items() if value))
     return table
 

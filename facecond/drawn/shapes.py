@@ -23,11 +23,12 @@ def coverage(distance: F, width: float | F) -> F:
 
 def ellipse(x: F, y: F, a: F, b: F) -> F:
     """Distance to the ellipse with half axes a and b about the origin."""
-    xa, yb = x / a, y / b
+    across, down = 1 / a, 1 / b
+    xa, yb = x * across, y * down
     value = xa * xa
     value += yb * yb
-    xa /= a
-    yb /= b
+    xa *= across
+    yb *= down
     xa *= xa
     yb *= yb
     xa += yb
@@ -70,19 +71,40 @@ def box(x: F, y: F, a: F, b: F, corner: F) -> F:
 
 def bump(x: F, y: F, a: F, b: F) -> F:
     """exp(-(x/a)^2 - (y/b)^2): a soft hill of height 1."""
-    xa, yb = x / a, y / b
-    xa *= xa
-    yb *= yb
-    xa += yb
-    np.negative(xa, out=xa)
-    return np.exp(xa, out=xa)
+    value = x * (1 / a)
+    value *= value
+    other = y * (1 / b)
+    other *= other
+    value = np.add(value, other, out=value if value.shape == np.broadcast_shapes(value.shape, other.shape) else None)
+    np.negative(value, out=value)
+    return np.exp(value, out=value)
+
+
+def ridge(x: F, a: F | float) -> F:
+    """exp(-(x/a)^2): a soft line of height 1 where x is 0."""
+    value = x * np.float32(1 / a) if isinstance(a, float) else x * (1 / a)
+    value *= value
+    np.negative(value, out=value)
+    return np.exp(value, out=value)
+
+
+def fade(distance: F, rate: float) -> F:
+    """exp(-rate x max(distance, 0)): 1 inside a shape, falling off outside it."""
+    value = np.maximum(distance, 0)
+    value *= np.float32(-rate)
+    return np.exp(value, out=value)
 
 
 def ramp(x: F, start: float | F, end: float | F) -> F:
     """0 before start, 1 after end, smooth between (start may lie after end)."""
-    t = (x - start) / (end - start)
-    t = np.clip(t, 0, 1, out=t)
-    return t * t * (3 - 2 * t)
+    t = x - start
+    t *= 1 / (end - start)
+    np.clip(t, 0, 1, out=t)
+    result = t * t
+    t *= np.float32(-2)
+    t += np.float32(3)
+    result *= t
+    return result
 
 
 def arch(r: F) -> F:

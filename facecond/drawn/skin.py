@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import F, bump, ellipse, ramp
+from facecond.drawn.shapes import F, bump, ellipse, fade, ramp, ridge
 from facecond.drawn.traits import Traits
 from facecond.faces.labels import CLASSES
 
@@ -36,14 +36,25 @@ def face_outline(canvas: Canvas, t: Traits) -> F:
     """Distance to the outline of the head without hair: an ellipse above, |u/a|^2 + |v/b|^jaw = 1 below."""
     u = centred(canvas, t) / t.face_a
     height = canvas.v - WIDEST
-    below = height > 0
-    h = np.where(below, height / (t.chin - WIDEST), np.abs(height) / CROWN).astype(np.float32)
-    power = np.where(below, t.jaw - 1, np.float32(1))
-    rise = np.power(np.maximum(h, np.float32(1e-3)), power)
-    value = u * u + rise * h - 1
-    steep = rise * np.where(below, 0.5 * t.jaw / (t.chin - WIDEST), 1 / CROWN)
-    flat = u / t.face_a
-    return value / (2 * np.sqrt(flat * flat + steep * steep) + np.float32(0.05))
+    above = np.minimum(height, 0) * np.float32(-1 / CROWN)
+    below = np.maximum(height, np.float32(1e-3)) * (1 / (t.chin - WIDEST))
+    rise = np.power(below, t.jaw - 1)
+    value = u * u - 1
+    below *= rise
+    value += below
+    steep = rise * (0.5 * t.jaw / (t.chin - WIDEST))
+    steep += above * np.float32(1 / CROWN)
+    steep *= steep
+    above *= above
+    value += above
+    u *= 1 / t.face_a
+    u *= u
+    u += steep
+    slope = np.sqrt(u, out=u)
+    slope *= 2
+    slope += np.float32(0.05)
+    value /= slope
+    return value
 
 
 def relief(canvas: Canvas, t: Traits) -> F:
@@ -52,8 +63,8 @@ def relief(canvas: Canvas, t: Traits) -> F:
     q = np.abs(p)
     nose = nose_centred(canvas, t)
     tip = t.nose_y - 0.045
-    ridge = bump(nose, np.float32(0), t.bridge_w * 1.15, np.float32(1))
-    height = ridge * (ramp(v, -0.16, 0.20) * (1 - ramp(v, tip, t.nose_y + 0.05))) * (0.085 + 0.03 * t.pointy + 0.015 * t.big_nose)
+    back = ridge(nose, t.bridge_w * 1.15)
+    height = back * (ramp(v, -0.16, 0.20) * (1 - ramp(v, tip, t.nose_y + 0.05))) * (0.066 + 0.03 * t.pointy + 0.012 * t.big_nose)
     height += bump(nose, v - tip, t.nose_w * (0.58 - 0.12 * t.pointy), 0.062 + 0.012 * t.big_nose) * (0.075 + 0.035 * t.pointy + 0.02 * t.big_nose)
     height += bump(np.abs(nose) - t.nose_w * 0.72, v - tip - 0.012, t.nose_w * 0.34, np.float32(0.05)) * 0.05
     height -= bump(q - t.eye_x + 0.02, v - t.eye_y + 0.01, np.float32(0.17), np.float32(0.10)) * 0.060
@@ -65,7 +76,7 @@ def relief(canvas: Canvas, t: Traits) -> F:
     height -= bump(p, v - t.mouth_y - t.lip_low - t.gap - 0.055, np.float32(0.15), np.float32(0.035)) * 0.026
     fold = q - (t.nose_w + 0.035 + (v - t.nose_y + 0.04) * 0.52)
     within = ramp(v, t.nose_y - 0.06, t.nose_y + 0.04) * (1 - ramp(v, t.mouth_y - 0.05, t.mouth_y + 0.06))
-    height -= bump(fold, np.float32(0), np.float32(0.030), np.float32(1)) * within * (0.004 + 0.016 * t.smile + 0.022 * t.wrinkles)
+    height -= ridge(fold, 0.040) * within * (0.003 + 0.008 * t.smile + 0.010 * t.wrinkles)
     return height
 
 
@@ -84,7 +95,8 @@ def lit(canvas: Canvas, t: Traits, u: F) -> F:
 
 def skin_colour(t: Traits, light: F) -> F:
     """Skin (B, 3, h, w) for light (B, h, w): from the shadow's colour to full light, and a shine above."""
-    colour = t.skin_shadow + (t.skin - t.skin_shadow) * np.clip(light, 0, 1.08)[:, None]
+    colour = (t.skin - t.skin_shadow) * np.clip(light, 0, 1.08)[:, None]
+    colour += t.skin_shadow
     shine = np.maximum(light - np.float32(0.86), 0) * (t.gloss * np.float32(1.6))
     colour += shine[:, None]
     return colour
@@ -100,7 +112,7 @@ def neck(canvas: Canvas, t: Traits, face: F) -> None:
     light = 0.55 + 0.42 * np.sqrt(np.maximum(1 - across * across, 0.02)) * t.light_z + 0.30 * across * t.light_x
     away = np.maximum(face[:, rows, columns], 0)
     light = light * (1 - np.float32(0.62) * np.exp(away * np.float32(-7.5)))
-    light = light - 0.10 * bump(np.abs(x) - 0.10 - 0.3 * (part.y - 0.7), np.float32(0), np.float32(0.05), np.float32(1))
+    light = light - 0.10 * ridge(np.abs(x) - 0.10 - 0.3 * (part.y - 0.7), 0.05)
     part.paint(part.cover(np.abs(x) - half), skin_colour(t, light), LABEL["neck"])
     # A second chin is a soft roll between jaw and neck, with a dark fold under it.
     rows_double = np.flatnonzero(t.double_chin[:, 0, 0] > 0)
@@ -109,7 +121,7 @@ def neck(canvas: Canvas, t: Traits, face: F) -> None:
         roll, s = canvas.pick(rows_double, window), t.pick(rows_double)
         u = centred(roll, s)
         d = ellipse(u, roll.v - s.chin + 0.06, s.face_a * 0.74, np.float32(0.185))
-        shade = np.exp(np.maximum(d, 0) * np.float32(-14)) * np.float32(0.45)
+        shade = fade(d, 14) * np.float32(0.45)
         roll.multiply(1 - shade)
         body = 0.80 - 0.9 * np.maximum((roll.v - s.chin) / 0.13, 0) ** 2 * 0.45 + 0.22 * u * s.light_x
         roll.paint(roll.cover(d), skin_colour(s, body), LABEL["neck"])
@@ -122,17 +134,17 @@ EARS = Window(-0.95, 0.90 + 0.05, -0.30, 0.38)
 def ears(canvas: Canvas, t: Traits) -> None:
     """Both ears, behind the face's outline: the far one hides when the head turns."""
     part = canvas.view(EARS)
-    side = np.where(part.u > 0, np.float32(1), np.float32(-1))
+    side = np.sign(part.u)
     out, y, _ = ear_place(t, side)
     x = np.abs(part.u) - out
     d = ellipse(x - 0.18 * (part.v - y) * -0.5, part.v - y, t.ear_a, t.ear_b)
     light = 0.70 + 0.22 * side * t.light_x + 0.3 * ramp(d, -0.07, 0.0)
-    inner = bump(x + 0.012, part.v - y + 0.01, t.ear_a * 0.48, t.ear_b * 0.55)
-    light -= 0.42 * inner
+    inner = bump(x - 0.006, part.v - y + 0.015, t.ear_a * 0.42, t.ear_b * 0.52)
+    light -= 0.55 * inner
     light += 0.12 * bump(x, part.v - y - t.ear_b * 0.72, t.ear_a * 0.5, t.ear_b * 0.25)
     tone = skin_colour(t, light)
     tone[:, 0] += 0.03
-    label = np.where(side > 0, LABEL["l_ear"], LABEL["r_ear"]).astype(np.uint8)
+    label = LABEL["r_ear"] - (side > 0).view(np.uint8)
     part.paint(part.cover(d), tone, label)
 
 
@@ -157,8 +169,8 @@ def head(canvas: Canvas, t: Traits, face: F) -> None:
     slope[:, 1:-1, :] += (height[:, 2:, :] - height[:, :-2, :]) * (t.light_y * np.float32(1.1))
     light[:, rows, columns] -= slope * (np.float32(0.85) / step)
     # Skin darkens towards the outline; under hair and brow it is in shade.
-    light *= 1 - np.float32(0.22) * np.exp(np.minimum(face, 0) * 14)
-    light = light * np.float32(0.92) + np.float32(0.20)
+    light *= np.float32(0.92) - np.float32(0.20) * fade(-face, 14)
+    light += np.float32(0.20)
     canvas.paint(canvas.cover(face), skin_colour(t, light), LABEL["skin"])
     complexion(part, t, face[:, rows, columns])
 
@@ -171,6 +183,11 @@ def complexion(part: Canvas, t: Traits, face: F) -> None:
     blush = bump(q - 0.33, v - 0.21, np.float32(0.15), np.float32(0.115)) * t.blush
     blush += 0.16 * bump(p, v - t.nose_y + 0.05, np.float32(0.12), np.float32(0.08))
     part.paint(blush * inside * 0.72, t.skin * rgb(255, 128, 124))
+    # Cheekbones: a bright ridge over a hollow.
+    bone = ridge(v - 0.115 + 0.35 * (q - 0.36), 0.050) * ramp(q, 0.22, 0.33) * (1 - ramp(q, 0.44, 0.54))
+    part.paint(bone * inside * t.bones * 0.42, np.minimum(t.skin * 1.18 + 0.06, 1))
+    hollow = ridge(v - 0.335 + 0.75 * (q - 0.36), 0.058) * ramp(q, 0.24, 0.36)
+    part.paint(hollow * inside * t.bones * 0.50, t.skin_shadow)
     mottle = np.sin(p * 31 + t.mottle) * np.sin(v * 27 + t.mottle * 1.7) + np.sin(p * 57 - t.mottle) * np.sin(v * 63 + t.mottle)
     part.multiply(1 + mottle * inside * (0.008 + 0.012 * t.wrinkles))
     rows = np.flatnonzero(t.freckles[:, 0, 0] > 0)
@@ -188,12 +205,12 @@ def wrinkles(p: F, v: F, t: Traits) -> F:
     """How much the lines of age darken the skin: forehead, crow's feet, from nose to mouth."""
     q = np.abs(p)
     wave = v + 0.025 * np.cos(p * 9 + t.mottle)
-    lines = bump(np.float32(0), wave + 0.30, np.float32(1), np.float32(0.012)) + bump(np.float32(0), wave + 0.365, np.float32(1), np.float32(0.012))
+    lines = ridge(wave + 0.30, 0.012) + ridge(wave + 0.365, 0.012)
     dark = lines * (1 - ramp(q, 0.16, 0.34)) * 0.26
     fold = q - (t.nose_w + 0.045 + (v - t.nose_y + 0.04) * 0.50)
     within = ramp(v, t.nose_y - 0.05, t.nose_y + 0.05) * (1 - ramp(v, t.mouth_y + 0.0, t.mouth_y + 0.12))
-    dark += bump(fold, np.float32(0), np.float32(0.018), np.float32(1)) * within * 0.36
+    dark += ridge(fold, 0.020) * within * 0.26
     out = q - t.eye_x - t.eye_w - 0.035
-    feet = bump(out, np.float32(0), np.float32(0.035), np.float32(1)) * ramp(np.sin((v - t.eye_y) * 95 + out * 30), 0.2, 0.9)
+    feet = ridge(out, 0.035) * ramp(np.sin((v - t.eye_y) * 95 + out * 30), 0.2, 0.9)
     dark += feet * (1 - ramp(np.abs(v - t.eye_y), 0.05, 0.085)) * 0.30
     return dark * t.wrinkles

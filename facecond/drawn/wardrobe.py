@@ -10,11 +10,11 @@ from facecond.drawn.traits import Dice, Traits, body, column
 
 HAIR = {
     "Black_Hair": ((34, 28, 30), (24, 22, 28)),
-    "Blond_Hair": ((226, 190, 120), (206, 166, 100), (238, 212, 158)),
+    "Blond_Hair": ((222, 188, 128), (204, 168, 112), (236, 212, 164)),
     "Brown_Hair": ((104, 66, 40), (84, 54, 36), (124, 80, 50)),
     "Gray_Hair": ((176, 176, 178), (206, 206, 208), (146, 147, 152)),
 }
-OTHER_HAIR = ((158, 60, 30), (132, 42, 34), (182, 86, 42), (122, 28, 44))
+OTHER_HAIR = ((150, 64, 40), (122, 46, 38), (176, 92, 56), (116, 34, 44))
 """Red, auburn, copper, dyed: colours that CelebA has no word for."""
 
 STYLES = ("short", "medium", "long", "tied")
@@ -34,7 +34,7 @@ def traits(people: People) -> Traits:
     t = body(people, dice)
     t |= hair(people, dice, t)
     t |= wardrobe(people, dice)
-    return Traits(t)
+    return Traits({name: value.astype(np.float32) if value.dtype == np.float64 else value for name, value in t.items()})
 
 
 def hair(people: People, dice: Dice, t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -43,9 +43,9 @@ def hair(people: People, dice: Dice, t: dict[str, np.ndarray]) -> dict[str, np.n
     male, young, wavy, straight, bangs = has("Male"), has("Young"), has("Wavy_Hair"), has("Straight_Hair"), has("Bangs")
     bald, receding, hat = has("Bald"), has("Receding_Hairline"), has("Wearing_Hat")
     roll = dice.raw()
-    limits = np.where(male[:, None], np.float32([0.82, 0.93, 0.985]), np.where(young[:, None], np.float32([0.08, 0.30, 0.84]), np.float32([0.26, 0.56, 0.88])))
+    limits = np.where(male[:, None], np.float32([0.88, 0.94, 0.985]), np.where(young[:, None], np.float32([0.08, 0.30, 0.70]), np.float32([0.26, 0.56, 0.78])))
     style = (roll[:, None] >= limits).sum(1)
-    style = np.where(bald, 0, np.where(hat & (style == 3), 2, style))
+    style = np.where(bald, 0, np.where((hat | wavy | straight) & (style == 3), 2, style))
     short, medium, long, tied = (style == number for number in range(4))
     curly = wavy & (dice.raw() < 0.32)
     volume = dice.raw()
@@ -55,7 +55,7 @@ def hair(people: People, dice: Dice, t: dict[str, np.ndarray]) -> dict[str, np.n
     puff = np.where(curly, 0.12 + 0.12 * volume, np.where(wavy, 0.05 + 0.08 * volume, np.where(straight, 0.02 + 0.03 * volume, 0.03 + 0.06 * volume)))
     puff = np.where(short, puff * 0.7, np.where(tied, 0.03, puff))
     top = np.where(tied, 0.05, np.where(short & ~male, 0.10, 0.06 + 0.09 * volume)) + np.where(curly, 0.05, 0)
-    h["hair_a"] = t["face_a"] + column(0.02 + puff)
+    h["hair_a"] = t["face_a"] + column(np.where(bald, -0.004, 0.02 + puff))
     h["hair_top"] = column(0.58 + np.minimum(top, 0.16))
     h["hair_end"] = column(np.where(short | tied, 0.22, np.where(medium, 0.40 + 0.25 * volume, 0.85 + 0.6 * volume)))
     spread = np.where(short | tied, -0.10, np.where(curly, 0.16, np.where(wavy, 0.10, 0.02)) * np.where(long, 1.3, 1.0))
@@ -67,15 +67,15 @@ def hair(people: People, dice: Dice, t: dict[str, np.ndarray]) -> dict[str, np.n
     in_front = dice.raw() < 0.8
     h["front_end"] = np.where(column(long & ~in_front), np.float32(0.75), h["front_end"]).astype(np.float32)
     # Hairline: its height over the brows, how square, how far it recedes at the temples, how it slopes from a side parting.
-    h["hairline"] = dice.between(-0.50, -0.43) + column(np.where(bangs, 0.215, 0) + np.where(receding, -0.10, 0))
-    h["hairline"] = np.where(column(tied), np.minimum(h["hairline"], np.float32(-0.46)) + column(np.where(bangs, 0.2, 0)), h["hairline"]).astype(np.float32)
+    h["hairline"] = dice.between(-0.60, -0.50) + column(np.where(bangs, 0.305, 0) + np.where(receding, -0.10, 0))
+    h["hairline"] = np.where(column(tied), np.minimum(h["hairline"], np.float32(-0.54)) + column(np.where(bangs, 0.28, 0)), h["hairline"]).astype(np.float32)
     h["squareness"] = dice.between(np.where(male, 2.4, 2.0), np.where(male, 3.4, 2.6)) + column(np.where(bangs, 1.5, 0))
     h["recede"] = column(np.where(receding, 0.17, np.where(male, 0.03, 0.0))) * dice.between(0.8, 1.2)
     h["temple"] = column(np.where(tucked | short | tied, 0.475, 0.43)) + dice.between(-0.01, 0.02)
     parted = np.where(dice.raw() < 0.5, -1, 1)
     swept = (dice.raw() < 0.5) | (bangs & (dice.raw() < 0.4))
     h["part_x"] = column(parted) * dice.between(0.0, 0.26) * column(~bangs)
-    h["slope"] = column(parted * swept) * column(np.where(bangs, 0.16, 0.24)) * column(~receding)
+    h["slope"] = column(parted * swept) * column(np.where(bangs, 0.16, np.where(male, 0.12, 0.22))) * column(~receding)
     h["fringe"] = column(bangs * np.where(dice.raw() < 0.6, 1.0, 0.5))
     # Short hair on men may stand up at the front or lie to a side.
     h["quiff"] = column(short & male & ~bangs & (dice.raw() < 0.45)) * dice.between(0.03, 0.09)
@@ -83,6 +83,7 @@ def hair(people: People, dice: Dice, t: dict[str, np.ndarray]) -> dict[str, np.n
     bun = dice.one_of((0.5, 0.5))
     h["bun"], h["ponytail"] = tied & (bun == 0) & ~bald, tied & (bun == 1)
     h["bun_x"], h["bun_r"] = dice.between(-0.14, 0.14), dice.between(0.17, 0.22)
+    h["swing"] = t["sin_yaw"] * column(np.where(bald, 0.05, 0.16))
     h["wave_f"] = dice.between(11, 17)
     h["phase"], h["phase2"] = dice.between(0, 6.28), dice.between(0, 6.28)
     h["shine"] = dice.between(0.10, 0.26) + column(np.where(straight, 0.14, 0))
@@ -113,7 +114,7 @@ def wardrobe(people: People, dice: Dice) -> dict[str, np.ndarray]:
     w["cloth2"] = dice.tint(choose(CLOTH, dice.raw()), 14)
     w["pattern"] = np.where(tie, 0, dice.one_of((6, 2, 1.2, 1.2)))
     w["collar"] = np.where(tie, 2, np.where(male, dice.one_of((5, 3, 3, 0)), dice.one_of((4, 3, 1, 3))))
-    w["shoulder"] = dice.between(0.80, 0.90) - column(male * 0.04)
+    w["shoulder"] = dice.between(0.86, 0.94) - column(male * 0.04)
     w["neck_w"] = column(np.where(male, 0.36, 0.30)) + dice.between(-0.015, 0.02) + column(np.where(has("Chubby"), 0.04, 0))
     w["tie"], w["tie_colour"] = tie, dice.tint(choose(((160, 28, 40), (36, 60, 130), (30, 30, 36), (96, 40, 110), (190, 140, 50)), dice.raw()), 10)
     w["tie_stripes"] = column(dice.raw() < 0.5)
