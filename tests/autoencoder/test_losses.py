@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from facecond.autoencoder.discriminator import PatchDiscriminator, hinge_loss
 from facecond.autoencoder.losses import VQLoss, adaptive_weight
 from facecond.autoencoder.vq import Reconstruction, VQModel

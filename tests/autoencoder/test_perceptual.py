@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from facecond.autoencoder.perceptual import TERMS, GradientL1, perceptual_term, trunk_path
 from facecond.config.networks import Perceptual, VQLossConfig
 from facecond.errors import CheckpointError

@@ -2,6 +2,8 @@ import math
 
 import pytest
 import torch
+
+from facecond.autoencoder import quantise
 from facecond.autoencoder.quantise import (
     CodebookUsage,
     VectorQuantiser,
@@ -17,7 +19,7 @@ def brute_force(latents: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-7])
-@pytest.mark.parametrize("width", [3, 4])
+@pytest.mark.parametrize("width", [3, 12])  # by tree, by products
 def test_nearest_is_the_exact_nearest(spread: float, width: int) -> None:
     generator = torch_generator(0, "test")
     latents = torch.randn(2500, width, generator=generator)
@@ -25,13 +27,31 @@ def test_nearest_is_the_exact_nearest(spread: float, width: int) -> None:
     assert torch.equal(nearest_codes(latents, codes), brute_force(latents, codes))
 
 
-def test_equal_codes_give_the_lowest_index() -> None:
+@pytest.mark.parametrize("width", [3, 12])
+def test_equal_codes_give_the_lowest_index(width: int) -> None:
     generator = torch_generator(1, "test")
-    codes = torch.randn(100, 3, generator=generator)
+    codes = torch.randn(100, width, generator=generator)
     doubled = torch.cat([codes, codes.flip(0), codes])
-    latents = torch.randn(3000, 3, generator=generator)
+    latents = torch.randn(3000, width, generator=generator)
     assert torch.equal(nearest_codes(latents, doubled), nearest_codes(latents, codes))
     assert torch.equal(nearest_codes(codes, doubled), torch.arange(100))
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-7])
+def test_both_searches_agree(monkeypatch: pytest.MonkeyPatch, spread: float) -> None:
+    generator = torch_generator(4, "test")
+    latents = torch.randn(3000, 3, generator=generator)
+    codes = spread * torch.randn(700, 3, generator=generator)
+    by_tree = nearest_codes(latents, codes)
+    monkeypatch.setattr(quantise, "TREE_WIDTH", 0)
+    assert torch.equal(nearest_codes(latents, codes), by_tree)
+
+
+def test_odd_codebooks_and_latents() -> None:
+    assert nearest_codes(torch.randn(5, 3), torch.randn(1, 3)).tolist() == [0] * 5
+    assert nearest_codes(torch.zeros(0, 3), torch.randn(4, 3)).shape == (0,)
+    latents = torch.tensor([[1.0, 0.0, 0.0], [float("nan"), 0.0, 0.0]])
+    assert nearest_codes(latents, torch.eye(3))[0] == 0  # and the loss is not finite, which training reports
 
 
 def test_gradients_pass_straight_through_and_the_loss_weighs_its_two_terms() -> None:

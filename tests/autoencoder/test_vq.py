@@ -1,9 +1,9 @@
 import pytest
 import torch
+
 from facecond.autoencoder.vq import VQModel
 from facecond.config.networks import VQConfig
 from facecond.errors import ConfigError
-
 from tests.networks.golden import arrays, names_and_shapes, relative
 
 
