@@ -64,12 +64,20 @@ class Items(NamedTuple):
 class Source(Protocol):
     """Faces that can be packed. It must pickle, since worker processes read from it."""
 
-    ids: Sequence[str]
-    """A name for each item, all different."""
-    splits: Sequence[str]
-    """The split of each item: train, validation, or another name."""
-    findings: Sequence[Finding]
-    """What was noticed while looking for items; not about any that is in `ids`' arrays."""
+    @property
+    def ids(self) -> Sequence[str]:
+        """A name for each item, all different."""
+        ...
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """The split of each item: train, validation, or another name."""
+        ...
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was noticed while looking for items; not about any that is in the arrays."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of items."""
