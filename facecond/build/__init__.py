@@ -7,3 +7,24 @@
     judges        trained parsers and classifiers
     training      what `facecond train` hands to the training loop
 """
+
+from facecond.build.device import choose_device
+from facecond.build.first_stage import FirstStage, check_resolution, load_first_stage
+from facecond.build.generator import Generator, load_generator
+from facecond.build.judges import Judge, load_classifier, load_parser
+from facecond.build.sources import open_source
+from facecond.build.training import learner
+
+__all__ = [
+    "FirstStage",
+    "Generator",
+    "Judge",
+    "check_resolution",
+    "choose_device",
+    "learner",
+    "load_classifier",
+    "load_first_stage",
+    "load_generator",
+    "load_parser",
+    "open_source",
+]

@@ -14,7 +14,8 @@ from facecond.config.models import FirstStageModelConfig
 from facecond.config.networks import VQConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
-from facecond.interop.compvis import read_first_stage
+from facecond.interop.compvis import first_stage as autoencoder_of
+from facecond.interop.foreign import read_tensors
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.io.files import sha256_file
 
@@ -51,12 +52,12 @@ def load_first_stage(place: Path, device: torch.device) -> FirstStage:
     file = place / "weights.safetensors" if place.is_dir() else place
     if file.suffix == ".safetensors":
         weights = load_weights(file, hint="train a first stage: facecond train model=vq")
-        if weights.metadata.get("kind", weights.config.get("kind")) != "vq":
+        if weights.config.get("kind") != "vq":
             raise CheckpointError(f"{file} does not hold a first stage", hint="expected the weights of a run of model=vq")
         config = restore(FirstStageModelConfig, weights.config["model"], str(file)).network
-        tensors, digest = split_modules(weights.tensors)["autoencoder"], weights.sha256
+        tensors, digest = split_modules(weights.tensors)["first_stage"], weights.sha256
     else:
-        config, tensors, digest = VQConfig(), read_first_stage(file), sha256_file(file)
+        config, tensors, digest = VQConfig(), autoencoder_of(read_tensors(file)), sha256_file(file)
     network = VQModel(config)
     load_strictly(network, tensors, str(file))
     return FirstStage(network.eval().requires_grad_(False).to(device), digest, file)

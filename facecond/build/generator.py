@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +20,12 @@ from facecond.diffusion.schedule import Schedule
 from facecond.errors import CheckpointError
 from facecond.faces.attributes import NUM_ATTRIBUTES
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.learners.scale import LatentScale
 from facecond.networks.cached import cache_context
 from facecond.networks.unet import UNet
 from facecond.sampling.generation import Render
 from facecond.training.precision import autocast, resolve_precision
-from facecond.types import UNSPECIFIED_LABEL, Batch, NoiseSource, PredictNoise
+from facecond.types import UNSPECIFIED_LABEL, Batch, Context, NoiseSource, PredictNoise
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ class Generator:
     config: DiffusionConfig
     unet: UNet
     conditioner: Conditioner
-    mean_C11: Tensor
-    std_C11: Tensor
+    scale: LatentScale
     first_stage: FirstStage
     sha256: str
     """Of the diffusion model's weights file."""
@@ -67,15 +66,15 @@ class Generator:
             predict_noise, context = self._predictor(batch, guidance)
         with torch.inference_mode():
 
-            def predict(z_BCHW: Tensor, t_B: Tensor, context_: Any) -> Tensor:
+            def predict(z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
                 with autocast(precision, self.device):
-                    return predict_noise(z_BCHW, t_B, context_).float()
+                    return predict_noise(z_BCHW, t_B, context).float()
 
             z_BCHW = SAMPLERS[sampler.name](
                 predict, batch.latents_BCHW, Schedule(self.config.schedule), steps=sampler.steps, eta=sampler.eta,
                 context=context, noise_source=noise_source,
             )  # fmt: skip
-            return z_BCHW * self.std_C11 + self.mean_C11
+            return self.scale.restore(z_BCHW)
 
     def renderer(self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision) -> Render:
         """Return `render(labels, attributes, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""
@@ -98,7 +97,7 @@ class Generator:
             labels = torch.full((count, size, size), UNSPECIFIED_LABEL, dtype=torch.uint8, device=self.device)
         return Batch(noise_BCHW, attributes, labels)
 
-    def _predictor(self, batch: Batch, guidance: GuidanceConfig) -> tuple[PredictNoise, Any]:
+    def _predictor(self, batch: Batch, guidance: GuidanceConfig) -> tuple[PredictNoise, Context | None]:
         if not self.conditioner.names:
             return self.unet, None
         self.conditioner.check_specified(batch)
@@ -128,9 +127,8 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
     config = restore(DiffusionConfig, weights.config["model"], str(file))
     unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim)
     modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)
-    for name, module in (("unet", unet), ("conditioner", conditioner)):
+    scale = LatentScale(first_stage.network.config.embed_dim)
+    for name, module in (("unet", unet), ("conditioner", conditioner), ("scale", scale)):
         load_strictly(module, modules.get(name, {}), f"{file} ({name})")
         module.eval().requires_grad_(False).to(device)
-    scale = weights.config["latents"]
-    mean, std = (torch.tensor(scale[key], device=device)[:, None, None] for key in ("mean", "std"))
-    return Generator(config, unet, conditioner, mean, std, first_stage, weights.sha256, resolution, device)
+    return Generator(config, unet, conditioner, scale, first_stage, weights.sha256, resolution, device)

@@ -13,7 +13,7 @@ from facecond.config.compose import restore
 from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
 from facecond.errors import CheckpointError
-from facecond.interop.face_parsing import read_parser
+from facecond.interop.face_parsing import read_bisenet
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.io.files import sha256_file
 from facecond.judges.classifier import build_classifier
@@ -59,7 +59,7 @@ def load_parser(place: Path, device: torch.device) -> Judge:
         config = restore(ParserModelConfig, weights.config["model"], str(file)).network
         tensors, digest = split_modules(weights.tensors)["parser"], weights.sha256
     else:
-        config, tensors, digest = ParserConfig(), read_parser(file), sha256_file(file)
+        config, tensors, digest = ParserConfig(), read_bisenet(file), sha256_file(file)
     network = build_parser(config)
     load_strictly(network, tensors, str(file))
     return Judge(network.eval().requires_grad_(False).to(device), f"{config.kind.name} parser {place.name}", digest, device)

@@ -68,6 +68,14 @@ def print_result(result: "Result") -> None:
     """Figures with ceiling, floor and count; facts; what was made; what one could type next."""
     if result.facts:
         print_table("", [(name, _number(value)) for name, value in result.facts.items()])
+    for title, rows in result.tables.items():
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 2))
+        for heading in rows[0]:
+            table.add_column(heading, overflow="fold")
+        for row in rows[1:]:
+            table.add_row(*map(escape, row))
+        _out.print(table)
+        _out.print()
     if result.figures:
         table = Table(box=None, padding=(0, 2, 0, 2))
         for heading in ("measure", "value", "±", "ceiling", "floor", "count"):

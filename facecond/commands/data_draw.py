@@ -40,7 +40,7 @@ def run(prepared: Prepared) -> Result:
             next=[f"facecond data pack data=celebamask_hq data.root={folder} resolution={config.resolution}"],
         )
     folder = Path(config.workspace) / "packs" / prepared.name
-    pack = pack_source(build.source(config.data, config.resolution), folder, config.resolution)
+    pack = pack_source(build.open_source(config.data), folder, config.resolution)
     return Result(
         command="data draw",
         facts={

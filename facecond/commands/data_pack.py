@@ -24,7 +24,7 @@ def run(prepared: Prepared) -> Result:
 
     config: PackConfig = prepared.config
     folder = Path(config.workspace) / "packs" / prepared.name
-    source = build.source(config.data, config.resolution)
+    source = build.open_source(config.data)
     pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
     splits = {name: len(indices) for name in dict.fromkeys(pack.splits) if len(indices := pack.indices(name))}
     return Result(

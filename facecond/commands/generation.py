@@ -36,7 +36,7 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
         "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
         "guidance": f"attributes {guidance.attributes:g}, mask {guidance.mask:g} ({why})",
     }
-    found_things = {"run": run, "pack": pack.path, "weights": weights, "first_stage": first_stage_of(config.workspace, run)}
+    found_things = {"run": run, "pack": pack.path, "weights": weights, "first_stage": first_stage_of(config.workspace, str(run.first_stage), str(run.path))}
     return Prepared(composed=composed, name=run.path.name, used=used, found=found_things)
 
 

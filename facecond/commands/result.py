@@ -17,6 +17,8 @@ class Result:
     """What was used and why, by what it is: {"pack": "outputs/packs/drawn-64 (the latest)"}."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Single values: counts, durations, losses."""
+    tables: dict[str, list[list[str]]] = field(default_factory=dict)
+    """Tables by title; the first row is the head."""
     figures: list[Figure] = field(default_factory=list)
     """Measured numbers with ceilings and floors."""
     made: dict[str, Path] = field(default_factory=dict)
@@ -30,6 +32,7 @@ class Result:
             "command": self.command,
             "used": self.used,
             "facts": self.facts,
+            "tables": self.tables,
             "figures": [dataclasses.asdict(figure) for figure in self.figures],
             "made": {name: str(path) for name, path in self.made.items()},
             "next": self.next,

@@ -165,7 +165,7 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
         if len(files) < 2:
             raise DataError(f"{info.path} has no snapshots", hint="train with trainer.snapshot_every=IMAGES")
         names = [f"{int(file.stem):,} images".replace(",", " ") if file.stem.isdigit() else "end" for file in files]
-        prepared.found["first_stage"] = first_stage_of(config.workspace, info)
+        prepared.found["first_stage"] = first_stage_of(config.workspace, str(info.first_stage), str(info.path))
         by_checkpoint = []
         for file in files:
             session = open_session(prepared, file)

@@ -13,7 +13,7 @@ from facecond import __version__
 from facecond.commands.defaults import choose_size, names_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack
+from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, first_stage_of
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig
 from facecond.config.compose import compose, plain
@@ -33,7 +33,7 @@ def prepare(words: Sequence[str]) -> Prepared:
     kind = kind_of(composed.choices["model"])
     pack = find_pack(config.workspace, config.pack)
     used = {"pack": str(pack)}
-    found: dict[str, Any] = {"pack": pack.path, "kind": kind}
+    found: dict[str, Any] = {"pack": pack.path, "kind": kind, "of_kind": {}}
     if not names_size(words):
         resolution = read_json(pack.path / "manifest.json")["resolution"]
         size, why = choose_size(resolution, _device_name(config.device))
@@ -41,7 +41,9 @@ def prepare(words: Sequence[str]) -> Prepared:
         config = composed.config
         used["size"] = f"{size} ({why})"
     if kind == "diffusion":
-        found["latents"], used["latents"] = _latents(config, pack.path)
+        latents, used["latents"] = _latents(config, pack.path)
+        place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
+        found["of_kind"] = {"latents": latents, "first_stage": place}
     name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     return Prepared(composed=composed, name=name, used=used, found=found)
 
@@ -61,7 +63,7 @@ def run(prepared: Prepared) -> Result:
         device = build.choose_device(config.device, processes)
         pack = Pack.open(prepared.found["pack"])
         learner, weights_config = build.learner(
-            prepared.found["kind"], config, pack, device, latents=prepared.found.get("latents")
+            prepared.found["kind"], config, pack, device, **prepared.found["of_kind"]
         )
         if processes.first:
             _write_run(folder, prepared, pack, weights_config)
@@ -140,7 +142,7 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
             "pack": sha256_file(pack.path / "manifest.json"),
             "pack_path": str(pack.path),
             "resolution": pack.resolution,
-            "first_stage": prepared.found.get("latents"),
+            "first_stage": prepared.found["of_kind"].get("latents"),
             "code": {"facecond": __version__, "revision": revision()},
             "versions": versions(),
         },

@@ -144,21 +144,19 @@ def find_first_stage(workspace: str, name: str | None) -> Found:
     return find_run(workspace, name, "vq")
 
 
-def first_stage_of(workspace: str, run: RunInfo) -> Path:
-    """Weights of the first stage whose latents a diffusion run learnt: a run of the workspace, or where they came from.
+def first_stage_of(workspace: str, digest: str, of: str) -> Path:
+    """Weights of the first stage with SHA-256 `digest`: a run of the workspace, or the file its latents came from.
 
-    Raises:
-        CheckpointError: when they are nowhere to be found.
+    `of` says whose first stage it is. Raises CheckpointError when it is nowhere to be found.
     """
     for done in sorted((Path(workspace) / "runs").glob("*/done.json")):
-        if read_json(done)["weights_sha256"] == run.first_stage:
+        if read_json(done)["weights_sha256"] == digest:
             return done.parent
     for manifest in sorted((Path(workspace) / "packs").glob("*/latents/*/manifest.json")):
         content = read_json(manifest)
         place = Path(content["source"].get("first_stage", ""))
-        if content["first_stage"] == run.first_stage and place.is_file():
+        if content["first_stage"] == digest and place.is_file():
             return place
     raise CheckpointError(
-        f"the first stage {str(run.first_stage)[:12]} of {run.path} is not in {workspace}",
-        hint="bring back the run of model=vq it was trained with",
+        f"the first stage {digest[:12]} of {of} is not in {workspace}", hint="bring back the run of model=vq"
     )

@@ -1,0 +1,159 @@
+"""What `facecond train` hands to the training loop: the learner of each kind of model, put together from its configuration."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecond.autoencoder.losses import VQLoss
+from facecond.autoencoder.vq import VQModel
+from facecond.build.first_stage import FirstStage, load_first_stage
+from facecond.build.generator import Generator, diffusion_networks
+from facecond.config.commands import TrainConfig
+from facecond.config.compose import plain
+from facecond.config.diffusion import DiffusionConfig
+from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
+from facecond.data.batches import ResidentData
+from facecond.data.latents import LatentStore
+from facecond.data.pack import Pack
+from facecond.errors import ConfigError
+from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.judges.classifier import build_classifier
+from facecond.judges.parser import build_parser
+from facecond.learners.classifier import ClassifierLearner
+from facecond.learners.diffusion import DiffusionLearner, GridRequest
+from facecond.learners.parser import ParserLearner
+from facecond.learners.scale import LatentScale
+from facecond.learners.vq import FirstStageLearner
+from facecond.reports.layouts import Shown, samples_figure
+from facecond.rng import mix
+from facecond.training.learner import Learner
+from facecond.training.precision import resolve_precision
+
+Built = tuple[Learner, dict[str, Any]]
+"""A learner and what the header of its weights says: kind, model configuration, resolution."""
+
+
+def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **of_kind: Any) -> Built:
+    """Return the learner of `kind` with freshly drawn (or, with `config.init`, loaded) weights on `device`.
+
+    `of_kind` is what one kind needs beside: `latents` (hash of the first stage) and `first_stage` (its place) for
+    diffusion. The initial weights are a function of `config.trainer.seed`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(mix(config.trainer.seed, f"initial weights of {kind}"))
+        built, weights_config = LEARNERS[kind](config, pack, device, **of_kind)
+    return built, {"kind": kind, "model": plain(config.model), "resolution": pack.resolution, **weights_config}
+
+
+def _pictures(pack: Pack, device: torch.device) -> dict[str, ResidentData]:
+    return {split: ResidentData(pack, split=split, images=True, device=device) for split in ("train", "validation")}
+
+
+def _identity(pack: Pack) -> dict[str, Any]:
+    return {"pack": pack.manifest["sha256"], "resolution": pack.resolution}
+
+
+def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents: str, first_stage: Any) -> Built:
+    model: DiffusionConfig = config.model  # type: ignore[assignment]
+    model.mask.resolution = pack.resolution
+    stage = load_first_stage(first_stage, device)
+    store = LatentStore.open(pack.path, latents)
+    if config.trainer.flips and store.latents_flipped is None:
+        raise ConfigError(
+            f"trainer.flips=true, but {store.path} has no mirrored latents",
+            hint="train with trainer.flips=false, or delete the folder and encode with flips=true",
+        )
+    unet, conditioner = diffusion_networks(model, store.shape[0])
+    statistics = (store.mean, store.std) if model.standardise_latents else (None, None)
+    scale = LatentScale(store.shape[0], *statistics)
+    if config.init is not None:
+        tensors = split_modules(load_weights(config.init).tensors)
+        load_strictly(unet, tensors.get("unet", {}), config.init)
+        load_strictly(conditioner, tensors.get("conditioner", {}), config.init)
+    for module in (unet, conditioner, scale):
+        module.to(device)
+    data = {split: ResidentData(pack, split=split, latents=store, device=device) for split in ("train", "validation")}
+    built = DiffusionLearner(
+        unet, conditioner, scale, model, config.weighting, config.trainer, **data,
+        identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
+        draw_grid=_grid_drawer(config, pack, stage, device),
+    )  # fmt: skip
+    return built, {"first_stage": latents}
+
+
+def _grid_drawer(
+    config: TrainConfig, pack: Pack, stage: FirstStage, device: torch.device
+) -> Callable[[GridRequest], NDArray[np.uint8]]:
+    """Return a function that draws the sample grid of an evaluation: map, real picture, sample from the same noise."""
+    precision = resolve_precision(config.trainer.precision, device)
+
+    def draw(request: GridRequest) -> NDArray[np.uint8]:
+        generator = Generator(
+            config.model, request.unet, request.conditioner, request.scale, stage, "", pack.resolution, device  # type: ignore[arg-type]
+        )  # fmt: skip
+        batch = request.batch._replace(latents_BCHW=request.noise_BCHW)
+        samples = stage.decode(
+            generator.latents(batch, config.sampler, config.guidance, _grid_noise(request.noise_BCHW), precision)
+        )
+        real = stage.decode(request.batch.latents_BCHW)
+        maps = request.batch.labels_BHW.cpu().numpy() if "mask" in request.conditioner.names else [None] * len(real)
+        shown = [
+            Shown(name=f"item {i}", image=image, labels=labels, samples=[sample])
+            for i, (image, labels, sample) in enumerate(zip(real, maps, samples, strict=True))
+        ]
+        return samples_figure(shown, title="Validation items, same noise at every evaluation", cell=pack.resolution)
+
+    return draw
+
+
+def _grid_noise(noise_BCHW: torch.Tensor) -> Callable[[int], torch.Tensor]:
+    """The noise of each sampling step of a grid, the same at every evaluation."""
+    from facecond.rng import torch_generator
+
+    def noise(step: int) -> torch.Tensor:
+        source = torch_generator(0, "grid step", step)
+        return torch.randn(noise_BCHW.shape, generator=source).to(noise_BCHW.device)
+
+    return noise
+
+
+def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
+    model: FirstStageModelConfig = config.model  # type: ignore[assignment]
+    if config.init is not None:
+        from pathlib import Path
+
+        network = load_first_stage(Path(config.init), torch.device("cpu")).network.requires_grad_(True)
+        if plain(network.config) != plain(model.network):
+            raise ConfigError(f"init={config.init} is a first stage of another size", hint="set model.network.* as it was")
+    else:
+        network = VQModel(model.network)
+    built = FirstStageLearner(
+        network.to(device), VQLoss(model.loss).to(device), model.training, config.trainer, **_pictures(pack, device),
+        identity=_identity(pack) | {"model": plain(model)},
+    )  # fmt: skip
+    return built, {}
+
+
+def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
+    model: ParserModelConfig = config.model  # type: ignore[assignment]
+    parser = build_parser(model.network).to(device)
+    identity = _identity(pack) | {"model": plain(model)}
+    return ParserLearner(parser, model.training, config.trainer, **_pictures(pack, device), identity=identity), {}
+
+
+def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
+    model: ClassifierModelConfig = config.model  # type: ignore[assignment]
+    classifier = build_classifier(model.network).to(device)
+    identity = _identity(pack) | {"model": plain(model)}
+    return ClassifierLearner(classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity), {}
+
+
+LEARNERS: dict[str, Callable[..., Built]] = {
+    "diffusion": _diffusion,
+    "vq": _vq,
+    "parser": _parser,
+    "classifier": _classifier,
+}

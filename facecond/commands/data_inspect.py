@@ -1,0 +1,64 @@
+"""`facecond data inspect`: counts, frequencies, suspicious items and a contact sheet of a pack."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.workspace import find_pack
+from facecond.config.commands import InspectConfig
+from facecond.config.compose import compose
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the configuration and find the pack."""
+    composed = compose("data inspect", words)
+    config: InspectConfig = composed.config
+    pack = find_pack(config.workspace, config.pack)
+    return Prepared(composed=composed, name=pack.path.name, used={"pack": str(pack)}, found={"pack": pack.path})
+
+
+def run(prepared: Prepared) -> Result:
+    """Count, look for trouble, draw."""
+    from facecond.data.inspection import inspect_pack, sample_indices
+    from facecond.data.pack import Pack, verify
+    from facecond.io.images import write_png
+    from facecond.reports.layouts import contact_sheet
+
+    prepared.announce()
+    config: InspectConfig = prepared.config
+    pack = Pack.open(prepared.found["pack"])
+    if config.verify:
+        verify(pack)
+    summary = inspect_pack(pack)
+    facts: dict[str, Any] = {"items": summary.items, "resolution": summary.resolution, "excluded": summary.excluded}
+    facts |= {split.name: split.items for split in summary.splits}
+    facts["majority floor of attribute accuracy"] = summary.majority_floor
+    facts["verified"] = "every SHA-256 agrees" if config.verify else "not asked for (verify=true)"
+    made = {}
+    if config.sheet:
+        places = sample_indices(pack, config.sheet)
+        picture = contact_sheet(
+            [pack.images[i] for i in places], [pack.labels[i] for i in places], [pack.ids[i] for i in places],
+            title=f"Pack {pack.path.name}", text=f"{len(pack)} items, {pack.resolution} px", cell=min(pack.resolution, 128),
+        )  # fmt: skip
+        made["contact sheet"] = pack.path / "sheet.png"
+        write_png(made["contact sheet"], picture)
+    return Result(command="data inspect", used=prepared.used, facts=facts, tables=_tables(summary), made=made)
+
+
+def _tables(summary: Any) -> dict[str, list[list[str]]]:
+    """Classes and attributes of every split, and what looked suspicious; the first row of each table is its head."""
+    tables: dict[str, list[list[str]]] = {}
+    for split in summary.splits:
+        if split.items:
+            rows = [[c.name, f"{c.pixels:.4f}", f"{c.presence:.3f}", str(c.items)] for c in split.classes]
+            tables[f"classes, {split.name}"] = [["class", "share of pixels", "presence", "items"], *rows]
+            rows = [[a.name, f"{a.frequency:.3f}", f"{a.majority:.3f}", str(a.unknown)] for a in split.attributes]
+            tables[f"attributes, {split.name}"] = [["attribute", "present", "majority", "unknown"], *rows]
+    if summary.problems:
+        rows = [[name, str(len(found)), "; ".join(f"{f.id} {f.detail}" for f in found[:3])] for name, found in summary.problems.items()]
+        tables["suspicious"] = [["problem", "items", "for example"], *rows]
+    if summary.notes:
+        tables["notes"] = [["note"], *([note] for note in summary.notes)]
+    return tables

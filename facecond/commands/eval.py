@@ -1,0 +1,265 @@
+"""`facecond eval`: how well samples obey their conditions, beside the ceiling (real pictures) and the floor."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from facecond.commands.generation import Session, digest, open_session, prepare_generation
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.workspace import find_run
+from facecond.config.commands import EvalConfig
+from facecond.config.compose import plain
+from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
+from facecond.io.results import Figure
+
+LATER = ("fid", "kid", "lpips")
+"""Measures of the paper that need weights this version does not bring."""
+
+WHOLE = {"parser": ("miou", "accuracy"), "classifier": ("attributes",)}
+"""Measures each judge is needed for."""
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the measures first; find run, samples and judges."""
+    metrics = _metrics(words)
+    prepared = prepare_generation("eval", words)
+    config: EvalConfig = prepared.config
+    prepared.found["metrics"] = metrics
+    conditions = prepared.found["run"].config["model"]["conditions"]
+    for metric, condition in (("miou", "mask"), ("accuracy", "mask"), ("attributes", "attributes")):
+        if metric in metrics and condition not in conditions:
+            raise ConfigError(
+                f"{metric} asks whether samples follow their {condition}, but {prepared.name} is not conditioned on it",
+                hint="measure something else, or name another run: run=...",
+            )
+    for kind, measures in WHOLE.items():
+        if set(measures) & set(metrics):
+            named = getattr(config, kind)
+            found = Path(named) if named and Path(named).is_file() else find_run(config.workspace, named, kind).path
+            prepared.found[kind] = found
+            prepared.used[kind] = f"{found} ({'named' if named else 'the latest'})"
+    if config.samples is not None:
+        prepared.found["samples"] = _samples_folder(config)
+        prepared.used["samples"] = f"{prepared.found['samples']} (named)"
+    prepared.name = f"{prepared.name}-eval-{digest(prepared)}"
+    return prepared
+
+
+def run(prepared: Prepared) -> Result:
+    """Sample what is missing, judge, and write results.json and a Markdown table."""
+    from facecond.io.files import atomic_write
+    from facecond.io.results import write_results
+    from facecond.reports.tables import report_markdown
+
+    prepared.announce()
+    config: EvalConfig = prepared.config
+    evidence = _gather(prepared, open_session(prepared))
+    figures: list[Figure] = []
+    for metric in prepared.found["metrics"]:
+        figures += [figure for figure in MEASURES[metric](evidence) if figure.name not in {f.name for f in figures}]
+    folder = Path(config.workspace) / "results" / prepared.name
+    about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": evidence.made_with}
+    write_results(folder / "results.json", figures, about=about)
+    with atomic_write(folder / "results.md") as temporary:
+        temporary.write_text(report_markdown(figures), encoding="utf-8")
+    made = {"results": folder / "results.json", "table": folder / "results.md", "samples": evidence.folder}
+    return Result(command="eval", used=prepared.used, figures=figures, made=made)
+
+
+@dataclass
+class Evidence:
+    """Samples, the real pictures behind their conditions, and judges; what is needed twice is computed once."""
+
+    session: Session
+    prepared: Prepared
+    folder: Path
+    made_with: dict[str, Any]
+    samples: Any
+    """uint8 (N, H, W, 3)."""
+    places: Any
+    """int64 (N,), place of each condition's item in the pack."""
+    labels: Any
+    """uint8 (N, H, W): what the samples were asked to be."""
+    attributes: Any
+    """int8 (N, 40)."""
+
+    @property
+    def reference(self) -> str:
+        """Words for the results."""
+        return f"validation split of {self.session.pack.path.name}, {len(self.samples)} items"
+
+    @cached_property
+    def real(self) -> Any:
+        """The real pictures."""
+        import numpy as np
+
+        return np.asarray(self.session.pack.images[self.places])
+
+    @cached_property
+    def reconstructed(self) -> Any:
+        """The real pictures after a round trip through the first stage: what no sample can surpass by much."""
+        import numpy as np
+        import torch
+
+        stage, device = self.session.generator.first_stage, self.session.generator.device
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(self.real), 64):
+                images = torch.from_numpy(self.real[start : start + 64]).to(device).permute(0, 3, 1, 2)
+                found.append(stage.decode(stage.encode(images)))
+        return np.concatenate(found)
+
+    @cached_property
+    def partner(self) -> Any:
+        """For each sample another sample, whose condition is the floor."""
+        from facecond.metrics.resampling import derangement
+
+        return derangement(len(self.samples), self.session.config.seed)
+
+    @cached_property
+    def parser(self) -> Any:
+        """The face parser."""
+        from facecond import build
+
+        return build.load_parser(self.prepared.found["parser"], self.session.generator.device)
+
+    @cached_property
+    def classifier(self) -> Any:
+        """The attribute classifier."""
+        from facecond import build
+
+        return build.load_classifier(self.prepared.found["classifier"], self.session.generator.device)
+
+
+def _mask_figures(evidence: Evidence) -> list[Figure]:
+    from facecond.metrics.faithfulness import Confusion
+    from facecond.metrics.figures import Circumstances, mask_figures
+
+    judge, labels = evidence.parser, evidence.labels
+    found = judge.parse(evidence.samples, "parsing samples")
+    return mask_figures(
+        Confusion.of(labels, found),
+        ceiling=Confusion.of(labels, judge.parse(evidence.real, "parsing real pictures")),
+        floor=Confusion.of(labels[evidence.partner], found),
+        marks={"reconstructions": Confusion.of(labels, judge.parse(evidence.reconstructed, "parsing reconstructions"))},
+        circumstances=Circumstances(
+            reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
+        ),
+    )
+
+
+def _miou(evidence: Evidence) -> list[Figure]:
+    return [figure for figure in _mask_figures(evidence) if figure.name != "mask_accuracy"]
+
+
+def _accuracy(evidence: Evidence) -> list[Figure]:
+    return [figure for figure in _mask_figures(evidence) if figure.name == "mask_accuracy"]
+
+
+def _attributes(evidence: Evidence) -> list[Figure]:
+    import numpy as np
+
+    from facecond.metrics.faithfulness import AttributeScores
+    from facecond.metrics.figures import Circumstances, attribute_figures
+
+    judge, asked, pack = evidence.classifier, evidence.attributes, evidence.session.pack
+    found = judge.attributes(evidence.samples, "classifying samples")
+    training = np.asarray(pack.attributes)[pack.indices("train")]
+    return attribute_figures(
+        AttributeScores(found, asked),
+        ceiling=AttributeScores(judge.attributes(evidence.real, "classifying real pictures"), asked),
+        floor=AttributeScores(found, asked[evidence.partner]),
+        marks={"reconstructions": AttributeScores(judge.attributes(evidence.reconstructed, "classifying reconstructions"), asked)},
+        majority=(training > 0).sum(0) >= (training < 0).sum(0),
+        circumstances=Circumstances(
+            reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
+        ),
+    )
+
+
+def _reconstruction(evidence: Evidence) -> list[Figure]:
+    from facecond.metrics.figures import Circumstances, reconstruction_figures
+    from facecond.metrics.reconstruction import psnr, ssim
+
+    real, again = evidence.real, evidence.reconstructed
+    return reconstruction_figures(
+        psnr(real, again), ssim(real, again), circumstances=Circumstances(reference=evidence.reference)
+    )
+
+
+MEASURES: dict[str, Callable[[Evidence], list[Figure]]] = {
+    "miou": _miou,
+    "accuracy": _accuracy,
+    "attributes": _attributes,
+    "reconstruction": _reconstruction,
+}
+"""What can be measured."""
+
+
+def _metrics(words: Sequence[str]) -> list[str]:
+    """The measures asked for. Raises ConfigError for an unknown one, NotBuiltError for one of the paper's still to come."""
+    from facecond.config.compose import compose
+
+    metrics = list(dict.fromkeys(compose("eval", words).config.metrics))
+    if not metrics:
+        raise ConfigError("no measure named", hint=f"name some: facecond eval {' '.join(MEASURES)}")
+    later = [metric for metric in metrics if metric in LATER]
+    if later:
+        raise NotBuiltError(
+            f"{', '.join(later)} {'is' if len(later) == 1 else 'are'} not part of this version",
+            hint=f"measure {', '.join(MEASURES)}",
+        )
+    for metric in metrics:
+        if metric not in MEASURES:
+            raise ConfigError(f"{metric!r} is not a measure", hint=nearest(metric, MEASURES))
+    return metrics
+
+
+def _samples_folder(config: EvalConfig) -> Path:
+    for place in (Path(str(config.samples)), Path(config.workspace) / "samples" / str(config.samples)):
+        if (place / "generation.json").is_file():
+            return place
+    raise DataError(
+        f"{config.samples} is neither a folder of samples nor in {Path(config.workspace) / 'samples'}",
+        hint="folders of samples are made by: facecond sample",
+    )
+
+
+def _gather(prepared: Prepared, session: Session) -> Evidence:
+    """Sample the validation conditions, or open the samples named; find what each was asked to be."""
+    import numpy as np
+
+    from facecond.sampling.folder import read_condition
+    from facecond.sampling.generation import open_generation
+    from facecond.sampling.plans import one_each
+
+    config: EvalConfig = prepared.config
+    pack = session.pack
+    if "samples" in prepared.found:
+        made = open_generation(prepared.found["samples"])
+    else:
+        count = min(config.count, len(pack.indices("validation")))
+        folder = Path(config.workspace) / "samples" / prepared.name
+        made = session.generate(one_each([session.condition(i) for i in range(count)], config.seed), folder)
+    if made.made_with["weights"] != session.generator.sha256:
+        raise DataError(f"{made.folder} was sampled from other weights than {prepared.found['weights']}", hint="name that run: run=...")
+    known = {name: place for place, name in enumerate(pack.ids)}
+    for record in made.records:
+        if record["source"] not in known:
+            raise DataError(
+                f"image {record['index']} of {made.folder} has no item of {pack.path} behind it, so nothing real to compare with",
+                hint="measure samples of validation conditions",
+            )
+    places = np.array([known[record["source"]] for record in made.records])
+    labels = np.asarray(pack.labels[places])
+    asked = [read_condition(made.folder, record) for record in made.records]
+    if all(item is not None and item.ndim == 2 for item in asked):
+        labels = np.stack([item for item in asked if item is not None])
+    signs = [record["attributes"] for record in made.records]
+    attributes = np.asarray(pack.attributes[places])
+    if all(text is not None for text in signs):
+        attributes = np.array([["-0+".index(sign) - 1 for sign in text] for text in signs], dtype=np.int8)
+    return Evidence(session, prepared, made.folder, made.made_with, np.asarray(made.images), places, labels, attributes)
