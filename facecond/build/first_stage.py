@@ -53,7 +53,9 @@ def load_first_stage(place: Path, device: torch.device) -> FirstStage:
     if file.suffix == ".safetensors":
         weights = load_weights(file, hint="train a first stage: facecond train model=vq")
         if weights.config.get("kind") != "vq":
-            raise CheckpointError(f"{file} does not hold a first stage", hint="expected the weights of a run of model=vq")
+            raise CheckpointError(
+                f"{file} does not hold a first stage", hint="expected the weights of a run of model=vq"
+            )
         config = restore(FirstStageModelConfig, weights.config["model"], str(file)).network
         tensors, digest = split_modules(weights.tensors)["first_stage"], weights.sha256
     else:

@@ -62,7 +62,9 @@ def load_parser(place: Path, device: torch.device) -> Judge:
         config, tensors, digest = ParserConfig(), read_bisenet(file), sha256_file(file)
     network = build_parser(config)
     load_strictly(network, tensors, str(file))
-    return Judge(network.eval().requires_grad_(False).to(device), f"{config.kind.name} parser {place.name}", digest, device)
+    return Judge(
+        network.eval().requires_grad_(False).to(device), f"{config.kind.name} parser {place.name}", digest, device
+    )
 
 
 def load_classifier(place: Path, device: torch.device) -> Judge:

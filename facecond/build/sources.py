@@ -26,7 +26,12 @@ class DrawnFaces:
 
     def describe(self) -> dict[str, Any]:
         """What tells these faces from others."""
-        return {"kind": "drawn", "seed": self.config.seed, "count": self.config.count, "validation": self.config.validation}
+        return {
+            "kind": "drawn",
+            "seed": self.config.seed,
+            "count": self.config.count,
+            "validation": self.config.validation,
+        }
 
     def read_many(self, indices: Sequence[int], resolution: int) -> Items:
         """Draw the faces `indices`; nothing can be wrong with them."""

@@ -59,7 +59,7 @@ def _identity(pack: Pack) -> dict[str, Any]:
 def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents: str, first_stage: Any) -> Built:
     model: DiffusionConfig = config.model  # type: ignore[assignment]
     model.mask.resolution = pack.resolution
-    stage = load_first_stage(first_stage, device)
+    stage = load_first_stage(first_stage, device) if config.trainer.sample_grid else None
     store = LatentStore.open(pack.path, latents)
     if config.trainer.flips and store.latents_flipped is None:
         raise ConfigError(
@@ -79,7 +79,7 @@ def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents
     built = DiffusionLearner(
         unet, conditioner, scale, model, config.weighting, config.trainer, **data,
         identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
-        draw_grid=_grid_drawer(config, pack, stage, device),
+        draw_grid=_grid_drawer(config, pack, stage, device) if stage else None,
     )  # fmt: skip
     return built, {"first_stage": latents}
 
@@ -127,7 +127,9 @@ def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
         network = load_first_stage(Path(config.init), torch.device("cpu")).network.requires_grad_(True)
         if plain(network.config) != plain(model.network):
-            raise ConfigError(f"init={config.init} is a first stage of another size", hint="set model.network.* as it was")
+            raise ConfigError(
+                f"init={config.init} is a first stage of another size", hint="set model.network.* as it was"
+            )
     else:
         network = VQModel(model.network)
     built = FirstStageLearner(
@@ -148,7 +150,9 @@ def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ClassifierModelConfig = config.model  # type: ignore[assignment]
     classifier = build_classifier(model.network).to(device)
     identity = _identity(pack) | {"model": plain(model)}
-    return ClassifierLearner(classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity), {}
+    return ClassifierLearner(
+        classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity
+    ), {}
 
 
 LEARNERS: dict[str, Callable[..., Built]] = {

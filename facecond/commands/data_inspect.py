@@ -57,7 +57,10 @@ def _tables(summary: Any) -> dict[str, list[list[str]]]:
             rows = [[a.name, f"{a.frequency:.3f}", f"{a.majority:.3f}", str(a.unknown)] for a in split.attributes]
             tables[f"attributes, {split.name}"] = [["attribute", "present", "majority", "unknown"], *rows]
     if summary.problems:
-        rows = [[name, str(len(found)), "; ".join(f"{f.id} {f.detail}" for f in found[:3])] for name, found in summary.problems.items()]
+        rows = [
+            [name, str(len(found)), "; ".join(f"{f.id} {f.detail}" for f in found[:3])]
+            for name, found in summary.problems.items()
+        ]
         tables["suspicious"] = [["problem", "items", "for example"], *rows]
     if summary.notes:
         tables["notes"] = [["note"], *([note] for note in summary.notes)]

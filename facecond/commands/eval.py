@@ -172,7 +172,11 @@ def _attributes(evidence: Evidence) -> list[Figure]:
         AttributeScores(found, asked),
         ceiling=AttributeScores(judge.attributes(evidence.real, "classifying real pictures"), asked),
         floor=AttributeScores(found, asked[evidence.partner]),
-        marks={"reconstructions": AttributeScores(judge.attributes(evidence.reconstructed, "classifying reconstructions"), asked)},
+        marks={
+            "reconstructions": AttributeScores(
+                judge.attributes(evidence.reconstructed, "classifying reconstructions"), asked
+            )
+        },
         majority=(training > 0).sum(0) >= (training < 0).sum(0),
         circumstances=Circumstances(
             reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
@@ -245,7 +249,10 @@ def _gather(prepared: Prepared, session: Session) -> Evidence:
         folder = Path(config.workspace) / "samples" / prepared.name
         made = session.generate(one_each([session.condition(i) for i in range(count)], config.seed), folder)
     if made.made_with["weights"] != session.generator.sha256:
-        raise DataError(f"{made.folder} was sampled from other weights than {prepared.found['weights']}", hint="name that run: run=...")
+        raise DataError(
+            f"{made.folder} was sampled from other weights than {prepared.found['weights']}",
+            hint="name that run: run=...",
+        )
     known = {name: place for place, name in enumerate(pack.ids)}
     for record in made.records:
         if record["source"] not in known:

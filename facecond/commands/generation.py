@@ -36,7 +36,12 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
         "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
         "guidance": f"attributes {guidance.attributes:g}, mask {guidance.mask:g} ({why})",
     }
-    found_things = {"run": run, "pack": pack.path, "weights": weights, "first_stage": first_stage_of(config.workspace, str(run.first_stage), str(run.path))}
+    found_things = {
+        "run": run,
+        "pack": pack.path,
+        "weights": weights,
+        "first_stage": first_stage_of(config.workspace, str(run.first_stage), str(run.path)),
+    }
     return Prepared(composed=composed, name=run.path.name, used=used, found=found_things)
 
 
@@ -65,6 +70,12 @@ class Session:
     config: GenerateConfig
     made_with: dict[str, Any]
 
+    @property
+    def names(self) -> list[str]:
+        """Conditions the model is told: all it has, or those the configuration keeps."""
+        only = getattr(self.config, "only", [])
+        return [name for name in self.generator.conditioner.names if not only or name in only]
+
     def condition(self, place: int, attributes: Any = None, labels: Any = None) -> Any:
         """The condition of validation item `place` (0, 1, ...), as far as the model has such conditions.
 
@@ -78,12 +89,14 @@ class Session:
 
         items = self.pack.indices("validation")
         if not 0 <= place < len(items):
-            raise DataError(f"validation item {place} does not exist", hint=f"{self.pack.path} has 0 to {len(items) - 1}")
+            raise DataError(
+                f"validation item {place} does not exist", hint=f"{self.pack.path} has 0 to {len(items) - 1}"
+            )
         index = items[place]
         own = np.array(self.pack.attributes[index])
         if attributes is not None:
             own = np.where(attributes != 0, attributes, own).astype(np.int8)
-        names = self.generator.conditioner.names
+        names = self.names
         description = {}
         if "mask" in names:
             description["mask"] = f"validation item {place}" + ("" if labels is None else ", changed")

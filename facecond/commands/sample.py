@@ -9,7 +9,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import find_run, first_stage_of, read_run
 from facecond.config.commands import Grid, SampleConfig
-from facecond.errors import ConfigError, DataError
+from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import format_attributes, parse_attributes
 
 
@@ -21,7 +21,9 @@ def prepare(words: Sequence[str]) -> Prepared:
         if text is not None:
             parse_attributes(text)
     if config.grid is Grid.attributes and not config.attribute_sets:
-        raise ConfigError("grid=attributes needs attribute sets", hint="for example 'attribute_sets=[+Smiling,+Eyeglasses]'")
+        raise ConfigError(
+            "grid=attributes needs attribute sets", hint="for example 'attribute_sets=[+Smiling,+Eyeglasses]'"
+        )
     if config.attribute_sets and config.grid is not Grid.attributes:
         raise ConfigError("attribute_sets belong to grid=attributes", hint="add grid=attributes, or use attr=")
     if config.compare and config.grid is not Grid.checkpoints:
@@ -31,6 +33,11 @@ def prepare(words: Sequence[str]) -> Prepared:
     if config.mask is not None and config.items:
         raise ConfigError("mask and items are both given", hint="items bring masks of their own; keep one of the two")
     named = prepared.found["run"].config["model"]["conditions"]
+    for name in config.only:
+        if name not in named:
+            raise ConfigError(
+                f"only={name}: the model of {prepared.name} has no such condition", hint=nearest(name, named)
+            )
     for key, condition in (("attr", "attributes"), ("mask", "mask"), ("attribute_sets", "attributes")):
         if getattr(config, key) and condition not in named:
             raise ConfigError(
@@ -63,7 +70,9 @@ def run(prepared: Prepared) -> Result:
         used=prepared.used,
         facts={"images": count},
         made={"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"},
-        next=[f"facecond eval miou accuracy attributes samples={prepared.name}"] if config.grid is Grid.conditions else [],
+        next=[f"facecond eval miou accuracy attributes samples={prepared.name}"]
+        if config.grid is Grid.conditions
+        else [],
     )
 
 
@@ -71,7 +80,7 @@ def conditions(session: Session) -> list[Any]:
     """The conditions a person asked for, in order: of validation items, by hand, or one that says nothing."""
     config: SampleConfig = session.config  # type: ignore[assignment]
     attributes = parse_attributes(config.attr) if config.attr is not None else None
-    if config.items or (config.mask is None and config.attr is None and session.generator.conditioner.names):
+    if config.items or (config.mask is None and config.attr is None and session.names):
         places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
         return [session.condition(place, attributes) for place in places]
     return [_by_hand(session, config, attributes)] * config.count
@@ -101,7 +110,7 @@ def _rows(session: Session, folder: Path, layouts: Any, text: str, cell: int) ->
     asked = conditions(session)
     plan = several(asked, config.samples, config.seed) if config.samples > 1 else one_each(asked, config.seed)
     made = session.generate(plan, folder)
-    if not config.items and (config.mask or config.attr or not session.generator.conditioner.names):
+    if not config.items and (config.mask or config.attr or not session.names):
         shown = [_shown(session, asked[0], list(made.images))]
     else:
         shown = [
@@ -123,7 +132,9 @@ def _variations(session: Session, folder: Path, layouts: Any, text: str, cell: i
         _shown(session, condition, list(made.images[row * samples : (row + 1) * samples]))
         for row, condition in enumerate(asked)
     ]
-    return layouts.samples_figure(shown, title="Several samples of one condition", text=text, cell=cell), len(made.images)
+    return layouts.samples_figure(shown, title="Several samples of one condition", text=text, cell=cell), len(
+        made.images
+    )
 
 
 def _attributes(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
@@ -138,15 +149,26 @@ def _attributes(session: Session, folder: Path, layouts: Any, text: str, cell: i
     sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
     rows = config.items or list(range(config.count))
     columns = ["as it is", *config.attribute_sets]
-    by_hand = config.mask is not None or "mask" not in session.generator.conditioner.names
+    by_hand = config.mask is not None or "mask" not in session.names
     plan = []
     for row, place in enumerate(rows):
         for column, named in enumerate([base, *sets]):
             condition = _by_hand(session, config, named) if by_hand else session.condition(place, named)
             index = row * len(columns) + column
-            plan.append(Request(index=index, seed=mix(config.seed, "row", row), condition=condition, place={"row": row, "column": column}))
+            plan.append(
+                Request(
+                    index=index,
+                    seed=mix(config.seed, "row", row),
+                    condition=condition,
+                    place={"row": row, "column": column},
+                )
+            )
     made = session.generate(plan, folder)
-    labels = None if plan[0].condition.labels is None else [plan[row * len(columns)].condition.labels for row in range(len(rows))]
+    labels = (
+        None
+        if plan[0].condition.labels is None
+        else [plan[row * len(columns)].condition.labels for row in range(len(rows))]
+    )
     pictures = [list(made.images[row * len(columns) : (row + 1) * len(columns)]) for row in range(len(rows))]
     return layouts.attribute_figure(pictures, columns, labels=labels, text=text, cell=cell), len(plan)
 
@@ -156,7 +178,10 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
     from facecond.sampling.plans import one_each
 
     config: SampleConfig = prepared.config
-    runs = [prepared.found["run"], *(read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare)]
+    runs = [
+        prepared.found["run"],
+        *(read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare),
+    ]
     pictures: dict[str, list[list[Any]]] = {}
     names: list[str] = []
     count = 0
@@ -169,7 +194,9 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
         by_checkpoint = []
         for file in files:
             session = open_session(prepared, file)
-            made = session.generate(one_each(conditions(session), config.seed), folder / info.path.name / file.stem, file.stem)
+            made = session.generate(
+                one_each(conditions(session), config.seed), folder / info.path.name / file.stem, file.stem
+            )
             by_checkpoint.append(list(made.images))
             count += len(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]

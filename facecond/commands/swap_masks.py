@@ -40,7 +40,9 @@ def run(prepared: Prepared) -> Result:
     session = open_session(prepared)
     items = session.pack.indices("validation")
     labels = np.asarray(session.pack.labels[items])
-    pairs = [_read_pair(pair) for pair in config.pairs] or turned_pairs(labels, config.count, parts=config.parts).tolist()
+    pairs = [_read_pair(pair) for pair in config.pairs] or turned_pairs(
+        labels, config.count, parts=config.parts
+    ).tolist()
     folder = Path(config.workspace) / "swaps" / prepared.name
     conditions, people = [], []
     for first, second in pairs:
@@ -58,14 +60,24 @@ def run(prepared: Prepared) -> Result:
     for row, (place, mixed) in enumerate(people):
         samples = list(made.images[row * config.samples : (row + 1) * config.samples])
         shown.append(
-            Shown(name=f"item {place}", image=session.pack.images[items[place]], labels=labels[place], mixed=mixed, samples=samples)
+            Shown(
+                name=f"item {place}",
+                image=session.pack.images[items[place]],
+                labels=labels[place],
+                mixed=mixed,
+                samples=samples,
+            )
         )
     picture = swap_figure(list(zip(shown[::2], shown[1::2], strict=True)), part_indices(config.parts))
     write_png(folder / "swap.png", picture)
     return Result(
         command="swap-masks",
         used=prepared.used,
-        facts={"pairs": " ".join(f"{a}:{b}" for a, b in pairs), "parts": ", ".join(config.parts), "images": len(made.images)},
+        facts={
+            "pairs": " ".join(f"{a}:{b}" for a, b in pairs),
+            "parts": ", ".join(config.parts),
+            "images": len(made.images),
+        },
         made={"figure": folder / "swap.png", "images": folder / "images"},
     )
 

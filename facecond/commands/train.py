@@ -102,7 +102,9 @@ def _distinctive(choices: dict[str, str]) -> list[str]:
     """The choices that tell runs apart: the model, its size, and what differs from the default."""
     usual = {"weighting": "p2", "sampler": choices.get("sampler"), "size": None}
     parts = [choices["model"]]
-    parts += [option for group, option in choices.items() if group not in ("model", "size") and usual.get(group) != option]
+    parts += [
+        option for group, option in choices.items() if group not in ("model", "size") and usual.get(group) != option
+    ]
     return [*parts, choices["size"]]
 
 
@@ -173,7 +175,9 @@ def versions() -> dict[str, str]:
 def _flat(values: Any, prefix: str = "") -> dict[str, str]:
     if not isinstance(values, dict):
         return {prefix: repr(values)}
-    return {k: v for key, value in values.items() for k, v in _flat(value, f"{prefix}.{key}" if prefix else key).items()}
+    return {
+        k: v for key, value in values.items() for k, v in _flat(value, f"{prefix}.{key}" if prefix else key).items()
+    }
 
 
 def _tell(event: Any) -> None:

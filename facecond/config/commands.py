@@ -173,6 +173,8 @@ class SampleConfig(GenerateConfig):
     """Attribute sets of grid=attributes, each written as `attr`; they change what the item's own attributes say."""
     mask: str | None = None
     """Label map (PNG) as the condition; none = those of the validation items."""
+    only: list[str] = field(default_factory=list)
+    """Conditions to tell the model (attributes, mask); empty = all it has. What is left out stays unspecified."""
     compare: list[str] = field(default_factory=list)
     """Further runs of grid=checkpoints, for example the baseline beside P2."""
     name: str | None = None

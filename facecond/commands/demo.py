@@ -1,0 +1,169 @@
+"""`facecond demo`: draws faces, trains first stage, judges and a model, samples, swaps, edits, measures, writes one page.
+
+Every step is a command a person could type; the page shows them. A step that is done is not done again, a step that was
+interrupted is continued.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from facecond.commands import data_draw, encode, sample, swap_masks, train
+from facecond.commands import eval as evaluate
+from facecond.commands.demo_plan import STEPS, Plan, make_plan, overrides
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.config.commands import DemoConfig
+from facecond.config.compose import compose
+from facecond.io.files import read_json, write_json
+
+log = logging.getLogger("facecond")
+
+MEASURES = "[miou,accuracy,attributes,reconstruction]"
+ATTRIBUTE_SETS = "[+Eyeglasses,+Wearing_Hat,'+Smiling,+Mouth_Slightly_Open','+Male,-No_Beard','-Young,+Gray_Hair']"
+
+
+def prepare(words: Sequence[str]) -> Prepared:
+    """Check the configuration; a demo of other minutes or another seed has a name of its own."""
+    composed = compose("demo", words)
+    config: DemoConfig = composed.config
+    name = config.name
+    if config.minutes != DemoConfig().minutes:
+        name += f"-{config.minutes:g}min"
+    if config.seed:
+        name += f"-seed{config.seed}"
+    return Prepared(composed=composed, name=name)
+
+
+def run(prepared: Prepared) -> Result:
+    """Go through the steps; say which one it is and how long the rest will take."""
+    from facecond.commands.demo_edits import draw_edits
+    from facecond.commands.demo_page import write_demo_page
+
+    config: DemoConfig = prepared.config
+    folder = Path(config.workspace) / prepared.name
+    plan = make_plan(config, folder)
+    demo = Demo(config, prepared.name, folder, plan)
+    common = [f"run={demo.run('multicond')}", f"pack={demo.pack}", f"sampler.steps={STEPS}"]
+    demo.step("draw", "draw faces", data_draw, [
+        f"data.count={plan.faces}", f"data.validation={plan.validation}", f"data.seed={plan.seed}",
+        f"resolution={config.resolution}", f"name={demo.pack_name}",
+    ])  # fmt: skip
+    demo.train("vq", "train the first stage")
+    demo.step("encode", "encode pictures to latents", encode, [f"pack={demo.pack}", f"first_stage={demo.run('vq')}"])
+    demo.train("parser", "train the face parser, a judge")
+    demo.train("classifier", "train the attribute classifier, a judge")
+    demo.train("multicond", "train the diffusion model")
+    measured = demo.step("measure", f"sample {config.count} conditions and measure", evaluate, [
+        f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
+        f"classifier={demo.run('classifier')}", *common,
+    ])  # fmt: skip
+    grid = demo.step("attributes", "same noise, other attributes", sample, [
+        "grid=attributes", "only=[attributes]", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=3",
+        f"name={prepared.name}-attributes", *common,
+    ])  # fmt: skip
+    variations = demo.step("variations", "several samples of one condition", sample, [
+        "grid=variations", "samples=8", "count=3", "sampler.eta=1.0", f"name={prepared.name}-variations", *common,
+    ])  # fmt: skip
+    swap = demo.step("swap", "exchange parts between people", swap_masks, [
+        "parts=[hair]", "count=2", "samples=4", f"name={prepared.name}-hair", *common,
+    ])  # fmt: skip
+    edits = demo.call("edits", "edit maps by hand", lambda: draw_edits(config, folder, common))
+    pictures = {
+        "attributes": grid["grid"],
+        "variations": variations["grid"],
+        "swap": swap["figure"],
+        "edits": edits["figure"],
+    }
+    page = demo.call(
+        "page",
+        "write the page",
+        lambda: write_demo_page(folder, demo, Path(measured["results"]), pictures, edits),
+        again=True,
+    )
+    from facecond.io.results import read_results
+
+    figures = list(read_results(Path(measured["results"])).figures)
+    return Result(
+        command="demo",
+        facts={"minutes planned": plan.minutes, "minutes taken": round(demo.seconds / 60, 2)},
+        figures=figures,
+        made={"page": Path(page["page"]), "pack": demo.pack, "run": demo.run("multicond")},
+        next=[
+            "facecond train model=multicond",
+            "facecond sample --eta 1.0",
+            "facecond eval miou accuracy attributes",
+            "facecond swap-masks",
+        ],
+    )
+
+
+class Demo:
+    """Keeps account of the steps: which are done, what they made, how long they took."""
+
+    def __init__(self, config: DemoConfig, name: str, folder: Path, plan: Plan) -> None:
+        self.config, self.name, self.folder, self.plan = config, name, folder, plan
+        self.pack_name = f"{name}-drawn-{config.resolution}"
+        self.file = folder / "steps.json"
+        self.steps: dict[str, dict[str, Any]] = read_json(self.file) if self.file.is_file() else {}
+
+    @property
+    def pack(self) -> Path:
+        """The drawn faces."""
+        return Path(self.config.workspace) / "packs" / self.pack_name
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, over all continuations."""
+        return sum(step["seconds"] for step in self.steps.values())
+
+    def run(self, model: str) -> Path:
+        """Run folder of a model."""
+        return Path(self.config.workspace) / "runs" / f"{self.name}-{model}"
+
+    def train(self, model: str, title: str) -> None:
+        """Train one model of the plan."""
+        words = [f"name={self.name}-{model}", f"pack={self.pack}", *overrides(model, self.plan)]
+        if model == "multicond":
+            words += [f"sampler.steps={STEPS}", f"first_stage={self.run('vq')}"]
+        self.step(model, title, train, words)
+
+    def step(self, key: str, title: str, module: Any, words: list[str]) -> dict[str, str]:
+        """Run a command as a step, unless it is done; return what it made."""
+        words = [*words, f"workspace={self.config.workspace}"]
+        if module not in (data_draw,):
+            words.append(f"device={self.config.device.name}")
+
+        def call() -> dict[str, str]:
+            result = module.run(module.prepare(words))
+            return {name: str(path) for name, path in result.made.items()}
+
+        return self.call(key, title, call, words=words)
+
+    def call(
+        self,
+        key: str,
+        title: str,
+        work: Callable[[], dict[str, str]],
+        *,
+        words: Sequence[str] = (),
+        again: bool = False,
+    ) -> dict[str, str]:
+        """Do one piece of work, count its time also when it is interrupted, and remember what it made."""
+        entry = self.steps.setdefault(
+            key, {"title": title, "seconds": 0.0, "done": False, "made": {}, "words": list(words)}
+        )
+        if entry["done"] and not again and all(Path(path).exists() for path in entry["made"].values()):
+            return entry["made"]
+        left = self.plan.total - self.seconds
+        log.info("step %d of 12: %s (about %.0f min left)", 1 + list(self.steps).index(key), title, max(left, 0) / 60)
+        began, before = time.monotonic(), entry["seconds"]
+        try:
+            entry["made"] = work()
+            entry["done"] = True
+        finally:
+            entry["seconds"] = before + time.monotonic() - began
+            write_json(self.file, self.steps)
+        return entry["made"]

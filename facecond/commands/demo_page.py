@@ -1,0 +1,131 @@
+"""The demo's page: pictures, curves, figures with ceilings and floors, steps with their commands and durations."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond import __version__
+from facecond.commands.train import versions
+from facecond.io.files import read_json
+from facecond.io.records import read_records
+from facecond.io.results import read_results
+
+if TYPE_CHECKING:
+    from facecond.commands.demo import Demo
+
+HEADLINE = ("miou", "attribute_accuracy", "attribute_balanced_mask_free", "mask_accuracy", "psnr", "ssim")
+"""Figures shown as tiles, in this order."""
+
+COMMANDS = {
+    "draw": "data draw", "vq": "train", "encode": "encode", "parser": "train", "classifier": "train",
+    "multicond": "train", "measure": "eval", "attributes": "sample", "variations": "sample", "swap": "swap-masks",
+}  # fmt: skip
+"""Command behind each step of the demo."""
+
+
+def write_demo_page(
+    folder: Path, demo: "Demo", results: Path, pictures: Mapping[str, str], edits: Mapping[str, str]
+) -> dict[str, str]:
+    """Write index.html into `folder`; return its path by name."""
+    import numpy as np
+
+    from facecond.data.pack import Pack
+    from facecond.io.images import read_image
+    from facecond.reports.layouts import Shown, contact_sheet, samples_figure
+    from facecond.reports.page import Page, Picture, Section, Step, write_page
+    from facecond.sampling.folder import read_condition
+    from facecond.sampling.generation import open_generation
+
+    pack = Pack.open(demo.pack)
+    measured = read_results(results)
+    figures = sorted(measured.figures, key=lambda f: HEADLINE.index(f.name) if f.name in HEADLINE else len(HEADLINE))
+    made = open_generation(Path(demo.steps["measure"]["made"]["samples"]))
+    shown = []
+    for record in made.records[:12]:
+        place = pack.index_of(record["source"])
+        shown.append(
+            Shown(
+                name=record["source"], image=pack.images[place], labels=read_condition(made.folder, record),
+                samples=[made.images[record["index"]]],
+            )
+        )  # fmt: skip
+    faces = contact_sheet(
+        [np.asarray(pack.images[i]) for i in range(24)], [np.asarray(pack.labels[i]) for i in range(24)], cell=96
+    )
+    changes = read_json(Path(edits["changes"]))["rows"]
+    inside, outside = (float(np.mean([row[key] for row in changes])) for key in ("inside", "outside"))
+    sections = [
+        Section(title="Samples beside their conditions", text=(
+            "Each row is a face the model never saw: the drawn picture, its label map, and a sample that was given the map and "
+            "the forty attributes, nothing else."
+        ), pictures=[Picture(image=samples_figure(shown), caption="The first twelve of the conditions measured below.")]),
+        Section(title="Other attributes, same noise", text=(
+            "No map is given here, only attributes. All pictures of a row start from the same noise."
+        ), pictures=[Picture(image=read_image(Path(pictures["attributes"])), caption="One attribute set per column.")]),
+        Section(title="Parts exchanged between people", pictures=[
+            Picture(image=read_image(Path(pictures["swap"])), caption="Nothing was aligned before the exchange.")]),
+        Section(title="Maps edited by hand", text=(
+            f"Inside the edited region (and three pixels around it) pixels change by {inside:.1f} grey levels on average, "
+            f"outside by {outside:.1f}."
+        ), pictures=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise, same attributes.")]),
+        Section(title="Several samples of one condition", pictures=[
+            Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1), other noise each time.")]),
+        Section(title="What the models learnt from", text=f"{len(pack)} faces drawn by program, {pack.resolution} px.",
+                pictures=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
+        Section(title="Curves", charts=_charts(demo)),
+    ]  # fmt: skip
+    steps = [
+        Step(name=entry["title"], seconds=entry["seconds"], result=_command(key, entry))
+        for key, entry in demo.steps.items()
+    ]
+    page = Page(
+        title="facecond demo",
+        lead=(
+            "Faces drawn by program, a first stage, two judges and a diffusion model conditioned on attributes and label maps, "
+            f"all trained here in {demo.seconds / 60:.1f} minutes; then sampled, measured, swapped and edited."
+        ),
+        figures=figures,
+        sections=sections,
+        steps=steps,
+        command=f"facecond demo minutes={demo.plan.minutes:g}",
+        configuration=_configuration(demo),
+        versions={"facecond": __version__, **versions()},
+        headline=len(HEADLINE),
+    )
+    write_page(folder / "index.html", page)
+    return {"page": str(folder / "index.html")}
+
+
+def _command(key: str, entry: Mapping[str, Any]) -> str:
+    words = [word for word in entry["words"] if not word.startswith(("workspace=outputs", "device=auto"))]
+    return f"facecond {COMMANDS[key]} {' '.join(words)}" if key in COMMANDS else ""
+
+
+def _configuration(demo: "Demo") -> str:
+    import yaml
+
+    return str(yaml.safe_dump(read_json(demo.run("multicond") / "run.json")["config"], sort_keys=False))
+
+
+def _charts(demo: "Demo") -> list[Any]:
+    """Loss curves of every model, from its metrics.jsonl."""
+    from facecond.reports.curves import Chart, Series
+
+    wanted = {
+        "vq": ("First stage", "l1", "L1"),
+        "parser": ("Face parser", "loss", "cross-entropy"),
+        "classifier": ("Attribute classifier", "loss", "cross-entropy"),
+        "multicond": ("Diffusion model", "noise_error", "noise error"),
+    }
+    charts = []
+    for model, (title, key, label) in wanted.items():
+        lines = list(read_records(demo.run(model) / "metrics.jsonl"))
+        series = []
+        for kind in ("training", "evaluation"):
+            points = [(line["images_seen"], line[key]) for line in lines if line["kind"] == kind and key in line]
+            if points:
+                x, y = zip(*points, strict=True)
+                series.append(Series(name=kind, x=list(x), y=list(y)))
+        if series:
+            charts.append(Chart(title=title, x_label="images seen", y_label=label, series=series))
+    return charts

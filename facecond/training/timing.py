@@ -1,0 +1,29 @@
+"""How fast a learner learns here: a few steps, nothing written."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from facecond.config.training import TrainerConfig
+from facecond.training.distributed import Processes
+from facecond.training.learner import Learner
+from facecond.training.run import Run
+
+
+def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float = 3.0, warmup: int = 2) -> float:
+    """Return the time one image takes in training, measured over about `seconds` after `warmup` steps (the median step).
+
+    The learner's weights change; throw it away afterwards.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(learner, config, Path(folder), {}, Processes(), lambda event: None)
+        for module in learner.modules.values():
+            module.train()
+        durations: list[float] = []
+        while len(durations) < warmup + 3 or sum(durations[warmup:]) < seconds:
+            began = time.perf_counter()
+            run.step()
+            run.watch.check()  # waits for the device
+            durations.append(time.perf_counter() - began)
+    steps = sorted(durations[warmup:])
+    return steps[len(steps) // 2] / config.batch_size
