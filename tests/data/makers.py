@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from facecond.data.pack import Pack, PackWriter
 from PIL import Image
+
+from facecond.data.pack import Pack, PackWriter
 
 
 def random_items(count: int, resolution: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from facecond.data.attribute_files import read_annotation, read_csv
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES

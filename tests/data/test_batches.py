@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+
 from facecond.data.batches import RESIDENT_BYTES, ResidentData
 from facecond.data.latents import LatentWriter
 from facecond.errors import DataError
 from facecond.faces.labels import flip_labels
-
 from tests.data.makers import random_items, random_pack
 
 FIRST_STAGE = "ab" * 32

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
+
 from facecond.config.data import CelebAMaskHQConfig, ReleaseSplit
 from facecond.data.celebamask import CelebAMaskHQ
 from facecond.errors import DataError
 from facecond.faces.labels import PARTS
-from PIL import Image
-
 from tests.data.makers import face_labels, release_attributes, write_release
 
 INDICES = [0, 7, 8, 9, 2005]  # 7 and 8 are LDM validation faces; 2005 lies in the second folder

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
+
 from facecond.data.inspection import inspect_pack, sample_indices
 from facecond.data.pack import Finding, PackWriter
-
 from tests.data.makers import random_items, random_pack
 
 

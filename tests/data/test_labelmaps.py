@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
+
 from facecond.config.data import ClassOrder, LabelMapsConfig
 from facecond.data.labelmaps import LabelMaps
 from facecond.errors import ConfigError, DataError
-from PIL import Image
-
 from tests.data.makers import face_labels, write_pairs
 
 

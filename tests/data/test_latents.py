@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from facecond.data.latents import LatentStore, LatentWriter
 from facecond.errors import DataError
-
 from tests.data.makers import random_pack
 
 FIRST_STAGE = "0123456789abcdef" * 4

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from facecond.data.order import flips, order
 from hypothesis import given
 from hypothesis import strategies as st
+
+from facecond.data.order import flips, order
 
 
 @given(st.integers(1, 60), st.integers(0, 5), st.integers(0, 2**31))

@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
-from facecond.data.arrays import SIDE_FILE
-from facecond.data.pack import EXCLUDED, Finding, Pack, PackWriter, runs, split_names, verify
-from facecond.errors import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facecond.data.arrays import SIDE_FILE
+from facecond.data.pack import EXCLUDED, Finding, Pack, PackWriter, runs, split_names, verify
+from facecond.errors import DataError
 from tests.data.makers import random_items, random_pack
 
 FILES = ("images.npy", "labels.npy", "attributes.npy", "manifest.json")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from facecond.config.data import CelebAMaskHQConfig, ClassOrder, LabelMapsConfig
 from facecond.data.celebamask import CelebAMaskHQ
 from facecond.data.labelmaps import LabelMaps
@@ -14,8 +16,6 @@ from facecond.data.pack import Pack, PackWriter
 from facecond.data.packing import count_findings, pack_source
 from facecond.data.source import Items
 from facecond.errors import DataError
-from PIL import Image
-
 from tests.data.makers import face_labels, release_attributes, write_pairs, write_release
 
 FILES = ("images.npy", "labels.npy", "attributes.npy", "manifest.json")

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from facecond.data import splits
 from facecond.data.attribute_files import read_annotation
 from facecond.errors import DataError

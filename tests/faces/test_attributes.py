@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from facecond.errors import ConfigError
-from facecond.faces import attributes as fa
 from hypothesis import given
 from hypothesis import strategies as st
+
+from facecond.errors import ConfigError
+from facecond.faces import attributes as fa
 
 
 def test_forty_names_in_celeba_order():

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from facecond.errors import ConfigError, DataError
-from facecond.faces import labels as fl
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from facecond.errors import ConfigError, DataError
+from facecond.faces import labels as fl
 
 MAPS = hnp.arrays(
     np.uint8,
