@@ -129,26 +129,22 @@ class FirstStageLearner:
 
     def _restart(self, images_seen: int) -> dict[str, float]:
         """Move the codes that were not used since the last look onto encoder outputs, and count anew."""
-        dead_K = self.codebook.counts == 0
+        dead = self.codebook.counts == 0
         latents = self._encode(images_seen, min(2 * _PIECE, len(self.train)))
         source = torch_generator(self.trainer.seed, "codebook", images_seen)
-        restarted = restart_dead_codes(self.model.quantize, dead_K, latents, source)
+        restarted = restart_dead_codes(self.model.quantize, dead, latents, source)
         self.codebook.counts.zero_()
-        return {"codes_restarted": float(restarted), "codes_used": 1 - restarted / len(dead_K)}
+        return {"codes_restarted": float(restarted), "codes_used": 1 - restarted / len(dead)}
 
     @torch.no_grad()
     def _encode(self, images_seen: int, count: int) -> Tensor:
         indices, flips = self.items(images_seen, count)
-        pieces = [
-            self.model.encode(
-                _floats(self.train.images(indices[start : start + _PIECE], flips[start : start + _PIECE])[0])
-            )
-            for start in range(0, count, _PIECE)
-        ]
-        return torch.cat(pieces)
+        pieces = [slice(start, start + _PIECE) for start in range(0, count, _PIECE)]
+        pictures = (self.train.images(indices[piece], flips[piece])[0] for piece in pieces)
+        return torch.cat([self.model.encode(_floats(images_BCHW)) for images_BCHW in pictures])
 
     def evaluate(self, images_seen: int) -> Evaluation:
-        """Return L1, PSNR and the use of the codebook on validation pictures, and pictures beside what is made of them."""
+        """Return L1, PSNR and the use of the codebook on validation pictures, and some beside what is made of them."""
         inserted = bool(self.codebook.inserted)
         usage = CodebookUsage(self.model.config.n_embed)
         errors, ratios, grid = [], [], None

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+
+from facecond.conditions.conditioner import Conditioner
+from facecond.config.diffusion import DiffusionConfig, MaskConditionConfig, Norm, Weighting, WeightingConfig
+from facecond.config.networks import Position, UNetConfig
+from facecond.diffusion.schedule import Schedule
+from facecond.io.checkpoint import load_weights, split_modules
+from facecond.io.records import read_records
+from facecond.learners.diffusion import DiffusionLearner, by_snr
+from facecond.learners.scale import LatentScale
+from facecond.networks.unet import UNet
+from facecond.training.loop import fit
+from tests.learners.faces import SIZE, last_state, step_of, trainer
+
+UNET = UNetConfig(
+    model_channels=16, channel_mult=[1, 2], num_res_blocks=1, attention_downsamplings=[2], head_channels=16,
+    norm_groups=8, position=Position.shared,
+)  # fmt: skip
+
+
+def make(latents, *, norm=Norm.batch, dropout=0.1, conditions=("attributes", "mask"), draw_grid=None, **changes):
+    torch.manual_seed(0)
+    config = DiffusionConfig(
+        conditions=list(conditions), token_width=16, unet=UNET, condition_dropout=dropout, partial_dropout=dropout,
+        mask=MaskConditionConfig(width=4, channel_mult=[1, 2], depth=1, resolution=SIZE, norm=norm),
+        standardise_latents=True,
+    )  # fmt: skip
+    unet = UNet(UNET, context_dim=16 if conditions else None)
+    with torch.no_grad():  # without this the output is zero at the start, and so are nearly all gradients
+        unet.out[-1].weight.normal_(0, 0.02, generator=torch.Generator().manual_seed(1))
+    settings = trainer(**({"ema_decay": 0.99} | changes))
+    scale = LatentScale(3, [0.1, 0.2, -0.1], [0.5, 0.4, 0.6])
+    return DiffusionLearner(
+        unet, Conditioner(config), scale, config, WeightingConfig(name=Weighting.p2), settings,
+        train=latents[0], validation=latents[1], identity={"pack": "drawn"}, draw_grid=draw_grid,
+    )  # fmt: skip
+
+
+def test_learns(latents, tmp_path):
+    asked = []
+
+    def draw_grid(request):
+        asked.append(request.noise_BCHW.clone())
+        return np.zeros((8, 8, 3), np.uint8)
+
+    learner = make(latents, images=640, evaluate_every=240, draw_grid=draw_grid)
+    fit(learner, learner.trainer, tmp_path / "run", weights_config={"kind": "diffusion"})
+    lines = read_records(tmp_path / "run" / "metrics.jsonl")
+    evaluations = [line for line in lines if line["kind"] == "evaluation"]
+    assert [line["images_seen"] for line in evaluations] == [240, 480, 640]
+    losses = [line["loss"] for line in lines if line["kind"] == "training"]
+    assert losses[-1] < 0.75 * losses[0]
+    assert evaluations[-1]["noise_error"] < evaluations[0]["noise_error"] < 1.2
+    assert evaluations[-1]["noise_error_coarse"] < evaluations[-1]["noise_error_clean_up"]
+    assert len(asked) == 3
+    assert all(torch.equal(noise, asked[0]) for noise in asked)
+    weights = load_weights(tmp_path / "run" / "weights.safetensors")
+    modules = split_modules(weights.tensors)
+    assert modules.keys() == {"unet", "conditioner", "scale"}
+    assert torch.equal(modules["scale"]["std"], learner.scale.std)
+    assert not torch.equal(modules["unet"]["out.2.weight"], learner.unet.out[-1].weight)  # the average
+
+
+def test_same_evaluation_twice(latents):
+    learner = make(latents)
+    learner.unet.eval(), learner.conditioner.eval()
+    with torch.no_grad():
+        assert learner.evaluate(0).figures == learner.evaluate(640).figures
+
+
+def test_loss_is_the_papers(latents):
+    """Equation 4: the squared error of the noise over (1 + SNR)^0.5, here from the schedule's own definition."""
+    learner = make(latents, dropout=0.0)
+    learner.unet.eval(), learner.conditioner.eval()
+    step = step_of(learner, count=8)
+    loss, figures = learner.loss("diffusion", step)
+    batch = latents[0].batch(step.indices_B, step.flips_B)
+    noise, t = step.normal("noise", 3, 8, 8), step.integers("timesteps", 1000)
+    assert t.min() >= 0
+    assert t.max() <= 999
+    betas = torch.linspace(0.0015**0.5, 0.0195**0.5, 1000, dtype=torch.float64) ** 2
+    kept = (1 - betas).cumprod(0)[t].float()[:, None, None, None]
+    mean, std = (torch.tensor(x)[:, None, None] for x in ([0.1, 0.2, -0.1], [0.5, 0.4, 0.6]))
+    noisy = kept.sqrt() * (batch.latents_BCHW - mean) / std + (1 - kept).sqrt() * noise
+    with torch.no_grad():
+        errors = (learner.unet(noisy, t, learner.conditioner(batch)) - noise).square().mean(dim=(1, 2, 3))
+    assert figures["noise_error"].item() == pytest.approx(errors.mean().item(), rel=1e-4)
+    expected = (errors * (1 - kept.flatten()).sqrt()).mean()  # 1 / (1 + SNR)^0.5 = (1 - abar)^0.5
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_by_snr():
+    snr = torch.tensor([1e-3, 9e-3, 1e-2, 0.5, 1.0, 500.0], dtype=torch.float64)
+    figures = by_snr(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 7.0]), snr)
+    assert figures["noise_error_coarse"] == pytest.approx(1.5)
+    assert figures["noise_error_content"] == pytest.approx(3.5)
+    assert figures["noise_error_clean_up"] == pytest.approx(6)
+    assert figures["noise_error"] == pytest.approx(22 / 6)
+
+
+def test_every_range_of_noise_is_looked_at(latents):
+    learner = make(latents)
+    learner.unet.eval(), learner.conditioner.eval()
+    with torch.no_grad():
+        figures = learner.evaluate(0).figures
+    assert all(np.isfinite(value) for value in figures.values())
+    snr = Schedule().snr
+    assert snr[0] > 1 > snr[500] > 1e-2 > snr[999]
+
+
+@pytest.mark.parametrize("conditions", [(), ("attributes",), ("mask",), ("attributes", "mask")])
+def test_every_set_of_conditions_takes_steps(latents, tmp_path, conditions):
+    learner = make(latents, conditions=conditions, dropout=0.0 if not conditions else 0.1, images=32)
+    before = {name: weight.clone() for name, weight in learner.conditioner.named_parameters()}
+    fit(learner, learner.trainer, tmp_path / "run", weights_config={})
+    moved = [name for name, weight in learner.conditioner.named_parameters() if not torch.equal(weight, before[name])]
+    assert bool(moved) == bool(conditions)
+
+
+def test_stopped_and_continued_ends_the_same(latents, tmp_path):
+    """Averages, AdamW's moments and BatchNorm's statistics of the mask encoder come back to the bit."""
+    fit(learner := make(latents, images=96), learner.trainer, tmp_path / "whole", weights_config={})
+    for minutes in (1e-9, 1e-9, None):
+        learner = make(latents, images=96, stop_after_minutes=minutes)
+        fit(learner, learner.trainer, tmp_path / "parts", weights_config={})
+    expected = last_state(tmp_path / "whole")
+    assert any("running_mean" in name for name in expected)
+    for name, tensor in last_state(tmp_path / "parts").items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_micro_batches_learn_the_same(latents, tmp_path):
+    for folder, micro in (("whole", None), ("parts", 4)):
+        learner = make(latents, norm=Norm.group, images=48, micro_batch=micro)
+        fit(learner, learner.trainer, tmp_path / folder, weights_config={})
+    expected = last_state(tmp_path / "whole")
+    for name, tensor in last_state(tmp_path / "parts").items():
+        if name.startswith("network/"):
+            assert torch.allclose(tensor, expected[name], atol=2e-4), name
+
+
+def test_scale_goes_there_and_back():
+    scale = LatentScale(3, [0.1, 0.2, -0.1], [0.5, 0.4, 0.6])
+    latents = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(scale.restore(scale.standardise(latents)), latents, atol=1e-6)
+    assert torch.allclose(scale.standardise(latents)[:, 1], (latents[:, 1] - 0.2) / 0.4)
+    assert torch.equal(LatentScale(3).standardise(latents), latents)
+    with pytest.raises(ValueError, match="mean of 3 channels"):
+        LatentScale(3, [1.0], [1.0])

@@ -1,0 +1,132 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from facecond.autoencoder.losses import VQLoss
+from facecond.autoencoder.vq import VQModel
+from facecond.config.networks import Perceptual, VQConfig, VQLossConfig
+from facecond.config.training import FirstStageTrainingConfig
+from facecond.errors import ConfigError
+from facecond.io.checkpoint import load_weights, split_modules
+from facecond.io.records import read_records
+from facecond.learners.vq import FirstStageLearner
+from facecond.training.loop import fit
+from tests.learners.faces import SIZE, last_state, step_of, trainer
+
+NETWORK = VQConfig(ch=8, ch_mult=[1, 2, 2], num_res_blocks=1, n_embed=32, mid_attention=False, norm_groups=4)
+LATE = FirstStageTrainingConfig(quantise_after=0.4, restart_every=64, restart_until=0.9)
+
+
+def make(pictures, config=None, *, discriminator=0.0, start=0, **changes):
+    torch.manual_seed(0)
+    terms = VQLossConfig(
+        perceptual=Perceptual.gradient, perceptual_weight=0.5, discriminator_weight=discriminator,
+        discriminator_start=start, discriminator_channels=8, discriminator_layers=1,
+    )  # fmt: skip
+    return FirstStageLearner(
+        VQModel(NETWORK), VQLoss(terms), config or FirstStageTrainingConfig(), trainer(**changes),
+        train=pictures[0], validation=pictures[1], identity={},
+    )  # fmt: skip
+
+
+def run(learner, folder):
+    return fit(learner, learner.trainer, folder, weights_config=dataclasses.asdict(NETWORK))
+
+
+def test_late_quantiser_learns_and_uses_its_codes(pictures, tmp_path):
+    learner = make(pictures, LATE, images=480, learning_rate=4e-3)
+    run(learner, tmp_path / "run")
+    lines = read_records(tmp_path / "run" / "metrics.jsonl")
+    training = [line for line in lines if line["kind"] == "training"]
+    assert training[-1]["l1"] < 0.8 * training[0]["l1"]
+    assert [line["images_seen"] for line in training if "codes_filled" in line] == [192]
+    assert all(("codebook" in line) == (line["images_seen"] > 192) for line in training)
+    restarts = [line["images_seen"] for line in training if "codes_restarted" in line]
+    assert restarts == [256, 320, 384]  # until 0.9 x 480 = 432
+    last = lines[-1]
+    assert last["codes_used"] > 0.5
+    assert last["codes_dead"] == round((1 - last["codes_used"]) * 32)
+    assert 1 < last["codes_perplexity"] <= 32
+    weights = load_weights(tmp_path / "run" / "weights.safetensors")
+    fresh = VQModel(VQConfig(**weights.config))
+    fresh.load_state_dict(split_modules(weights.tensors)["first_stage"])
+    images = pictures[1].images(np.arange(4))[0].float() / 127.5 - 1
+    with torch.no_grad():
+        assert torch.equal(fresh.decode(fresh.encode(images)), learner.model.decode(learner.model.encode(images)))
+
+
+def test_figures_of_an_evaluation(pictures):
+    learner = make(pictures, evaluate_items=16)
+    learner.model.eval()
+    with torch.no_grad():
+        evaluation = learner.evaluate(0)
+        images = pictures[1].images(np.arange(16))[0]
+        real = images.float() / 127.5 - 1
+        decoded = learner.model(real).images
+    seen = ((decoded + 1) * 127.5).round().clamp(0, 255).double()
+    squares = (seen - images.double()).square().mean(dim=(1, 2, 3))
+    assert evaluation.figures["psnr"] == pytest.approx((10 * torch.log10(255**2 / squares)).mean().item(), rel=1e-5)
+    assert evaluation.figures["l1"] == pytest.approx((decoded - real).abs().mean().item(), rel=1e-4)
+    assert evaluation.grid.shape == (2 * SIZE, 2 * SIZE, 3)
+    assert np.array_equal(evaluation.grid[:SIZE, :SIZE], images[0].permute(1, 2, 0).numpy())
+
+
+def test_stopped_and_continued_ends_the_same(pictures, tmp_path):
+    """Stops before the quantiser is inserted, right after, and in the middle of a count of codes."""
+    settings = {"images": 208, "discriminator": 0.5, "start": 64}
+    run(make(pictures, LATE, **settings), tmp_path / "whole")
+    for stop in (64, 96, 144, None):
+        learner = make(pictures, LATE, **settings, stop_after_minutes=None if stop is None else 1e9)
+        if stop is not None:
+            after = learner.after_step
+            learner.after_step = lambda seen, total, after=after, stop=stop, learner=learner: (
+                (setattr(learner.trainer, "stop_after_minutes", 0.0) if seen == stop else None) or after(seen, total)
+            )
+        state = run(learner, tmp_path / "parts")
+        assert state.images_seen == (stop or 208)
+    expected = last_state(tmp_path / "whole")
+    assert any(name.startswith("optimiser/discriminator/") for name in expected)
+    for name, tensor in last_state(tmp_path / "parts").items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_discriminator_waits_for_its_start(pictures):
+    learner = make(pictures, discriminator=0.5, start=64)
+    _, early = learner.loss("autoencoder", step_of(learner, images_seen=48))
+    assert "adversarial" not in early
+    assert learner.loss("discriminator", step_of(learner, images_seen=48)) is None
+    step = step_of(learner, images_seen=64)
+    _, late = learner.loss("autoencoder", step)
+    assert "adversarial" in late
+    loss, parts = learner.loss("discriminator", step)
+    assert loss.item() == pytest.approx(parts["discriminator"].item())
+    loss.backward()
+    assert all(weight.grad is None for weight in learner.model.parameters())
+
+
+def test_frozen_encoder_stays(pictures, tmp_path):
+    learner = make(pictures, FirstStageTrainingConfig(freeze_encoder=True), images=64)
+    before = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+    run(learner, tmp_path / "run")
+    changed = {
+        name.split(".")[0] for name, tensor in learner.model.state_dict().items() if (tensor != before[name]).any()
+    }
+    assert changed == {"decoder", "post_quant_conv"}
+
+
+def test_micro_batches_learn_the_same(pictures, tmp_path):
+    run(make(pictures, images=48), tmp_path / "whole")
+    run(make(pictures, images=48, micro_batch=4), tmp_path / "parts")
+    expected = last_state(tmp_path / "whole")
+    for name, tensor in last_state(tmp_path / "parts").items():
+        if name.startswith("network/first_stage"):
+            assert torch.allclose(tensor, expected[name], atol=2e-4), name
+
+
+def test_settings_that_exclude_one_another(pictures):
+    with pytest.raises(ConfigError, match="freeze_encoder"):
+        make(pictures, FirstStageTrainingConfig(freeze_encoder=True, quantise_after=0.5))
+    with pytest.raises(ConfigError, match=r"trainer\.ema_decay=0\.99"):
+        make(pictures, LATE, ema_decay=0.99)
