@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from facecond.autoencoder.vq import VQModel
 from facecond.config.networks import UNetConfig, VQConfig
 from facecond.errors import CheckpointError
@@ -15,7 +16,6 @@ from facecond.interop.compvis import (
     split_checkpoint,
 )
 from facecond.networks.unet import UNet
-
 from tests.networks.golden import GOLDEN
 
 NAMES = json.loads((GOLDEN / "latentdiffusion_celebahq.json").read_text())

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from facecond.config.networks import ParserConfig
 from facecond.errors import CheckpointError
 from facecond.interop.face_parsing import HEADS, read_bisenet, reorder_classes
 from facecond.io.checkpoint import load_strictly
 from facecond.judges.bisenet import BiSeNet
-
 from tests.networks.golden import names_and_shapes
 
 # face-parsing.PyTorch's ids as CelebAMask-HQ's.

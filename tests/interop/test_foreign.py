@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from facecond.errors import CheckpointError
 from facecond.interop.foreign import read_tensors
 

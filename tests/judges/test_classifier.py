@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from facecond.config.networks import ClassifierConfig, ClassifierKind
 from facecond.errors import CheckpointError
 from facecond.judges.classifier import CLASSIFIERS, ResNet18Classifier, attribute_loss, build_classifier

@@ -1,6 +1,7 @@
 import math
 
 import torch
+
 from facecond.networks.attention import Attention
 from facecond.networks.position import LOCALITY, PositionCode, cell_places, position_code
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
+from torch.nn import functional as F
+
 from facecond.config.networks import GlobalTokens, Position, UNetConfig
 from facecond.errors import ConfigError
 from facecond.networks.unet import UNet, parameter_count
 from facecond.types import Context
-from torch.nn import functional as F
-
 from tests.networks.golden import arrays, names_and_shapes, relative
 
 SMALL = UNetConfig(model_channels=32, channel_mult=[1, 2], num_res_blocks=1, attention_downsamplings=[2])
