@@ -87,5 +87,3 @@ def finish(canvas: Canvas, t: Traits) -> np.ndarray:
     canvas.rgb *= np.float32(255)
     canvas.rgb += np.float32(0.5)
     return np.ascontiguousarray(canvas.rgb.astype(np.uint8).transpose(0, 2, 3, 1))
-
-

@@ -1,8 +1,10 @@
-"""What is painted on: a batch of pictures and label maps, the coordinates of the heads on them, and windows into all of these.
+"""What is painted on: a batch of pictures and label maps, the coordinates of the heads on them, and windows into
+all of these.
 
-Coordinates. x to the right and y downwards run over the picture from -1 to 1. (u, v) are the same, moved, turned and scaled with the
-head. p is the place on the face that is seen at u: the head is a cylinder of radius `TURN_RADIUS` that turns by the yaw angle, so
-features given at (p, v) slide and shrink as they do on a turned head, and p = u when it looks straight ahead.
+Coordinates. x to the right and y downwards run over the picture from -1 to 1. (u, v) are the same, moved, turned and
+scaled with the head. p is the place on the face that is seen at u: the head is a cylinder of radius `TURN_RADIUS`
+that turns by the yaw angle, so features given at (p, v) slide and shrink as they do on a turned head, and p = u when
+it looks straight ahead.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class Canvas:
         """The same canvas, seen through a window: what is painted there is painted here."""
         rows, columns = window.slices(self.labels.shape[-1])
         planes = (self.rgb, self.labels, self.x, self.y, self.u, self.v, self.p)
-        return Canvas(*(plane[..., rows, columns] for plane in planes), self.pixel)
+        rgb, labels, x, y, u, v, p = (plane[..., rows, columns] for plane in planes)
+        return Canvas(rgb, labels, x, y, u, v, p, self.pixel)
 
     def pick(self, faces: np.ndarray, window: Window) -> Canvas:
         """A copy of a window of some faces only; give it back with `put`."""
@@ -67,9 +70,13 @@ class Canvas:
         change *= alpha[:, None]
         self.rgb += change
         if label is not None:
-            covered = (alpha >= np.float32(0.5)).view(np.uint8)
-            self.labels *= np.uint8(1) - covered
-            self.labels += covered * np.asarray(label, np.uint8)
+            self.mark(alpha, label)
+
+    def mark(self, alpha: F, label: int | np.ndarray) -> None:
+        """Give a label (one, or uint8 (B, H, W)) to the pixels that are covered at least half."""
+        covered = (alpha >= np.float32(0.5)).view(np.uint8)
+        self.labels *= np.uint8(1) - covered
+        self.labels += covered * np.asarray(label, np.uint8)
 
     def multiply(self, factor: F) -> None:
         """Darken (or lighten) by a factor (B, H, W)."""
@@ -79,7 +86,10 @@ class Canvas:
 def blank(count: int, resolution: int, head: tuple[F, F, F, F, F]) -> Canvas:
     """A canvas for `count` faces; `head` is (x, y, scale, tilt, yaw) of each head, (B, 1, 1) each, angles in radians."""
     centres = ((np.arange(resolution, dtype=np.float32) * 2 + 1) / resolution - 1).astype(np.float32)
-    x, y = np.broadcast_to(centres, (1, resolution, resolution)), np.broadcast_to(centres[:, None], (1, resolution, resolution))
+    x, y = (
+        np.broadcast_to(centres, (1, resolution, resolution)),
+        np.broadcast_to(centres[:, None], (1, resolution, resolution)),
+    )
     head_x, head_y, scale, tilt, yaw = head
     cos, sin = np.cos(tilt) / scale, np.sin(tilt) / scale
     dx, dy = centres[None, None, :] - head_x, centres[None, :, None] - head_y

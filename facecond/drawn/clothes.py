@@ -30,9 +30,13 @@ def clothes(canvas: Canvas, t: Traits) -> None:
     part = canvas.view(BUST)
     x = part.x - t.head_x
     y = part.y
-    q = np.abs(x)
     line = neckline(t, x)
-    light = 0.80 + 0.22 * t.light_x * np.clip(x * 1.2, -1, 1) + 0.07 * np.sin(x * 13 + y * 9 + t.phase) + 0.05 * np.sin(x * 29 - y * 14)
+    light = (
+        0.80
+        + 0.22 * t.light_x * np.clip(x * 1.2, -1, 1)
+        + 0.07 * np.sin(x * 13 + y * 9 + t.phase)
+        + 0.05 * np.sin(x * 29 - y * 14)
+    )
     light = light * (1 - 0.35 * fade(y - line, 16))
     kind = t.pattern[:, None, None]
     # Stripes, checks and dots from the same two waves.
@@ -62,7 +66,10 @@ def collar(canvas: Canvas, t: Traits, rows: np.ndarray) -> None:
     length = np.sqrt(dx * dx + dy * dy)
     down = ((q - t.neck_w) * dx + (y - top) * dy) / length
     beside = ((q - t.neck_w) * dy - (y - top) * dx) / length
-    flap = np.maximum(np.maximum(-beside - 0.012, beside - 0.045 - 0.22 * down), np.maximum(down - length + 0.9 * beside - 0.02, -down))
+    flap = np.maximum(
+        np.maximum(-beside - 0.012, beside - 0.045 - 0.22 * down),
+        np.maximum(down - length + 0.9 * beside - 0.02, -down),
+    )
     part.multiply(1 - 0.28 * fade(flap, 30) * (part.labels == LABEL["cloth"]))
     part.paint(part.cover(flap), white * light, LABEL["cloth"])
     stripes = 1 - 0.40 * t.tie_stripes * (np.sin((x + y) * 52) > 0.2)
@@ -70,7 +77,11 @@ def collar(canvas: Canvas, t: Traits, rows: np.ndarray) -> None:
     blade = np.maximum(0.93 - y, q - 0.055 - (y - 0.93) * 0.55)
     shade = 0.92 + 0.8 * x * t.light_x
     part.paint(part.cover(blade) * tie, t.tie_colour * (shade * stripes)[:, None], LABEL["cloth"])
-    part.paint(part.cover(knot) * tie, t.tie_colour * (shade * stripes * (1.12 - 2.2 * np.maximum(y - 0.90, 0)))[:, None], LABEL["cloth"])
+    part.paint(
+        part.cover(knot) * tie,
+        t.tie_colour * (shade * stripes * (1.12 - 2.2 * np.maximum(y - 0.90, 0)))[:, None],
+        LABEL["cloth"],
+    )
     canvas.put(part, rows, BUST)
 
 
@@ -90,7 +101,8 @@ def necklace(canvas: Canvas, t: Traits) -> None:
     pendant = circle(x, y - 0.045, np.float32(0.062))
     d = np.where(kind == 1, beads, np.where(kind == 0, np.minimum(band, pendant), band))
     d = np.maximum(d, np.abs(x) - reach).astype(np.float32)
-    part.multiply(1 - 0.35 * fade(d, 34) * (y > 0))
+    worn = (part.labels == LABEL["neck"]) | (part.labels == LABEL["cloth"])
+    part.multiply(1 - 0.35 * fade(d, 34) * ((y > 0) & worn))
     light = 0.80 + 0.35 * ridge(y + 0.015, 0.02) + 0.14 * np.sin(x * 68) - 0.25 * ramp(y, 0.0, 0.05)
-    part.paint(part.cover(d), np.minimum(s.necklace_colour * light[:, None], 1), LABEL["neck_l"])
+    part.paint(part.cover(d) * worn, np.minimum(s.necklace_colour * light[:, None], 1), LABEL["neck_l"])
     canvas.put(part, rows, BUST)

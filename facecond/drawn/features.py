@@ -1,11 +1,13 @@
-"""Eyes, brows and nose. Both sides are drawn at once in q = |p|; what differs between them (gaze, labels) looks at the sign of p."""
+"""Eyes, brows and nose. Both sides are drawn at once in q = |p|; what differs between them (gaze, labels) looks at
+the sign of p.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import F, arch, bump, circle, ellipse, ramp, ridge
+from facecond.drawn.shapes import F, arch, bump, circle, ellipse, floats, ramp, ridge
 from facecond.drawn.skin import LABEL, nose_centred, rgb
 from facecond.drawn.traits import Traits
 
@@ -43,12 +45,14 @@ def eyes(canvas: Canvas, t: Traits, face: F) -> None:
     part.paint(band * inside * t.makeup * 0.86, t.eye_shadow)
     # Crease over the lid, shade in the corner by the nose.
     crease = ridge(y - upper + 0.034, 0.014) * ramp(profile, 0.0, 0.3)
-    part.multiply(1 - crease * 0.30 - 0.16 * bump(q - t.eye_x + t.eye_w + 0.02, y, np.float32(0.06), np.float32(0.09)))
-    bags(part, t, r, y)
+    part.multiply(
+        1 - crease * inside * 0.30 - 0.16 * bump(q - t.eye_x + t.eye_w + 0.02, y, np.float32(0.06), np.float32(0.09))
+    )
+    bags(part, t, r, y, inside)
     # Eyeball, shaded under the upper lid and in the corners.
     ball = np.clip(0.97 - 0.34 * np.exp((upper - y) * 38) - 0.22 * r * r, 0, 1)
     cover = part.cover(d) * inside
-    white = np.float32([0.97, 0.95, 0.94])[None, :, None, None] * ball[:, None]
+    white = floats([0.97, 0.95, 0.94])[None, :, None, None] * ball[:, None]
     part.paint(cover, white, side_label(p, "l_eye", "r_eye"))
     side = np.sign(p)
     dx, dy = q - t.eye_x - side * t.gaze_x, v - t.eye_y + 0.006 - t.gaze_y
@@ -69,10 +73,10 @@ def eyes(canvas: Canvas, t: Traits, face: F) -> None:
     part.paint(part.cover(under) * inside * (0.25 + 0.40 * t.makeup), rgb(60, 34, 32))
 
 
-def bags(part: Canvas, t: Traits, r: F, y: F) -> None:
+def bags(part: Canvas, t: Traits, r: F, y: F, inside: F) -> None:
     """A swelling under the eye with a dark, bluish fold below it."""
     low = y - t.lid_low - 0.052 + r * r * 0.035
-    within = 1 - ramp(np.abs(r), 0.70, 1.10)
+    within = (1 - ramp(np.abs(r), 0.70, 1.10)) * inside
     fold = ridge(low, 0.030) * within
     part.paint(fold * t.bags * 0.92, t.skin_shadow * rgb(215, 190, 245))
     swelling = ridge(low + 0.038, 0.015) * within
@@ -88,9 +92,9 @@ def brows(canvas: Canvas, t: Traits, face: F) -> None:
     peak = r - 0.30
     rise = t.brow_arch * (0.55 - 0.36 * peak * peak - 1.1 * np.maximum(peak, 0) ** 2)
     y = part.v - t.brow_y + rise + t.brow_slope * r
-    taper = np.clip(1.05 - 0.50 * np.maximum(r + 0.25, 0), 0.3, 1) * ramp(r, -1.12, -0.72)
+    taper = np.clip(1.05 - 0.50 * np.maximum(r + 0.25, 0), 0.3, 1) * ramp(r, -1.20, -0.50)
     d = np.maximum(np.abs(y) - t.brow_t * taper, (np.abs(r) - 1) * t.brow_w)
-    hairs = 0.92 + 0.07 * np.sin(r * 46 + part.v * 70) + 0.05 * np.sin(r * 29 + part.v * 110)
+    hairs = 0.94 + 0.05 * np.sin(r * 46 + part.v * 60) + 0.03 * np.sin(r * 29 + part.v * 110)
     colour = t.brow * hairs[:, None]
     part.paint(part.cover(d, 0.022) * inside * 0.94, colour, side_label(p, "l_brow", "r_brow"))
 
@@ -106,7 +110,7 @@ def nose(canvas: Canvas, t: Traits) -> None:
     d = np.maximum(np.maximum(q - half, v - bottom), -0.055 - v)
     wing = ellipse(q - t.nose_w * 0.70, v - t.nose_y + 0.035, t.nose_w * 0.36, np.float32(0.060))
     d = np.minimum(d, wing)
-    np.copyto(part.labels, LABEL["nose"], where=part.cover(d) >= 0.5, casting="unsafe")
+    part.mark(part.cover(d), LABEL["nose"])
     edge = ridge(wing, 0.018) * ramp(q, t.nose_w * 0.74, t.nose_w * 0.98)
     part.paint(edge * (0.50 + 0.12 * t.big_nose), t.skin_shadow)
     sides = bump(q - t.bridge_w * 1.35, v - 0.06, t.bridge_w * 0.5, np.float32(0.13))
@@ -114,8 +118,20 @@ def nose(canvas: Canvas, t: Traits) -> None:
     part.multiply(1 - sides * dark)
     under = bump(x, v - t.nose_y - 0.030 - 0.015 * t.pointy, t.nose_w * 0.85, np.float32(0.030))
     part.paint(under * (0.50 + 0.18 * t.pointy), t.skin_shadow)
-    nostril = ellipse(q - t.nose_w * 0.44, v - t.nose_y - 0.004 + 0.25 * (q - t.nose_w * 0.44), t.nose_w * 0.235, 0.019 + 0.007 * t.big_nose)
+    nostril = ellipse(
+        q - t.nose_w * 0.44,
+        v - t.nose_y - 0.004 + 0.25 * (q - t.nose_w * 0.44),
+        t.nose_w * 0.235,
+        0.019 + 0.007 * t.big_nose,
+    )
     part.paint(part.cover(nostril, 0.02) * 0.86, t.skin_shadow * rgb(110, 70, 70))
-    shine = bump(x - 0.012 * np.sign(t.light_x), v - t.nose_y + 0.055, 0.032 + 0.022 * t.big_nose - 0.010 * t.pointy, np.float32(0.030))
-    shine += 0.6 * bump(x - 0.008 * np.sign(t.light_x), v - 0.02, t.bridge_w * 0.32, np.float32(0.13)) * (0.6 + t.pointy)
-    part.paint(shine * (0.18 + t.gloss * 0.7 + 0.30 * t.pointy), np.minimum(t.skin * 1.16 + 0.05, 1))
+    shine = bump(
+        x - 0.012 * np.sign(t.light_x),
+        v - t.nose_y + 0.055,
+        0.032 + 0.022 * t.big_nose - 0.010 * t.pointy,
+        np.float32(0.030),
+    )
+    shine += (
+        0.6 * bump(x - 0.008 * np.sign(t.light_x), v - 0.02, t.bridge_w * 0.32, np.float32(0.13)) * (0.6 + t.pointy)
+    )
+    part.paint(shine * (0.18 + t.gloss * 0.7 + 0.22 * t.pointy), np.minimum(t.skin * 1.16 + 0.05, 1))

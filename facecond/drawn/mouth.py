@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import arch, bump, coverage, ellipse, ramp, ridge
+from facecond.drawn.shapes import arch, bump, coverage, ellipse, floats, ramp, ridge
 from facecond.drawn.skin import FACE, LABEL, centred, rgb
 from facecond.drawn.traits import Traits
 
@@ -38,7 +38,10 @@ def mouth(canvas: Canvas, t: Traits) -> None:
         ahead = opening * (0.45 + 0.40 * t.smile)
         tooth = np.maximum(y - ahead, (np.abs(r) - 0.93) * t.mouth_w)
         lines = 1 - 0.12 * ramp(np.cos(p * np.float32(2 * np.pi / 0.062)), 0.84, 1.0) * (1 if part.pixel < 0.012 else 0)
-        ivory = np.float32([1.0, 0.985, 0.95])[None, :, None, None] * (t.teeth * lines * (1 - 0.30 * r * r) - 0.25 * np.exp((-0.55 * opening - y) * 60) * 0.5)[:, None]
+        ivory = (
+            floats([1.0, 0.985, 0.95])[None, :, None, None]
+            * (t.teeth * lines * (1 - 0.30 * r * r) - 0.25 * np.exp((-0.55 * opening - y) * 60) * 0.5)[:, None]
+        )
         part.paint(cover * part.cover(tooth), ivory)
         tongue = bump(p, y - opening, t.mouth_w * 0.5, np.float32(0.022))
         part.paint(cover * tongue * (1 - part.cover(tooth)) * 0.8, rgb(190, 80, 84))
@@ -67,15 +70,23 @@ def beard(canvas: Canvas, t: Traits) -> None:
     q = np.abs(p)
     u = np.abs(centred(part, s))
     on_skin = (part.labels == LABEL["skin"]) | (part.labels == LABEL["nose"])
-    hairs = 0.88 + 0.07 * np.sin(p * 121 + 3 * np.sin(v * 43 + s.mottle)) * np.sin(v * 62 + s.mottle) + 0.06 * np.sin(p * 197 + 4 * np.sin(v * 31))
+    hairs = (
+        0.88
+        + 0.07 * np.sin(p * 121 + 3 * np.sin(v * 43 + s.mottle)) * np.sin(v * 62 + s.mottle)
+        + 0.06 * np.sin(p * 197 + 4 * np.sin(v * 31))
+    )
     # Jaw: below a line from the ears to the corners of the mouth, not on the upper cheeks.
-    cheek_line = 0.30 + s.beard_reach + 0.10 * (1 - ramp(q, 0.10, 0.34)) - 0.42 * ramp(u, s.face_a * 0.66, s.face_a * 0.98)
+    cheek_line = (
+        0.30 + s.beard_reach + 0.10 * (1 - ramp(q, 0.10, 0.34)) - 0.42 * ramp(u, s.face_a * 0.66, s.face_a * 0.98)
+    )
     jaw = ramp(v - cheek_line, -0.025, 0.045)
     below = ramp(v, s.mouth_y - 0.01, s.mouth_y + 0.05)
     bare_lip = bump(p, v - s.mouth_y - s.lip_low - s.gap - 0.018, np.float32(0.10), np.float32(0.014))
     philtrum = s.mouth_y - s.lip_up - s.curve * 0.30
     lip_line = philtrum - 0.055 + 0.55 * q * q + s.curve * 0.2
-    whisker = np.maximum(np.abs(v - lip_line - 0.012) - 0.046 * (1 - 0.50 * ramp(q, 0.10, 0.25)), q - 0.225 - s.smile * 0.03)
+    whisker = np.maximum(
+        np.abs(v - lip_line - 0.012) - 0.046 * (1 - 0.50 * ramp(q, 0.10, 0.25)), q - 0.225 - s.smile * 0.03
+    )
     moustache = coverage(whisker, 0.035) * ramp(v, s.nose_y + 0.015, s.nose_y + 0.045)
     shadow = np.maximum(jaw, moustache * 0.8)
     part.paint(shadow * s.stubble * on_skin * 0.46 * hairs, s.skin_shadow * rgb(150, 165, 190) * 0.9)
@@ -90,5 +101,3 @@ def beard(canvas: Canvas, t: Traits) -> None:
     light = (0.75 + 0.30 * hairs + 0.25 * p * s.light_x)[:, None]
     part.paint(alpha * on_skin * (0.80 + 0.16 * hairs), s.beard * light)
     canvas.put(part, rows, FACE)
-
-

@@ -1,7 +1,8 @@
 """Faces drawn by program: pictures, exact label maps and attributes as pure functions of (seed, index).
 
-The parts are painted from back to front. Whatever covers at least half of a pixel owns its label, so a label map is what is seen.
-Every operation is pointwise over the faces of a batch: how a set of faces is cut into batches changes no bit.
+The parts are painted from back to front. Whatever covers at least half of a pixel owns its label, so a label map is
+what is seen. Every operation is pointwise over the faces of a batch: how a set of faces is cut into batches changes
+no bit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from facecond.drawn.hair import Hair
 from facecond.drawn.people import People, people
 from facecond.drawn.wardrobe import traits
 
-PIXELS_AT_ONCE = 1 << 16
+PIXELS_AT_ONCE = 1 << 17
 """Pixels painted together: about as many as keep the working arrays in the cache."""
 
 

@@ -1,10 +1,11 @@
 """Who is drawn: the 40 CelebA attributes of a face, as a pure function of (seed, index).
 
-CelebAMask-HQ's attributes are strongly tied to sex and age, and in a few families to one another (make-up and lipstick, smile and
-cheekbones, the beard words). `RATES` holds, for each attribute, how often it is set among young men, older men, young women and
-older women, and which hidden factor it shares with its relatives; the numbers are CelebA-HQ's, except that attributes under about
-8 % (hats, glasses, bald heads, ...) are drawn more often, so that a small model sees enough of them. What would contradict a
-picture (a bald head with bangs, a tie on a necklace) is then removed by `agree`.
+CelebAMask-HQ's attributes are strongly tied to sex and age, and in a few families to one another (make-up and
+lipstick, smile and cheekbones, the beard words). `RATES` holds, for each attribute, how often it is set among young
+men, older men, young women and older women, and which hidden factor it shares with its relatives; the numbers are
+CelebA-HQ's, except that attributes under about 8 % (hats, glasses, bald heads, ...) are drawn more often, so that a
+small model sees enough of them. What would contradict a picture (a bald head with bangs, a tie on a necklace) is then
+removed by `agree`.
 
 `CONSTANT` names what is not drawn. Every other attribute changes the picture, at 64 pixels too.
 """
@@ -67,7 +68,12 @@ RATES: Final[Mapping[str, tuple[float, float, float, float, str, float]]] = {
 }  # fmt: skip
 
 HAIR_COLOURS: Final = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-HAIR_COLOUR_RATES: Final = ((0.43, 0.09, 0.34, 0.01), (0.18, 0.06, 0.22, 0.38), (0.25, 0.28, 0.34, 0.01), (0.12, 0.34, 0.28, 0.14))
+HAIR_COLOUR_RATES: Final = (
+    (0.42, 0.09, 0.32, 0.01),
+    (0.18, 0.06, 0.20, 0.38),
+    (0.25, 0.28, 0.29, 0.01),
+    (0.12, 0.34, 0.26, 0.14),
+)
 """Young men, older men, young women, older women; what is missing to 1 is red, auburn or dyed hair, which has no word."""
 
 TEXTURES: Final = ("Straight_Hair", "Wavy_Hair")
@@ -138,7 +144,10 @@ def words(normal: np.ndarray, choice: np.ndarray, wanted: Mapping[str, bool]) ->
 
 
 def agree(table: np.ndarray, kept: frozenset[str] = frozenset()) -> None:
-    """Remove, in place, attributes that cannot be true of one picture; of two, the first named below gives way unless it is in `kept`."""
+    """Remove, in place, attributes that cannot be true of one picture.
+
+    Of two that exclude one another the first named below gives way, unless it is in `kept`.
+    """
 
     def never(loser: str, winner: str) -> None:
         if loser in kept and winner not in kept:

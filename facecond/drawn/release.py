@@ -1,11 +1,12 @@
-"""Drawn faces in the official CelebAMask-HQ layout, so that the reader of the real release is tested on something exact.
+"""Drawn faces in the official CelebAMask-HQ layout, so that the reader of the real release is tested on something
+exact.
 
     CelebA-HQ-img/N.jpg (or .png)                            pictures
     CelebAMask-HQ-mask-anno/{N // 2000}/{N:05d}_{part}.png   one mask per part that is present, 0 or 255
     CelebAMask-HQ-attribute-anno.txt                         the count, the 40 names, then a row of -1 and 1 per picture
 
-As in the real release masks overlap: the skin's mask fills the whole face and that of the glasses covers the eyes behind them, so the
-label map comes out only when parts are painted in the order of their classes.
+As in the real release masks overlap: the skin's mask fills the whole face and that of the glasses covers the eyes
+behind them, so the label map comes out only when parts are painted in the order of their classes.
 """
 
 from __future__ import annotations
@@ -32,9 +33,14 @@ BEHIND_GLASSES = ("l_eye", "r_eye", "l_brow", "r_brow")
 
 
 def part_masks(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Split a label map uint8 (H, W) into bool masks by part, absent parts left out; painted in class order they give the map again."""
+    """Split a label map uint8 (H, W) into bool masks by part, absent parts left out.
+
+    Painted in the order of the classes they give the map again.
+    """
     masks = {name: labels == number for number, name in enumerate(CLASSES) if number}
-    masks["skin"] = np.isin(labels, [CLASSES.index(name) for name in FACE_PARTS]) if masks["skin"].any() else masks["skin"]
+    masks["skin"] = (
+        np.isin(labels, [CLASSES.index(name) for name in FACE_PARTS]) if masks["skin"].any() else masks["skin"]
+    )
     rows, columns = np.nonzero(masks["eye_g"])
     if len(rows):
         seen = np.isin(labels, [CLASSES.index(name) for name in BEHIND_GLASSES])
@@ -45,13 +51,20 @@ def part_masks(labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def write_release(
-    folder: Path | str, *, seed: int, count: int, resolution: int = 512, image_resolution: int | None = None, lossless: bool = False,
+    folder: Path | str,
+    *,
+    seed: int,
+    count: int,
+    resolution: int = 512,
+    image_resolution: int | None = None,
+    lossless: bool = False,
     progress: bool = True,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write the faces 0..count-1 of a seed as an official release and return its folder.
 
     `resolution` is that of the masks (512 in the real release), `image_resolution` that of the pictures (twice it when None, as in
-    the real release). `lossless` writes pictures as PNG instead of JPEG.
+    the real release). `lossless` writes pictures as PNG instead of JPEG. A pack of resolution R built from a release whose masks are
+    R pixels wide has exactly the label maps of `draw(seed, range(count), R)`; the attribute file is written last.
     """
     folder = Path(folder)
     image_resolution = image_resolution or 2 * resolution

@@ -6,22 +6,32 @@ All functions take float32 arrays that broadcast and are pointwise, so a batch m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 F = np.ndarray
 """float32 array that broadcasts against (B, H, W)."""
 
+Size = np.ndarray | np.float32 | float
+"""A length: one for all faces, or (B, 1, 1)."""
+
 SMALL = np.float32(1e-4)
 
 
-def coverage(distance: F, width: float | F) -> F:
+def floats(values: Sequence[float] | Sequence[Sequence[float]]) -> F:
+    """Numbers as a float32 array."""
+    return np.array(values, np.float32)
+
+
+def coverage(distance: F, width: Size) -> F:
     """How much of a pixel of this width the shape covers, 0..1; a larger width gives a softer edge."""
-    result = distance * (np.float32(-1) / np.float32(width) if isinstance(width, float) else -1 / width)
+    result: F = distance * (-1 / width)
     result += np.float32(0.5)
     return np.clip(result, 0, 1, out=result)
 
 
-def ellipse(x: F, y: F, a: F, b: F) -> F:
+def ellipse(x: F, y: F, a: Size, b: Size) -> F:
     """Distance to the ellipse with half axes a and b about the origin."""
     across, down = 1 / a, 1 / b
     xa, yb = x * across, y * down
@@ -40,36 +50,17 @@ def ellipse(x: F, y: F, a: F, b: F) -> F:
     return value
 
 
-def circle(x: F, y: F, radius: F) -> F:
+def circle(x: F, y: F, radius: Size) -> F:
     """Distance to a circle about the origin."""
     return np.sqrt(x * x + y * y) - radius
 
 
-def segment(x: F, y: F, x0: F, y0: F, x1: F, y1: F, half_width: F) -> F:
-    """Distance to a thick line with round ends."""
-    dx, dy = x1 - x0, y1 - y0
-    px, py = x - x0, y - y0
-    along = (px * dx + py * dy) / (dx * dx + dy * dy + SMALL)
-    along = np.clip(along, 0, 1, out=along)
-    px = px - along * dx
-    py = py - along * dy
-    return np.sqrt(px * px + py * py) - half_width
-
-
-def ring(distance: F, half_width: F) -> F:
+def ring(distance: F, half_width: Size) -> F:
     """The band of this half width about another shape's edge."""
     return np.abs(distance) - half_width
 
 
-def box(x: F, y: F, a: F, b: F, corner: F) -> F:
-    """Distance to a rectangle with half sides a and b and round corners."""
-    qx = np.abs(x) - (a - corner)
-    qy = np.abs(y) - (b - corner)
-    outside = np.sqrt(np.maximum(qx, 0) ** 2 + np.maximum(qy, 0) ** 2)
-    return outside + np.minimum(np.maximum(qx, qy), 0) - corner
-
-
-def bump(x: F, y: F, a: F, b: F) -> F:
+def bump(x: F, y: F, a: Size, b: Size) -> F:
     """exp(-(x/a)^2 - (y/b)^2): a soft hill of height 1."""
     value = x * (1 / a)
     value *= value
@@ -80,7 +71,7 @@ def bump(x: F, y: F, a: F, b: F) -> F:
     return np.exp(value, out=value)
 
 
-def ridge(x: F, a: F | float) -> F:
+def ridge(x: F, a: Size) -> F:
     """exp(-(x/a)^2): a soft line of height 1 where x is 0."""
     value = x * np.float32(1 / a) if isinstance(a, float) else x * (1 / a)
     value *= value
@@ -95,7 +86,7 @@ def fade(distance: F, rate: float) -> F:
     return np.exp(value, out=value)
 
 
-def ramp(x: F, start: float | F, end: float | F) -> F:
+def ramp(x: F, start: Size, end: Size) -> F:
     """0 before start, 1 after end, smooth between (start may lie after end)."""
     t = x - start
     t *= 1 / (end - start)

@@ -1,7 +1,8 @@
 """Head, neck and ears: outlines, and skin lit as a relief.
 
-The relief is an ellipsoid with soft hills and hollows on it (nose, sockets, cheekbones, lips, chin, folds). Its slope against the
-direction of the lamp gives light and shade everywhere at once, so that light from a side models every feature.
+The relief is an ellipsoid with soft hills and hollows on it (nose, sockets, cheekbones, lips, chin, folds). Its slope
+against the direction of the lamp gives light and shade everywhere at once, so that light from a side models every
+feature.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecond.drawn.canvas import Canvas, Window
-from facecond.drawn.shapes import F, bump, ellipse, fade, ramp, ridge
+from facecond.drawn.shapes import F, bump, ellipse, fade, floats, ramp, ridge
 from facecond.drawn.traits import Traits
 from facecond.faces.labels import CLASSES
 
@@ -24,7 +25,7 @@ NECK = Window(-0.85, 0.85, 0.30, 1.0)
 
 def rgb(red: int, green: int, blue: int) -> F:
     """A fixed colour (0..255) as float32 (1, 3, 1, 1)."""
-    return (np.float32([red, green, blue]) / 255)[None, :, None, None]
+    return (floats([red, green, blue]) / 255)[None, :, None, None]
 
 
 def centred(canvas: Canvas, t: Traits) -> F:
@@ -64,12 +65,20 @@ def relief(canvas: Canvas, t: Traits) -> F:
     nose = nose_centred(canvas, t)
     tip = t.nose_y - 0.045
     back = ridge(nose, t.bridge_w * 1.15)
-    height = back * (ramp(v, -0.16, 0.20) * (1 - ramp(v, tip, t.nose_y + 0.05))) * (0.066 + 0.03 * t.pointy + 0.012 * t.big_nose)
-    height += bump(nose, v - tip, t.nose_w * (0.58 - 0.12 * t.pointy), 0.062 + 0.012 * t.big_nose) * (0.075 + 0.035 * t.pointy + 0.02 * t.big_nose)
+    height = (
+        back
+        * (ramp(v, -0.16, 0.20) * (1 - ramp(v, tip, t.nose_y + 0.05)))
+        * (0.066 + 0.03 * t.pointy + 0.012 * t.big_nose)
+    )
+    height += bump(nose, v - tip, t.nose_w * (0.58 - 0.12 * t.pointy), 0.062 + 0.012 * t.big_nose) * (
+        0.075 + 0.035 * t.pointy + 0.02 * t.big_nose
+    )
     height += bump(np.abs(nose) - t.nose_w * 0.72, v - tip - 0.012, t.nose_w * 0.34, np.float32(0.05)) * 0.05
     height -= bump(q - t.eye_x + 0.02, v - t.eye_y + 0.01, np.float32(0.17), np.float32(0.10)) * 0.060
     height += bump(q - 0.20, v - t.brow_y - 0.01, np.float32(0.22), np.float32(0.07)) * (0.010 + 0.016 * t.male)
-    height += bump(q - 0.33, v - 0.14, np.float32(0.15), np.float32(0.11)) * (0.022 + 0.050 * t.bones + 0.014 * t.smile + 0.015 * t.jowl)
+    height += bump(q - 0.33, v - 0.14, np.float32(0.15), np.float32(0.11)) * (
+        0.022 + 0.050 * t.bones + 0.014 * t.smile + 0.015 * t.jowl
+    )
     height -= bump(q - 0.36, v - 0.37, np.float32(0.11), np.float32(0.15)) * (0.012 + 0.052 * t.bones - 0.030 * t.jowl)
     height += bump(p, v - t.mouth_y, np.float32(0.20), np.float32(0.10)) * 0.030
     height += bump(p, v - t.chin + 0.105, np.float32(0.14), np.float32(0.075)) * (0.034 + 0.02 * t.double_chin)
@@ -135,7 +144,7 @@ def ears(canvas: Canvas, t: Traits) -> None:
     """Both ears, behind the face's outline: the far one hides when the head turns."""
     part = canvas.view(EARS)
     side = np.sign(part.u)
-    out, y, _ = ear_place(t, side)
+    out, y = ear_place(t, side)
     x = np.abs(part.u) - out
     d = ellipse(x - 0.18 * (part.v - y) * -0.5, part.v - y, t.ear_a, t.ear_b)
     light = 0.70 + 0.22 * side * t.light_x + 0.3 * ramp(d, -0.07, 0.0)
@@ -148,11 +157,11 @@ def ears(canvas: Canvas, t: Traits) -> None:
     part.paint(part.cover(d), tone, label)
 
 
-def ear_place(t: Traits, side: F) -> tuple[F, F, F]:
-    """How far out (|u|) and how low (v) the middle of an ear is, and how much of it shows: side is +1 on the right of the picture."""
+def ear_place(t: Traits, side: F) -> tuple[F, F]:
+    """How far out (|u|) and how low (v) the middle of an ear is; side is +1 on the right of the picture, -1 on the left."""
     away = side * t.sin_yaw
     out = t.face_a + 0.028 - np.maximum(away, 0) * 0.22 + np.minimum(away, 0) * 0.06
-    return out, t.ear_y, 1 - np.maximum(away, 0) * 2
+    return out, t.ear_y
 
 
 def head(canvas: Canvas, t: Traits, face: F) -> None:
@@ -182,13 +191,13 @@ def complexion(part: Canvas, t: Traits, face: F) -> None:
     inside = part.cover(face)
     blush = bump(q - 0.33, v - 0.21, np.float32(0.15), np.float32(0.115)) * t.blush
     blush += 0.16 * bump(p, v - t.nose_y + 0.05, np.float32(0.12), np.float32(0.08))
-    part.paint(blush * inside * 0.72, t.skin * rgb(255, 128, 124))
+    part.paint(blush * inside * 0.72, t.skin * rgb(255, 128, 124) + rgb(52, 6, 8) * t.dark_skin[:, None])
     # Cheekbones: a bright ridge over a hollow.
     bone = ridge(v - 0.115 + 0.35 * (q - 0.36), 0.050) * ramp(q, 0.22, 0.33) * (1 - ramp(q, 0.44, 0.54))
-    part.paint(bone * inside * t.bones * 0.42, np.minimum(t.skin * 1.18 + 0.06, 1))
+    part.paint(bone * inside * t.bones * 0.60, np.minimum(t.skin * 1.18 + 0.06, 1))
     hollow = ridge(v - 0.335 + 0.75 * (q - 0.36), 0.058) * ramp(q, 0.24, 0.36)
-    part.paint(hollow * inside * t.bones * 0.50, t.skin_shadow)
-    mottle = np.sin(p * 31 + t.mottle) * np.sin(v * 27 + t.mottle * 1.7) + np.sin(p * 57 - t.mottle) * np.sin(v * 63 + t.mottle)
+    part.paint(hollow * inside * t.bones * 0.42, t.skin_shadow)
+    mottle = np.sin(p * 41 + v * 17 + t.mottle) * np.sin(v * 37 - p * 19 + t.mottle * 1.7)
     part.multiply(1 + mottle * inside * (0.008 + 0.012 * t.wrinkles))
     rows = np.flatnonzero(t.freckles[:, 0, 0] > 0)
     if len(rows):
@@ -208,8 +217,8 @@ def wrinkles(p: F, v: F, t: Traits) -> F:
     lines = ridge(wave + 0.30, 0.012) + ridge(wave + 0.365, 0.012)
     dark = lines * (1 - ramp(q, 0.16, 0.34)) * 0.26
     fold = q - (t.nose_w + 0.045 + (v - t.nose_y + 0.04) * 0.50)
-    within = ramp(v, t.nose_y - 0.05, t.nose_y + 0.05) * (1 - ramp(v, t.mouth_y + 0.0, t.mouth_y + 0.12))
-    dark += ridge(fold, 0.020) * within * 0.26
+    within = ramp(v, t.nose_y - 0.05, t.nose_y + 0.05) * (1 - ramp(v, t.mouth_y - 0.08, t.mouth_y + 0.10))
+    dark += ridge(fold, 0.026) * within * 0.24
     out = q - t.eye_x - t.eye_w - 0.035
     feet = ridge(out, 0.035) * ramp(np.sin((v - t.eye_y) * 95 + out * 30), 0.2, 0.9)
     dark += feet * (1 - ramp(np.abs(v - t.eye_y), 0.05, 0.085)) * 0.30

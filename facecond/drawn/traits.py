@@ -1,7 +1,9 @@
-"""What a person looks like in numbers: every continuous trait of the head and of its features, from words and dice.
+"""What a person looks like in numbers: every continuous trait of the head and of its features, from words and
+dice.
 
-Each trait is float32 of shape (B, 1, 1), a colour (B, 3, 1, 1) in 0..1, a switch bool (B,). Dice are used up in the order of the
-lines below (and of `wardrobe`), the same number for everybody, so that forcing one attribute changes nothing else about a face.
+Each trait is float32 of shape (B, 1, 1), a colour (B, 3, 1, 1) in 0..1, a switch bool (B,). Dice are used up in the
+order of the lines below (and of `wardrobe`), the same number for everybody, so that forcing one attribute changes
+nothing else about a face.
 """
 
 from __future__ import annotations
@@ -11,9 +13,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from facecond.drawn.people import People
-from facecond.drawn.shapes import F
+from facecond.drawn.shapes import F, floats
 
-SKINS = ((245, 216, 196), (240, 200, 172), (230, 184, 152), (216, 164, 128), (196, 142, 104), (164, 112, 80), (128, 84, 60), (96, 64, 48))
+SKINS = (
+    (245, 216, 196),
+    (240, 200, 172),
+    (230, 184, 152),
+    (216, 164, 128),
+    (196, 142, 104),
+    (164, 112, 80),
+    (128, 84, 60),
+    (96, 64, 48),
+)
 """Skin in full light, from the fairest to the darkest."""
 PALE = (252, 232, 222)
 IRISES = ((82, 52, 32), (58, 36, 24), (112, 78, 40), (84, 116, 84), (72, 116, 156), (110, 140, 160))
@@ -64,7 +75,9 @@ class Dice:
 
     def tint(self, colours: F, spread: float) -> F:
         """(B, 3) colours (0..255), each channel moved a little, as (B, 3, 1, 1) in 0..1."""
-        moved = np.stack([colours[:, channel] + (self.raw() - np.float32(0.5)) * 2 * spread for channel in range(3)], axis=1)
+        moved = np.stack(
+            [colours[:, channel] + (self.raw() - np.float32(0.5)) * 2 * spread for channel in range(3)], axis=1
+        )
         return np.clip(moved / 255, 0, 1).astype(np.float32)[:, :, None, None]
 
 
@@ -104,7 +117,9 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["light_z"] = np.sqrt(1 - np.minimum(t["light_x"] ** 2 + t["light_y"] ** 2, 0.8))
 
     # Head: half width, height of the chin, how square the jaw is.
-    t["face_a"] = dice.between(0.50, 0.545) + column(np.where(chubby, 0.068, 0.0) + np.where(oval, -0.058, 0.0) + male * 0.008)
+    t["face_a"] = dice.between(0.50, 0.545) + column(
+        np.where(chubby, 0.068, 0.0) + np.where(oval, -0.058, 0.0) + male * 0.008
+    )
     t["chin"] = dice.between(0.70, 0.77) + column(np.where(oval, 0.055, 0.0) + np.where(chubby, -0.02, 0.0))
     t["jaw"] = dice.between(np.where(male, 2.5, 2.0), np.where(male, 3.5, 2.6)) + column(np.where(chubby, 0.9, 0.0))
     t["jaw"] = np.where(column(oval), np.float32(1.75), t["jaw"]).astype(np.float32)
@@ -115,14 +130,20 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
 
     # Skin.
     # Blond and red hair go with fair skin more often than not, black hair with any.
-    fair = np.where(has("Blond_Hair"), 0.97, np.where(has("Brown_Hair") | has("Gray_Hair"), 0.86, np.where(has("Black_Hair"), 0.55, 0.85)))
+    fair = np.where(
+        has("Blond_Hair"),
+        0.97,
+        np.where(has("Brown_Hair") | has("Gray_Hair"), 0.86, np.where(has("Black_Hair"), 0.55, 0.85)),
+    )
     shade = np.where(dice.raw() < fair, dice.raw() * 0.5, 0.5 + dice.raw() * 0.5)
-    base = np.where(has("Pale_Skin")[:, None], np.float32(PALE), along(SKINS, 0.10 + 0.9 * shade))
+    base = np.where(has("Pale_Skin")[:, None], floats(PALE), along(SKINS, 0.10 + 0.9 * shade))
     t["skin"] = dice.tint(base, 6)
     t["dark_skin"] = column(np.where(has("Pale_Skin"), 0, shade))
-    deep = t["skin"] * np.float32([0.50, 0.37, 0.33])[:, None, None]
+    deep = t["skin"] * floats([0.50, 0.37, 0.33])[:, None, None]
     t["skin_shadow"] = deep + 0.06 * t["skin"]
-    t["blush"] = column(np.where(has("Rosy_Cheeks"), 0.72, np.where(has("Heavy_Makeup"), 0.20, 0.08))) * dice.between(0.85, 1.1)
+    t["blush"] = column(np.where(has("Rosy_Cheeks"), 0.72, np.where(has("Heavy_Makeup"), 0.20, 0.08))) * dice.between(
+        0.85, 1.1
+    )
     t["gloss"] = dice.between(0.08, 0.26)
     t["freckles"] = column(dice.raw() < 0.1) * column(shade < 0.3)
     t["mottle"] = dice.between(0, 60)
@@ -137,11 +158,13 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["eye_tilt"] = dice.between(-0.008, 0.022)
     t["gaze_x"], t["gaze_y"] = dice.about(0, 0.022), dice.about(0, 0.008)
     t["iris_r"] = dice.between(0.056, 0.062)
-    t["iris"] = dice.tint(np.float32(IRISES)[dice.one_of((5, 4, 3, 2, 3, 2))], 10)
+    t["iris"] = dice.tint(floats(IRISES)[dice.one_of((5, 4, 3, 2, 3, 2))], 10)
     makeup, lipstick = has("Heavy_Makeup"), has("Wearing_Lipstick")
     t["makeup"] = column(makeup)
-    shadows = np.float32(((88, 56, 70), (70, 74, 112), (112, 70, 44), (100, 52, 104), (56, 78, 84)))
-    t["eye_shadow"] = dice.tint(shadows[dice.one_of((3, 2, 3, 2, 1))], 10)
+    shadows = floats(((88, 56, 70), (70, 74, 112), (112, 70, 44), (100, 52, 104), (56, 78, 84)))
+    bright = floats(((196, 92, 128), (104, 116, 210), (214, 160, 76), (168, 96, 196), (90, 168, 170)))
+    kind = dice.one_of((3, 2, 3, 2, 1))
+    t["eye_shadow"] = dice.tint(np.where(shade[:, None] > 0.45, bright[kind], shadows[kind]), 10)
     t["lash"] = column(np.where(makeup, 1.0, np.where(male, 0.45, 0.7)))
     t["bags"] = column(has("Bags_Under_Eyes")) * dice.between(0.9, 1.1)
 
@@ -156,27 +179,31 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
 
     # Nose: half width at the wings and bridge, where it ends.
     big, pointy = has("Big_Nose"), has("Pointy_Nose")
-    t["nose_w"] = column(np.where(big, 0.184, np.where(pointy, 0.080, 0.122))) * dice.between(0.94, 1.06)
+    t["nose_w"] = column(np.where(big, 0.184, np.where(pointy, 0.078, 0.130))) * dice.between(0.94, 1.06)
     t["bridge_w"] = column(np.where(big, 0.072, np.where(pointy, 0.032, 0.052))) * dice.between(0.9, 1.1)
-    t["nose_y"] = column(np.where(big, 0.275, np.where(pointy, 0.250, 0.228))) + dice.about(0, 0.014)
+    t["nose_y"] = column(np.where(big, 0.275, np.where(pointy, 0.262, 0.226))) + dice.about(0, 0.014)
     t["pointy"] = column(pointy)
     t["big_nose"] = column(big)
 
     # Mouth: place, half width, lips, gap between them, curve of the corners.
     big_lips = has("Big_Lips")
     t["mouth_y"] = dice.between(0.45, 0.475) + column(np.where(big, 0.022, 0))
-    t["mouth_w"] = dice.between(0.185, 0.215) + column(np.where(smiling, 0.040, 0) - np.where(opened & ~smiling, 0.02, 0))
-    t["curve"] = np.where(column(smiling), dice.between(0.060, 0.085), dice.about(0.004, 0.012)).astype(np.float32)
+    t["mouth_w"] = dice.between(0.185, 0.215) + column(
+        np.where(smiling, 0.040, 0) - np.where(opened & ~smiling, 0.02, 0)
+    )
+    t["curve"] = np.where(column(smiling), dice.between(0.060, 0.085), dice.about(0.014, 0.012)).astype(np.float32)
     grin = column(np.where(opened, np.where(smiling, 0.056, 0.048), 0.0))
     t["gap"] = grin * dice.between(0.85, 1.25)
     thin = np.where(male, 0.038, 0.046)
-    t["lip_up"] = column(np.where(big_lips, 0.088, thin) - np.where(smiling & opened, 0.006, 0)) * dice.between(0.9, 1.1)
+    t["lip_up"] = column(np.where(big_lips, 0.088, thin) - np.where(smiling & opened, 0.006, 0)) * dice.between(
+        0.9, 1.1
+    )
     t["lip_low"] = column(np.where(big_lips, 0.114, thin * 1.25)) * dice.between(0.9, 1.1)
     t["lipstick"] = column(lipstick)
-    sticks = np.float32(((178, 24, 48), (204, 60, 92), (150, 20, 60), (214, 76, 70), (184, 50, 110), (120, 24, 40)))
+    sticks = floats(((178, 24, 48), (204, 60, 92), (150, 20, 60), (214, 76, 70), (184, 50, 110), (120, 24, 40)))
     painted = dice.tint(sticks[dice.one_of((4, 4, 2, 3, 2, 1))], 12)
     painted = np.where(makeup[:, None, None, None], painted * 0.88, painted)
-    bare = t["skin"] * np.float32([0.80, 0.60, 0.58])[:, None, None] + np.float32([0.02, 0.01, 0.02])[:, None, None]
+    bare = t["skin"] * floats([0.80, 0.60, 0.58])[:, None, None] + floats([0.02, 0.01, 0.02])[:, None, None]
     t["lip"] = np.where(lipstick[:, None, None, None], painted, bare).astype(np.float32)
     t["teeth"] = dice.between(0.90, 0.98)
 

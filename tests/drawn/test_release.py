@@ -12,7 +12,9 @@ from facecond.faces.labels import CLASSES
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    return write_release(tmp_path_factory.mktemp("release"), seed=4, count=24, resolution=64, lossless=True, progress=False)
+    return write_release(
+        tmp_path_factory.mktemp("release"), seed=4, count=24, resolution=64, lossless=True, progress=False
+    )
 
 
 def painted(folder, number, classes):
@@ -39,7 +41,8 @@ def test_pictures_are_lossless_and_twice_the_size(release):
 
 def test_attribute_file_reads_back(release):
     count, names, *rows = (release / "CelebAMask-HQ-attribute-anno.txt").read_text().splitlines()
-    assert int(count) == 24 == len(rows) and tuple(names.split()) == tuple(ATTRIBUTES)
+    assert int(count) == 24 == len(rows)
+    assert tuple(names.split()) == tuple(ATTRIBUTES)
     values = np.array([row.split()[1:] for row in rows]).astype(int)
     np.testing.assert_array_equal(values, draw(4, range(24), 64).attributes)
     assert [row.split()[0] for row in rows] == [f"{number}.jpg" for number in range(24)]
