@@ -62,9 +62,10 @@ def write_release(
 ) -> Path:
     """Write the faces 0..count-1 of a seed as an official release and return its folder.
 
-    `resolution` is that of the masks (512 in the real release), `image_resolution` that of the pictures (twice it when None, as in
-    the real release). `lossless` writes pictures as PNG instead of JPEG. A pack of resolution R built from a release whose masks are
-    R pixels wide has exactly the label maps of `draw(seed, range(count), R)`; the attribute file is written last.
+    `resolution` is that of the masks (512 in the real release), `image_resolution` that of the pictures (twice it
+    when None, as in the real release). `lossless` writes pictures as PNG instead of JPEG. A pack of resolution R built
+    from a release whose masks are R pixels wide has exactly the label maps of `draw(seed, range(count), R)`. The
+    attribute file is written last.
     """
     folder = Path(folder)
     image_resolution = image_resolution or 2 * resolution
