@@ -8,7 +8,7 @@ from facecond.drawn.canvas import Canvas
 from facecond.drawn.shapes import F, coverage
 from facecond.drawn.traits import Traits
 
-GRAIN = 0.010
+GRAIN = 0.006
 """Standard deviation of the grain, in units of full white."""
 
 
