@@ -121,16 +121,30 @@ class Step:
 class Learner(Protocol):
     """What one training step of one kind of model is."""
 
-    modules: Mapping[str, nn.Module]
-    """Everything that is saved, by name (no dots), on its device; running counters are buffers of some module."""
-    phases: tuple[Phase, ...]
-    """Optimisers, in the order in which they step."""
-    averaged: tuple[str, ...]
-    """Names of the modules whose weights are averaged; the averages are what is evaluated and kept in the end."""
-    exported: tuple[str, ...]
-    """Names of the modules that weights.safetensors holds."""
-    identity: Mapping[str, Any]
-    """JSON values that say what is learnt from (pack, first stage, size): a run is continued on the same only."""
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything that is saved, by name (no dots), on its device; running counters are buffers of some module."""
+        ...
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Optimisers, in the order in which they step."""
+        ...
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Names of the modules whose weights are averaged; averages are what is evaluated and kept in the end."""
+        ...
+
+    @property
+    def exported(self) -> tuple[str, ...]:
+        """Names of the modules that weights.safetensors holds."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """JSON values that say what is learnt, and from what (model, pack): a run is continued on the same only."""
+        ...
 
     def items(self, images_seen: int, global_batch: int) -> Items:
         """Return the items of the whole global batch that follows `images_seen`; a pure function."""

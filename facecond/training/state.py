@@ -5,7 +5,7 @@ No state of a random generator is among it: random numbers are functions of (see
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,17 +95,14 @@ class TrainState:
         if path is None:
             return False
         stored = load_state(path)
-        for what, found, wanted in (
-            ("", stored.values["identity"], dict(self.learner.identity)),
-            ("trainer.", stored.values["trainer"], config),
-        ):
-            for key in sorted(found.keys() | wanted.keys()):
-                if not (what and key in _MAY_CHANGE) and found.get(key) != wanted.get(key):
-                    raise CheckpointError(
-                        f"{folder.parent}: this run was started with {what}{key}={found.get(key)}, "
-                        f"not {what}{key}={wanted.get(key)}",
-                        hint="give the new run a name of its own, or go on with the old setting",
-                    )
+        found = _flat(stored.values["identity"]) | _flat(stored.values["trainer"], "trainer.")
+        wanted = _flat(self.learner.identity) | _flat(config, "trainer.")
+        for key in sorted(found.keys() | wanted.keys()):
+            if key.removeprefix("trainer.") not in _MAY_CHANGE and found.get(key) != wanted.get(key):
+                raise CheckpointError(
+                    f"{folder.parent}: this run was started with {key}={found.get(key)}, not {key}={wanted.get(key)}",
+                    hint="give the new run a name of its own, or go on with the old setting",
+                )
         networks = split_modules(stored.groups["network"])
         for name, module in self.learner.modules.items():
             load_strictly(module, networks.get(name, {}), str(path / "network.safetensors"))
@@ -145,6 +142,17 @@ def _trainable(learner: Learner, modules: tuple[str, ...]) -> dict[str, nn.Param
         for name, weight in learner.modules[module].named_parameters()
         if weight.requires_grad
     }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as `a.b.c` -> value; tuples become lists, as JSON has them."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + str(key)] = list(value) if isinstance(value, tuple) else value
+    return flat
 
 
 def _finite(tensor: Tensor) -> bool:

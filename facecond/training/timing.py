@@ -11,7 +11,8 @@ from facecond.training.run import Run
 
 
 def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float = 3.0, warmup: int = 2) -> float:
-    """Return the time one image takes in training, measured over about `seconds` after `warmup` steps (the median step).
+    """Return the time one image takes in training, measured over about `seconds` after `warmup` steps (the median
+    step).
 
     The learner's weights change; throw it away afterwards.
     """

@@ -50,3 +50,15 @@ def step_of(learner, *, images_seen=0, batch=16, first=0, count=None, total=640)
 def last_state(folder):
     state = load_state(find_state(folder / "checkpoints"))
     return {f"{group}/{name}": tensor for group, held in state.groups.items() for name, tensor in held.items()}
+
+
+def apart(folder, other, before):
+    """How far two runs ended from one another, as a share of the way one of them went from `before` (name -> tensor).
+
+    Over all weights at once: where a gradient is about 0, its sign, and with it AdamW's step, hangs on rounding.
+    """
+    ends, others = last_state(folder), last_state(other)
+    between = sum((ends[f"network/{name}"] - others[f"network/{name}"]).double().square().sum() for name in before)
+    way = sum((others[f"network/{name}"] - start).double().square().sum() for name, start in before.items())
+    assert way > 0
+    return float((between / way).sqrt())

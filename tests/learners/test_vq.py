@@ -13,7 +13,7 @@ from facecond.io.checkpoint import load_weights, split_modules
 from facecond.io.records import read_records
 from facecond.learners.vq import FirstStageLearner
 from facecond.training.loop import fit
-from tests.learners.faces import SIZE, last_state, step_of, trainer
+from tests.learners.faces import SIZE, apart, last_state, step_of, trainer
 
 NETWORK = VQConfig(ch=8, ch_mult=[1, 2, 2], num_res_blocks=1, n_embed=32, mid_attention=False, norm_groups=4)
 LATE = FirstStageTrainingConfig(quantise_after=0.4, restart_every=64, restart_until=0.9)
@@ -36,11 +36,11 @@ def run(learner, folder):
 
 
 def test_late_quantiser_learns_and_uses_its_codes(pictures, tmp_path):
-    learner = make(pictures, LATE, images=480, learning_rate=4e-3)
+    learner = make(pictures, LATE, images=480, batch_size=8, learning_rate=4e-3)
     run(learner, tmp_path / "run")
     lines = read_records(tmp_path / "run" / "metrics.jsonl")
     training = [line for line in lines if line["kind"] == "training"]
-    assert training[-1]["l1"] < 0.8 * training[0]["l1"]
+    assert training[-1]["l1"] < 0.75 * training[0]["l1"]
     assert [line["images_seen"] for line in training if "codes_filled" in line] == [192]
     assert all(("codebook" in line) == (line["images_seen"] > 192) for line in training)
     restarts = [line["images_seen"] for line in training if "codes_restarted" in line]
@@ -117,12 +117,10 @@ def test_frozen_encoder_stays(pictures, tmp_path):
 
 
 def test_micro_batches_learn_the_same(pictures, tmp_path):
+    before = {f"first_stage.{name}": x.clone() for name, x in make(pictures).model.state_dict().items()}
     run(make(pictures, images=48), tmp_path / "whole")
     run(make(pictures, images=48, micro_batch=4), tmp_path / "parts")
-    expected = last_state(tmp_path / "whole")
-    for name, tensor in last_state(tmp_path / "parts").items():
-        if name.startswith("network/first_stage"):
-            assert torch.allclose(tensor, expected[name], atol=2e-4), name
+    assert apart(tmp_path / "parts", tmp_path / "whole", before) < 0.05
 
 
 def test_settings_that_exclude_one_another(pictures):

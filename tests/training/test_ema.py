@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from facecond.training.ema import Average
 from torch import nn
+
+from facecond.training.ema import Average
 
 TRACE = json.loads((Path(__file__).parent.parent / "golden" / "ema_trace.json").read_text())
 

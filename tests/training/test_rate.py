@@ -1,4 +1,5 @@
 import pytest
+
 from facecond.config.training import LearningRateSchedule, TrainerConfig
 from facecond.training.rate import learning_rate
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+
 from facecond.config.training import LearningRateSchedule, Precision, TrainerConfig
 from facecond.errors import FacecondError
 from facecond.rng import numpy_generator, torch_generator
 from facecond.training.distributed import Processes
 from facecond.training.learner import Evaluation, Items, Phase
 from facecond.training.loop import fit
-from torch import nn
 
 SIZE = 40
 
@@ -44,7 +45,7 @@ class Toy:
                 for weight in module.parameters():
                     weight.copy_(torch.randn(weight.shape, generator=generator) * 0.5)
         self.modules["generator"][0].bias.requires_grad_(False)  # a frozen weight must stay and be saved
-        self.identity = {"size": SIZE, "norm": norm}
+        self.identity = {"size": SIZE, "model": {"norm": norm, "widths": (4, width, 3)}}
         self.inputs = torch.randn(SIZE, 4, generator=generator)
         self.targets = torch.sin(self.inputs @ torch.randn(4, 3, generator=generator))
         self.pause, self.break_at, self.critic_from = pause, break_at, critic_from
