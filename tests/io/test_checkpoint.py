@@ -3,6 +3,9 @@ import struct
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import nn
+
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import (
     find_state,
@@ -15,8 +18,6 @@ from facecond.io.checkpoint import (
     split_modules,
 )
 from facecond.io.files import sha256_file
-from safetensors.torch import save_file
-from torch import nn
 
 
 @pytest.fixture

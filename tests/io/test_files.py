@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from facecond.errors import CheckpointError, DataError
 from facecond.io.files import atomic_write, read_json, sha256_file, write_json
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from PIL import Image
+
 from facecond.errors import DataError
 from facecond.io.images import read_image, read_label_map, write_png
-from PIL import Image
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from facecond.errors import DataError
 from facecond.io.records import RecordWriter, append_records, keep_records, read_records, write_records
 

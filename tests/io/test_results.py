@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from facecond.errors import DataError
 from facecond.io.results import ClassValue, Figure, read_results, write_results
 
