@@ -1,0 +1,55 @@
+"""A workspace with one of everything, as small as it gets, made once by the commands themselves."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facecond.cli.execute import MODULES
+from facecond.cli.main import main
+from facecond.commands.result import Result
+
+Facecond = Callable[..., tuple[int, str, str]]
+
+TINY = ["size=tiny", "trainer.batch_size=8", "trainer.images=16", "trainer.warmup_images=8", "trainer.log_every=8",
+        "trainer.evaluate_every=16", "trainer.evaluate_items=8", "trainer.checkpoint_every=8", "trainer.sample_grid=2",
+        "trainer.tensorboard=false"]  # fmt: skip
+MODEL = ["model.unet.model_channels=32", "model.mask.width=8", "model.token_width=32", "sampler.steps=2"]
+
+
+def call(command: str, *words: str) -> Result:
+    """Run a command in this process; return its result."""
+    module = importlib.import_module(MODULES[command])
+    return module.run(module.prepare(list(words)))
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pack, first stage, latents, judges, and a multi-conditional and an attribute-conditional model."""
+    folder = tmp_path_factory.mktemp("workspace")
+    here = f"workspace={folder}"
+    call("data draw", here, "data.count=40", "data.validation=16")
+    call("train", here, "model=vq", "name=vq", "model.network.ch=8", *TINY)
+    call("encode", here)
+    for judge in ("parser", "classifier"):
+        call("train", here, f"model={judge}", f"name={judge}", "model.network.width=8", *TINY)
+    call("train", here, "model=attr", "name=attr", *MODEL, *TINY)
+    call("train", here, "model=multicond", "name=multicond", "trainer.snapshot_every=8", *MODEL, *TINY)
+    return folder
+
+
+@pytest.fixture
+def facecond(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Facecond:
+    """Run the program inside this process; return exit status, standard output and standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["facecond", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        captured = capsys.readouterr()
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return run

@@ -1,0 +1,192 @@
+"""Every command on a small workspace: what it makes, that it can be run again, that its pictures depend on what they should."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facecond.io.images import read_image, read_label_map
+from facecond.io.results import read_results
+from facecond.sampling.generation import open_generation
+from tests.commands.conftest import MODEL, TINY, Facecond, call
+
+pytestmark = pytest.mark.xdist_group("workspace")
+
+
+def test_official_release_packs_to_the_same_maps_and_attributes(tmp_path: Path) -> None:
+    """Part masks in the official layout give back, bit for bit, what was drawn (here 40 faces; 200 with -m slow)."""
+    _release_round_trip(tmp_path, 40)
+
+
+@pytest.mark.slow
+def test_official_release_of_200_faces(tmp_path: Path) -> None:
+    _release_round_trip(tmp_path, 200)
+
+
+def _release_round_trip(tmp_path: Path, count: int) -> None:
+    from facecond.data.pack import Pack
+
+    here = f"workspace={tmp_path}"
+    call("data draw", here, f"data.count={count}", "data.validation=8", "name=direct")
+    released = call("data draw", here, f"data.count={count}", "data.validation=8", "layout=release", "name=official")
+    call("data pack", here, "data=celebamask_hq", f"data.root={released.made['release']}", "resolution=64", "name=read", "workers=1")
+    direct, read = (Pack.open(tmp_path / "packs" / name) for name in ("direct", "read"))
+    assert len(read) == count
+    np.testing.assert_array_equal(direct.labels, read.labels)
+    np.testing.assert_array_equal(direct.attributes, read.attributes)
+    assert not read.findings
+
+
+def test_sample_writes_images_records_and_a_grid(workspace: Path, facecond: Facecond) -> None:
+    status, out, _ = facecond("sample", "--json", "run=multicond", "count=3", "--eta", "1.0", f"workspace={workspace}")
+    assert status == 0
+    made = json.loads(out)["made"]
+    generation = open_generation(Path(made["records"]).parent)
+    assert generation.images.shape == (3, 64, 64, 3)
+    assert {record["sampler"]["eta"] for record in generation.records} == {1.0}
+    assert len({record["seed"] for record in generation.records}) == 3
+    assert read_image(Path(made["grid"])).ndim == 3
+
+
+def test_images_do_not_depend_on_the_batch(workspace: Path) -> None:
+    words = [f"workspace={workspace}", "run=multicond", "count=5", "precision=float32", "sampler.eta=1.0"]
+    one = call("sample", *words, "batch_size=1", "name=one")
+    five = call("sample", *words, "batch_size=5", "name=five")
+    images = [open_generation(made.made["images"].parent).images.astype(int) for made in (one, five)]
+    assert np.abs(images[0] - images[1]).max() <= 1  # rounding of float sums in another order
+    assert np.abs(images[0][0] - images[0][1]).max() > 10
+
+
+def test_sampling_continues_and_refuses_another_sampler(workspace: Path, facecond: Facecond) -> None:
+    words = [f"workspace={workspace}", "run=multicond", "name=continued"]
+    call("sample", *words, "count=2")
+    folder = workspace / "samples" / "continued"
+    before = (folder / "images" / "000000.png").stat().st_mtime_ns
+    assert call("sample", *words, "count=4").facts["images"] == 4
+    assert (folder / "images" / "000000.png").stat().st_mtime_ns == before
+    status, _, err = facecond("sample", *words, "count=4", "sampler.steps=3")
+    assert status == 2
+    assert "sampler.steps" in err
+
+
+def test_conditions_by_hand(workspace: Path) -> None:
+    """A map and attributes given by hand end up in the record; what is not named stays unspecified."""
+    from PIL import Image
+
+    from facecond.data.pack import Pack
+
+    labels = np.array(Pack.open(workspace / "packs" / "drawn-64").labels[0])
+    Image.fromarray(labels.repeat(2, 0).repeat(2, 1)).save(workspace / "map.png")
+    made = call(
+        "sample", f"workspace={workspace}", "run=multicond", f"mask={workspace / 'map.png'}",
+        "attr='+Smiling,-Male'", "count=2", "name=by-hand",
+    )  # fmt: skip
+    generation = open_generation(made.made["images"].parent)
+    assert generation.records[0]["condition"]["attributes"] == "-Male,+Smiling"
+    assert generation.records[0]["attributes"].count("0") == 38
+    np.testing.assert_array_equal(read_label_map(generation.folder / generation.records[0]["labels"]), labels)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["grid=attributes", "attribute_sets=[+Smiling,+Eyeglasses]", "count=2"],
+        ["grid=attributes", "attribute_sets=[+Smiling]", "count=1", "only=[attributes]"],
+        ["grid=variations", "samples=3", "count=1", "sampler.eta=1"],
+        ["grid=checkpoints", "count=2"],
+        ["items=[3,5]", "guidance.attributes=3", "guidance.mask=1.5"],
+        ["sampler=dpmpp", "count=2"],
+        ["run=attr", "count=2"],
+        ["run=attr", "attr=Eyeglasses", "count=2"],
+    ],
+    ids=" ".join,
+)
+def test_every_kind_of_grid(workspace: Path, words: list[str]) -> None:
+    run = [] if words[0].startswith("run=") else ["run=multicond"]
+    made = call("sample", f"workspace={workspace}", *run, *words)
+    assert read_image(made.made["grid"]).shape[0] > 64
+
+
+def test_eval_gives_ceiling_floor_and_count(workspace: Path) -> None:
+    made = call(
+        "eval", f"workspace={workspace}", "run=multicond", "metrics=[miou,accuracy,attributes,reconstruction]", "count=8"
+    )
+    results = read_results(made.made["results"])
+    assert {"miou", "mask_accuracy", "attribute_accuracy", "attribute_balanced_mask_free", "psnr", "ssim"} <= {
+        figure.name for figure in results.figures
+    }
+    for figure in results.figures:
+        assert figure.count == 8
+        if figure.name not in ("psnr", "ssim"):
+            assert figure.ceiling is not None
+            assert figure.floor is not None
+            assert figure.judge_hash
+    assert "ceiling" in made.made["table"].read_text()
+
+
+def test_eval_of_real_pictures_reaches_the_ceiling(workspace: Path) -> None:
+    """Samples that ARE the real pictures must score exactly the ceiling: the two are measured the same way."""
+    from facecond.commands import eval as evaluate
+    from facecond.commands.generation import open_session
+
+    prepared = evaluate.prepare([f"workspace={workspace}", "run=multicond", "metrics=[miou,attributes]", "count=8"])
+    evidence = evaluate._gather(prepared, open_session(prepared))
+    evidence.samples = evidence.real
+    for measure in ("miou", "attributes"):
+        for figure in evaluate.MEASURES[measure](evidence):
+            assert figure.value == figure.ceiling
+
+
+def test_swap_masks_gives_the_model_both_mixed_maps(workspace: Path) -> None:
+    from facecond.sampling.folder import read_condition
+
+    made = call("swap-masks", f"workspace={workspace}", "run=multicond", "pairs=['0:1']", "parts=[skin]", "samples=2")
+    generation = open_generation(made.made["images"].parent)
+    first, second = (read_condition(generation.folder, generation.records[i]) for i in (0, 2))
+    from facecond.data.pack import Pack
+
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    a, b = (np.array(pack.labels[i]) for i in pack.indices("validation")[:2])
+    np.testing.assert_array_equal(first[0], b == 1)  # channel 0 is skin, exchanged
+    np.testing.assert_array_equal(second[0], a == 1)
+    np.testing.assert_array_equal(first[1], a == 2)  # the nose stays
+
+
+def test_finished_commands_return_at_once(workspace: Path) -> None:
+    weights = workspace / "runs" / "multicond" / "weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    again = call("train", f"workspace={workspace}", "model=multicond", "name=multicond", "trainer.snapshot_every=8", *MODEL, *TINY)
+    assert again.facts["finished"]
+    assert weights.stat().st_mtime_ns == before
+    assert call("encode", f"workspace={workspace}").facts["encoded now"] == 0
+
+
+def test_defaults_are_the_latest_and_are_named(workspace: Path, facecond: Facecond) -> None:
+    status, out, err = facecond("sample", "--json", "count=1", f"workspace={workspace}")
+    assert status == 0
+    assert "the latest diffusion run" in json.loads(out)["used"]["run"]
+    assert "the latest diffusion run" in " ".join(err.split())
+
+
+def test_inspect_counts(workspace: Path) -> None:
+    result = call("data inspect", f"workspace={workspace}", "sheet=8", "verify=true")
+    assert result.facts["items"] == 40
+    assert result.made["contact sheet"].is_file()
+    assert len(result.tables["classes, train"]) == 20
+    assert len(result.tables["attributes, validation"]) == 41
+
+
+def test_packs_and_runs_move_with_their_workspace(workspace: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(workspace, moved)
+    assert call("sample", f"workspace={moved}", "run=multicond", "count=1").facts["images"] == 1
+
+
+def test_sweep_runs_every_combination(workspace: Path, facecond: Facecond) -> None:
+    status, out, _ = facecond(
+        "sample", "-m", "--json", "run=multicond", "count=1", "sampler.eta=0,1", f"workspace={workspace}"
+    )  # fmt: skip
+    assert status == 0
+    assert len({entry["made"]["grid"] for entry in json.loads(out)}) == 2

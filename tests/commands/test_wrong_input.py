@@ -1,0 +1,156 @@
+"""What people get wrong: each gives one clear line on standard error, exit status 2, and nothing half-written."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from tests.commands.conftest import TINY, Facecond
+
+pytestmark = pytest.mark.xdist_group("workspace")
+
+
+class Surprise:
+    """What an untrusted checkpoint may hold: it must never be called."""
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return (print, ("executed",))
+
+
+def damage(folder: Path) -> dict[str, Path]:
+    """Make wrong files of many kinds; return their paths by name."""
+    folder.mkdir()
+    (folder / "empty").mkdir()
+    wrong = folder / "wrong-layout"
+    (wrong / "CelebA-HQ-img").mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(wrong / "CelebA-HQ-img" / "0.jpg")
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(folder / "photo.png")
+    Image.fromarray(np.full((64, 64), 77, dtype=np.uint8)).save(folder / "foreign.png")
+    (folder / "text.png").write_text("not a picture")
+    torch.save({"state_dict": {"encoder.conv_in.weight": torch.zeros(1)}, "callbacks": Surprise()}, folder / "surprise.ckpt")
+    (folder / "raw.pkl").write_bytes(pickle.dumps(Surprise()))
+    save_file({"something.else": torch.zeros(2)}, folder / "foreign.safetensors")
+    (folder / "torn.safetensors").write_bytes(b"\x10\x00\x00")
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Damaged copies of packs and runs, and foreign files."""
+    folder = tmp_path_factory.mktemp("broken")
+    files = damage(folder / "files")
+    for name in ("json", "version", "torn", "half"):
+        shutil.copytree(workspace / "packs" / "drawn-64", folder / f"pack-{name}", ignore=shutil.ignore_patterns("latents"))
+    (folder / "pack-json" / "manifest.json").write_text("{")
+    manifest = json.loads((folder / "pack-version" / "manifest.json").read_text())
+    (folder / "pack-version" / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))
+    data = (folder / "pack-torn" / "images.npy").read_bytes()
+    (folder / "pack-torn" / "images.npy").write_bytes(data[: len(data) // 2])
+    (folder / "pack-half" / "manifest.json").unlink()
+    for name in ("unfinished", "torn"):
+        shutil.copytree(workspace / "runs" / "multicond", folder / f"run-{name}")
+    (folder / "run-unfinished" / "weights.safetensors").unlink()
+    (folder / "run-torn" / "weights.safetensors").write_bytes(b"torn")
+    return files | {path.name: path for path in folder.iterdir()}
+
+
+CASES: list[tuple[str, str]] = [
+    # words
+    ("trian", "Did you mean 'train'"),
+    ("sample --etta 1", "--eta"),
+    ("sample --eta much", "valid number"),
+    ("sample --eta 1 sampler.eta=1", "given twice"),
+    ("sample sampler.stesp=3", "did you mean 'sampler.steps'"),
+    ("sample sampler=ddin", "did you mean 'ddim'"),
+    ("sample sampler.steps=many", "Integer"),
+    ("sample sampler.steps=0", "at least 1"),
+    ("sample sampler.steps=1001 run=multicond", "1000"),
+    ("sample sampler.steps=1,2", "add -m"),
+    ("sample +steps=3", "cannot be added"),
+    ("sample run=${oc.env:SURELY_NOT_SET}", "SURELY_NOT_SET"),
+    ("eval", "no measure named"),
+    ("eval mio", "did you mean 'miou'"),
+    ("eval fid lpips", "not part of this version"),
+    # values
+    ("sample --attr +Smilling", "Smiling"),
+    ("sample --attr +Male,-Male", "both signs"),
+    ("sample grid=attributes", "needs attribute sets"),
+    ("sample items=[999] run=multicond", "0 to 15"),
+    ("sample run=attr --mask {foreign.png}", "not conditioned on mask"),
+    ("swap-masks --pairs 3-17", "like 3:17"),
+    ("swap-masks --pairs 3:999 run=multicond", "0 to 15"),
+    ("swap-masks --parts nos", "nose"),
+    ("swap-masks run=attr", "not conditioned on masks"),
+    ("eval miou run=attr", "not conditioned"),
+    ("data draw data.count=8 data.validation=8", "data.validation"),
+    ("train model=vq guidance.mask=2", "no meaning"),
+    ("train model=attr model.conditions=[atributes] name=new", "attributes"),
+    ("train model=multicond model.unet.model_channels=33 size=tiny name=new", "33"),
+    ("train model=vq trainer.batch_size=8 trainer.micro_batch=3 size=tiny name=new", "micro_batch"),
+    ("sample device=cuda", "no CUDA device"),
+    # files
+    ("data pack", "data.root has no value"),
+    ("data pack data.root={empty}/nowhere", "nowhere"),
+    ("data pack data.root={empty}", "CelebA-HQ-img"),
+    ("data pack data.root={wrong-layout}", "CelebAMask-HQ-mask-anno"),
+    ("data pack data=label_maps data.root={empty}", "images"),
+    ("data inspect nowhere", "nowhere"),
+    ("data inspect {pack-json}", "manifest.json"),
+    ("data inspect {pack-version}", "99"),
+    ("data inspect {pack-half}", "manifest.json"),
+    ("train model=vq pack={pack-torn} size=tiny name=new", "images.npy"),
+    ("train model=multicond pack={pack-torn}", "no latents"),
+    ("sample --mask {empty}/no.png", "no such label map"),
+    ("sample --mask {photo.png} run=multicond", "photo.png"),
+    ("sample --mask {foreign.png} run=multicond", "77"),
+    ("sample --mask {text.png} run=multicond", "text.png"),
+    ("sample run=multicnd", "did you mean 'multicond'"),
+    ("sample run=vq", "expected diffusion"),
+    ("sample run={run-unfinished}", "not finished"),
+    ("sample run={run-torn}", "weights.safetensors"),
+    ("encode first_stage={surprise.ckpt}", "surprise.ckpt"),
+    ("encode first_stage={raw.pkl}", "raw.pkl"),
+    ("encode first_stage={foreign.safetensors}", "does not hold a first stage"),
+    ("encode first_stage={torn.safetensors}", "torn.safetensors"),
+    ("eval miou parser={foreign.safetensors} run=multicond", "does not hold a parser"),
+    ("eval miou parser=classifier run=multicond", "expected parser"),
+    ("eval miou samples=nowhere run=multicond", "nowhere"),
+    ("train model=multicond name=multicond model.token_width=64 size=tiny", "model."),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES, ids=[line for line, _ in CASES])
+def test_one_clear_line_and_status_2(
+    line: str, expected: str, workspace: Path, broken: dict[str, Path], facecond: Facecond, tmp_path: Path
+) -> None:
+    for name, path in broken.items():
+        line = line.replace(f"{{{name}}}", str(path))
+    words = line.split()
+    if words[0] != "trian" and "--etta" not in words:
+        words.append(f"workspace={workspace}")
+    before = _files(workspace)
+    status, out, err = facecond(*words)
+    said = [text for text in err.splitlines() if text.startswith("facecond:")]
+    assert status == 2, err
+    assert out == ""
+    assert len(said) == 1
+    assert expected in said[0]
+    assert "Traceback" not in err
+    assert "executed" not in out + err
+    assert _files(workspace) == before
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_is_continued_with_its_own_settings_only(workspace: Path, facecond: Facecond) -> None:
+    status, _, err = facecond("train", "model=vq", "name=vq", "model.network.ch=8", *TINY, "trainer.learning_rate=1", f"workspace={workspace}")
+    assert status == 2 or "finished" in err or (workspace / "runs" / "vq" / "done.json").is_file()
