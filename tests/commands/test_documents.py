@@ -1,0 +1,69 @@
+"""The commands in README, docs and help run as they stand, in a folder that holds what they speak of.
+
+Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo` and the paper-size
+training are composed and prepared only (`--dry-run`).
+"""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from facecond.cli.help import EXAMPLES
+from tests.commands.conftest import Facecond, call
+
+pytestmark = pytest.mark.xdist_group("workspace")
+ROOT = Path(__file__).parent.parent.parent
+
+
+def commands_in(path: Path) -> list[str]:
+    """Lines that start with facecond inside the fenced blocks marked `sh`."""
+    blocks = re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("facecond ")]
+
+
+DOCUMENTED = {
+    line: None
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for line in commands_in(path)
+} | {line: None for lines in EXAMPLES.values() for line in lines}
+
+
+@pytest.fixture(scope="module")
+def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the one a person is in after `facecond demo`, with data sets lying beside it."""
+    from PIL import Image
+
+    from facecond.data.pack import Pack
+
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copytree(workspace, folder / "outputs")
+    released = call("data draw", f"workspace={folder}", "data.count=12", "data.validation=2", "layout=release", "name=official")
+    shutil.copytree(released.made["release"], folder / "CelebAMask-HQ")
+    pack = Pack.open(folder / "outputs" / "packs" / "drawn-64")
+    for name in ("images", "labels"):
+        (folder / "pairs" / name).mkdir(parents=True)
+    for i in range(24):
+        Image.fromarray(pack.images[i]).save(folder / "pairs" / "images" / f"{i}.png")
+        Image.fromarray(pack.labels[i]).save(folder / "pairs" / "labels" / f"{i}.png")
+    Image.fromarray(pack.labels[0]).save(folder / "map.png")
+    return folder
+
+
+@pytest.mark.parametrize("line", DOCUMENTED, ids=lambda line: line.removeprefix("facecond "))
+def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    words = shlex.split(line)[1:]
+    if words[0] == "demo" or any(word.startswith(("size=paper", "experiment=")) for word in words):
+        words.append("--dry-run")
+    elif words[0] == "train":
+        words += ["debug=quick", "trainer.images=16", "trainer.batch_size=8"] if "debug=quick" not in words else ["trainer.images=16"]
+    elif words[0] in ("sample", "eval", "swap-masks") and "--steps" not in words:
+        words += ["--steps", "2"]
+    if words[0] == "eval":
+        words = [word for word in words if word not in ("fid", "lpips")]
+    status, _, err = facecond(*words)
+    assert status == 0, err
