@@ -43,7 +43,7 @@ class Judge:
         found = []
         with torch.inference_mode(), progress.bar(description, len(images_NHWC)) as bar:
             for start in range(0, len(images_NHWC), self.batch_size):
-                piece = np.ascontiguousarray(images_NHWC[start : start + self.batch_size])
+                piece = np.array(images_NHWC[start : start + self.batch_size])
                 images = torch.from_numpy(piece).to(self.device).permute(0, 3, 1, 2)
                 found.append(read(images).cpu().numpy())
                 bar.update(len(piece))

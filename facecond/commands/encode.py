@@ -54,7 +54,7 @@ def run(prepared: Prepared) -> Result:
 
         with progress.bar("encode", len(pack), initial=writer.done) as bar:
             for rows in writer.missing(config.batch_size):
-                images = torch.from_numpy(np.ascontiguousarray(pack.images[rows])).to(device).permute(0, 3, 1, 2)
+                images = torch.from_numpy(np.array(pack.images[rows])).to(device).permute(0, 3, 1, 2)
                 flipped = encode(images.flip(-1)) if config.flips else None
                 writer.write(rows, encode(images), flipped)
                 made += len(images)

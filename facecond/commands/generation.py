@@ -10,7 +10,7 @@ from typing import Any
 from facecond.commands.defaults import sampling_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.workspace import Found, RunInfo, find_pack, find_run, first_stage_of, read_run
-from facecond.config.commands import GenerateConfig, Weights
+from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
 from facecond.errors import CheckpointError, DataError
 from facecond.io.files import sha256_file
@@ -27,7 +27,7 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     beneath, why = sampling_of(run, words, command)
     composed = compose(command, words, beneath=beneath)
     config = composed.config
-    weights = weights_file(run, config.weights)
+    weights = weights_file(run)
     pack = find_pack(config.workspace, config.pack) if config.pack else _pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
     used = {
@@ -45,9 +45,9 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     return Prepared(composed=composed, name=run.path.name, used=used, found=found_things)
 
 
-def weights_file(run: RunInfo, weights: Weights) -> Path:
+def weights_file(run: RunInfo) -> Path:
     """The weights of a run. Raises CheckpointError when it is not finished."""
-    file = run.path / ("weights.safetensors" if weights is Weights.ema else "weights-raw.safetensors")
+    file = run.path / "weights.safetensors"
     if not file.is_file():
         raise CheckpointError(
             f"{file} does not exist", hint="the run is not finished: give its training command again to continue it"

@@ -33,13 +33,6 @@ class Layout(Enum):
     release = "release"
 
 
-class Weights(Enum):
-    """Which weights of a run to use."""
-
-    ema = "ema"
-    raw = "raw"
-
-
 class Grid(Enum):
     """What the pictures of one sampling have in common."""
 
@@ -142,8 +135,6 @@ class GenerateConfig(ComputeConfig):
 
     run: str | None = None
     """Run of a diffusion model: a folder, or a name in WORKSPACE/runs; none = the latest."""
-    weights: Weights = Weights.ema
-    """ema = averaged weights; raw = the last ones."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
     seed: int = bounded(0, minimum=0)

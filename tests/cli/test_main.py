@@ -111,7 +111,7 @@ def test_config_show_prints_yaml_that_can_be_read(monkeypatch: pytest.MonkeyPatc
         ("facecond train model=mu", "model=multicond"),
         ("facecond train trainer.learning", "trainer.learning_rate="),
         ("facecond sample sampler=", "sampler=dpmpp"),
-        ("facecond sample weights=", "weights=raw"),
+        ("facecond sample precision=", "precision=float32"),
         ("facecond data pack data=", "data=label_maps"),
         ("facecond eval mi", "miou"),
         ("facecond config show tr", "train"),
