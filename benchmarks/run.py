@@ -1,7 +1,7 @@
 """`make bench`: our ways against the plain ways, interleaved in one process, medians with spread, numerics checked.
 
-Ratios, not absolute times: machines differ and are shared. Peers (the original research code) are not part of this repository; a comparison
-with one takes its path from the person who has it.
+Ratios, not absolute times: machines differ and are shared. Peers (the original research code) are not part of this
+repository; a comparison with one takes its path from the person who has it.
 """
 
 import argparse
@@ -50,7 +50,13 @@ def quantise(rounds: int) -> None:
         distances = latents.square().sum(1, keepdim=True) + codes.square().sum(1) - 2 * latents @ codes.T
         return distances.argmin(1)
 
-    compare("quantise 64x64 against 8192 codes", lambda: codes[table()], lambda: codes[nearest_codes(latents, codes)], rounds, 1e-6)
+    compare(
+        "quantise 64x64 against 8192 codes",
+        lambda: codes[table()],
+        lambda: codes[nearest_codes(latents, codes)],
+        rounds,
+        1e-6,
+    )
 
 
 def masks(rounds: int) -> None:
@@ -72,7 +78,9 @@ def sampling(rounds: int) -> None:
     torch.manual_seed(0)
     unet, conditioner = diffusion_networks(model, 3)
     batch = Batch(
-        torch.randn(16, 3, 16, 16), torch.ones(16, 40, dtype=torch.int8), torch.randint(0, 19, (16, 64, 64), dtype=torch.uint8)
+        torch.randn(16, 3, 16, 16),
+        torch.ones(16, 40, dtype=torch.int8),
+        torch.randint(0, 19, (16, 64, 64), dtype=torch.uint8),
     )
     with torch.inference_mode():
         context = conditioner.eval()(batch)

@@ -21,8 +21,15 @@ def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") 
 
     live = sys.stderr.isatty()
     return tqdm(
-        desc=description, total=total, initial=initial, unit=f" {unit}s", unit_scale=total > 99_999, dynamic_ncols=live,
-        mininterval=0.2 if live else 30, file=sys.stderr, leave=not live,
+        desc=description,
+        total=total,
+        initial=initial,
+        unit=f" {unit}s",
+        unit_scale=total > 99_999,
+        dynamic_ncols=live,
+        mininterval=0.2 if live else 30,
+        file=sys.stderr,
+        leave=not live,
     )
 
 

@@ -1,10 +1,10 @@
 """The values that pass between rooms, and the legend of shape letters used as suffixes throughout.
 
-    B  items of a batch          N  items of a data set or of a measurement
-    C  channels                  H W  height and width, in pixels or in latent cells
-    A  attributes (40)           K  classes of a label map (19; 18 parts without the background)
-    T  tokens of a context       D  width of a token
-    P  numbers that place a token: x, y in [0, 1] and 1 when the token has a place, else 0 (3)
+B  items of a batch          N  items of a data set or of a measurement
+C  channels                  H W  height and width, in pixels or in latent cells
+A  attributes (40)           K  classes of a label map (19; 18 parts without the background)
+T  tokens of a context       D  width of a token
+P  numbers that place a token: x, y in [0, 1] and 1 when the token has a place, else 0 (3)
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ def test_every_folder_is_a_listed_package() -> None:
     parser.read(ROOT / "setup.cfg")
     listed = set(parser["options"]["packages"].split())
     code = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "facecond").rglob("__init__.py")}
-    conf = {"facecond." + ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "conf").rglob("__init__.py")}
+    conf = {
+        "facecond." + ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "conf").rglob("__init__.py")
+    }
     assert listed == code | conf
 
 

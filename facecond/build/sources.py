@@ -17,8 +17,8 @@ class DrawnFaces:
     def __init__(self, config: DrawnConfig) -> None:
         self.config = config
         self.ids: Sequence[str] = [f"{index:06d}" for index in range(config.count)]
-        training = config.count - config.validation
-        self.splits: Sequence[str] = ["train"] * training + ["validation"] * config.validation
+        training = config.count - config.held_out
+        self.splits: Sequence[str] = ["train"] * training + ["validation"] * config.held_out
         self.findings: Sequence[Finding] = ()
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class DrawnFaces:
             "kind": "drawn",
             "seed": self.config.seed,
             "count": self.config.count,
-            "validation": self.config.validation,
+            "validation": self.config.held_out,
         }
 
     def read_many(self, indices: Sequence[int], resolution: int) -> Items:

@@ -31,6 +31,7 @@ from facecond.reports.layouts import Shown, samples_figure
 from facecond.rng import mix
 from facecond.training.learner import Learner
 from facecond.training.precision import resolve_precision
+from facecond.types import NoiseSource
 
 Built = tuple[Learner, dict[str, Any]]
 """A learner and what the header of its weights says: kind, model configuration, resolution."""
@@ -109,7 +110,7 @@ def _grid_drawer(
     return draw
 
 
-def _grid_noise(noise_BCHW: torch.Tensor) -> Callable[[int], torch.Tensor]:
+def _grid_noise(noise_BCHW: torch.Tensor) -> NoiseSource:
     """The noise of each sampling step of a grid, the same at every evaluation."""
     from facecond.rng import torch_generator
 

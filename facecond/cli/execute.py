@@ -19,7 +19,7 @@ MODULES = {
     "swap-masks": "facecond.commands.swap_masks",
     "demo": "facecond.commands.demo",
 }
-"""Module of each command; it has `prepare(overrides) -> Prepared` where defaults are found on disk, and `run(prepared) -> Result`."""
+"""Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
 
 
 def execute(

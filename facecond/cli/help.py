@@ -11,13 +11,16 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond eval miou accuracy attributes",
         "facecond swap-masks",
     ),
-    "data": ("facecond data draw --count 256", "facecond data inspect"),
+    "data": ("facecond data draw --count 256 name=few", "facecond data inspect"),
     "config": ("facecond config list", "facecond config show train model=mask size=paper"),
     "data pack": (
         "facecond data pack data=celebamask_hq data.root=CelebAMask-HQ",
         "facecond data pack data=label_maps data.root=pairs resolution=128",
     ),
-    "data draw": ("facecond data draw --count 256", "facecond data draw --count 20 layout=release resolution=256"),
+    "data draw": (
+        "facecond data draw --count 256 name=few",
+        "facecond data draw --count 20 layout=release resolution=256",
+    ),
     "data inspect": ("facecond data inspect", "facecond data inspect drawn-64 sheet=24 --json"),
     "train": (
         "facecond train model=vq debug=quick",

@@ -14,9 +14,9 @@ def prepare(words: Sequence[str]) -> Prepared:
     """Check the configuration and settle the name."""
     composed = compose("data draw", words)
     config: DrawConfig = composed.config
-    if config.data.validation >= config.data.count:
+    if config.data.held_out >= config.data.count:
         raise ConfigError(
-            f"data.validation={config.data.validation} leaves no face to train on",
+            f"data.validation={config.data.held_out} leaves no face to train on",
             hint=f"expected fewer than data.count={config.data.count}",
         )
     prefix = "drawn" if config.layout is Layout.pack else "release"

@@ -28,7 +28,8 @@ def draw_edits(config: DemoConfig, folder: Path, words: Sequence[str]) -> dict[s
     session = open_session(prepared)
     items = session.pack.indices("validation")
     labels = np.asarray(session.pack.labels[items])
-    plan, rows, names, changes = [], [], [], []
+    plan: list[Any] = []
+    rows, names, changes = [], [], []
     for name, (suits, edit) in EDITS.items():
         chosen = [place for place in range(len(labels)) if suits(labels[place])][: PEOPLE // 2]
         for place in chosen:

@@ -69,7 +69,7 @@ def write_demo_page(
             f"outside by {outside:.1f}."
         ), pictures=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise, same attributes.")]),
         Section(title="Several samples of one condition", pictures=[
-            Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1), other noise each time.")]),
+            Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1).")]),
         Section(title="What the models learnt from", text=f"{len(pack)} faces drawn by program, {pack.resolution} px.",
                 pictures=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
         Section(title="Curves", charts=_charts(demo)),

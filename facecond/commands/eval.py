@@ -56,7 +56,8 @@ def run(prepared: Prepared) -> Result:
 
     prepared.announce()
     config: EvalConfig = prepared.config
-    evidence = _gather(prepared, open_session(prepared))
+    session = open_session(prepared)
+    evidence = gather(prepared, session, _load_judges(prepared, session))
     figures: list[Figure] = []
     for metric in prepared.found["metrics"]:
         figures += [figure for figure in MEASURES[metric](evidence) if figure.name not in {f.name for f in figures}]
@@ -85,6 +86,8 @@ class Evidence:
     """uint8 (N, H, W): what the samples were asked to be."""
     attributes: Any
     """int8 (N, 40)."""
+    judges: dict[str, Any]
+    """Loaded judges: parser, classifier, as far as they are needed."""
 
     @property
     def reference(self) -> str:
@@ -119,26 +122,12 @@ class Evidence:
 
         return derangement(len(self.samples), self.session.config.seed)
 
-    @cached_property
-    def parser(self) -> Any:
-        """The face parser."""
-        from facecond import build
-
-        return build.load_parser(self.prepared.found["parser"], self.session.generator.device)
-
-    @cached_property
-    def classifier(self) -> Any:
-        """The attribute classifier."""
-        from facecond import build
-
-        return build.load_classifier(self.prepared.found["classifier"], self.session.generator.device)
-
 
 def _mask_figures(evidence: Evidence) -> list[Figure]:
     from facecond.metrics.faithfulness import Confusion
     from facecond.metrics.figures import Circumstances, mask_figures
 
-    judge, labels = evidence.parser, evidence.labels
+    judge, labels = evidence.judges["parser"], evidence.labels
     found = judge.parse(evidence.samples, "parsing samples")
     return mask_figures(
         Confusion.of(labels, found),
@@ -165,7 +154,7 @@ def _attributes(evidence: Evidence) -> list[Figure]:
     from facecond.metrics.faithfulness import AttributeScores
     from facecond.metrics.figures import Circumstances, attribute_figures
 
-    judge, asked, pack = evidence.classifier, evidence.attributes, evidence.session.pack
+    judge, asked, pack = evidence.judges["classifier"], evidence.attributes, evidence.session.pack
     found = judge.attributes(evidence.samples, "classifying samples")
     training = np.asarray(pack.attributes)[pack.indices("train")]
     return attribute_figures(
@@ -232,7 +221,16 @@ def _samples_folder(config: EvalConfig) -> Path:
     )
 
 
-def _gather(prepared: Prepared, session: Session) -> Evidence:
+def _load_judges(prepared: Prepared, session: Session) -> dict[str, Any]:
+    """Load what measures before anything is sampled, so that a wrong judge costs nothing."""
+    from facecond import build
+
+    loaders = {"parser": build.load_parser, "classifier": build.load_classifier}
+    device = session.generator.device
+    return {kind: load(prepared.found[kind], device) for kind, load in loaders.items() if kind in prepared.found}
+
+
+def gather(prepared: Prepared, session: Session, judges: dict[str, Any]) -> Evidence:
     """Sample the validation conditions, or open the samples named; find what each was asked to be."""
     import numpy as np
 
@@ -269,4 +267,7 @@ def _gather(prepared: Prepared, session: Session) -> Evidence:
     attributes = np.asarray(pack.attributes[places])
     if all(text is not None for text in signs):
         attributes = np.array([["-0+".index(sign) - 1 for sign in text] for text in signs], dtype=np.int8)
-    return Evidence(session, prepared, made.folder, made.made_with, np.asarray(made.images), places, labels, attributes)
+    return Evidence(
+        session=session, prepared=prepared, folder=made.folder, made_with=made.made_with, samples=np.asarray(made.images),
+        places=places, labels=labels, attributes=attributes, judges=judges,
+    )  # fmt: skip

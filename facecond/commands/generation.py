@@ -12,7 +12,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.workspace import Found, RunInfo, find_pack, find_run, first_stage_of, read_run
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
-from facecond.errors import CheckpointError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import sha256_file
 
 NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack")
@@ -28,6 +28,12 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     composed = compose(command, words, beneath=beneath)
     config = composed.config
     weights = weights_file(run)
+    timesteps = run.config["model"]["schedule"]["timesteps"]
+    if config.sampler.steps > timesteps:
+        raise ConfigError(
+            f"sampler.steps={config.sampler.steps}: the model of {run.path.name} knows {timesteps} timesteps",
+            hint=f"expected at most {timesteps}",
+        )
     pack = find_pack(config.workspace, config.pack) if config.pack else _pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
     used = {

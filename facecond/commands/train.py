@@ -54,12 +54,14 @@ def run(prepared: Prepared) -> Result:
     from facecond.data.pack import Pack
     from facecond.training.distributed import Processes
     from facecond.training.loop import fit
+    from facecond.training.run import divide
 
     config: TrainConfig = prepared.config
     folder = Path(config.workspace) / "runs" / prepared.name
     with Processes.from_environment() as processes:
         if processes.first:
             prepared.announce()
+        divide(config.trainer, processes)
         device = build.choose_device(config.device, processes)
         pack = Pack.open(prepared.found["pack"])
         learner, weights_config = build.learner(
@@ -122,7 +124,7 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
     file = folder / "run.json"
     if file.is_file():
         before = read_json(file)["config"]
-        for key in sorted((_flat(before).items() ^ _flat(config).items())):
+        for key in sorted(_flat(before).items() ^ _flat(config).items()):
             name = key[0]
             if name.split(".")[0] in (*NOT_COMPARED, "trainer"):
                 continue

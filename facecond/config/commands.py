@@ -159,7 +159,7 @@ class SampleConfig(GenerateConfig):
     items: list[int] = field(default_factory=list)
     """Validation items (0, 1, ...) whose conditions to use; empty = the first `count`."""
     attr: str | None = None
-    """Attributes, for example +Smiling,-Male,Eyeglasses; what is not named stays unspecified. None = those of the validation items."""
+    """Attributes, for example +Smiling,-Male,Eyeglasses; what is not named stays unspecified. None = those of the items."""
     attribute_sets: list[str] = field(default_factory=list)
     """Attribute sets of grid=attributes, each written as `attr`; they change what the item's own attributes say."""
     mask: str | None = None

@@ -16,7 +16,6 @@ from facecond.config.bounds import check_bounds
 from facecond.config.catalogue import conf_folder, groups_of, options_of, sized_kind
 from facecond.errors import ConfigError, nearest
 
-
 DIFFUSION_ONLY = {"weighting", "sampler", "guidance", "experiment", "first_stage"}
 """Keys and groups of `facecond train` that only diffusion models use."""
 

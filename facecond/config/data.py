@@ -75,7 +75,13 @@ class DrawnConfig(DataConfig):
     """Fixed."""
     count: int = bounded(8192, minimum=2)
     """Number of faces, validation included."""
-    validation: int = bounded(512, minimum=1)
-    """Number of faces held out: the last of them."""
+    validation: int | None = bounded(None, minimum=1)
+    """Number of faces held out, the last of them; none = one in sixteen, at least one."""
+
+    @property
+    def held_out(self) -> int:
+        """Number of faces in the validation split."""
+        return self.validation if self.validation is not None else max(1, self.count // 16)
+
     seed: int = 0
     """Seed of the drawn people; a face is a function of (seed, index)."""

@@ -57,7 +57,7 @@ class Run:
         self.learner, self.config, self.folder, self.processes = learner, config, folder, processes
         self.weights_config, self.on_event = weights_config, on_event
         self.total = -(-config.images // config.batch_size) * config.batch_size
-        self.local, self.micro = _divide(config, processes)
+        self.local, self.micro = divide(config, processes)
         self.device = next(
             tensor.device for module in learner.modules.values() for tensor in module.state_dict().values()
         )
@@ -267,8 +267,8 @@ class Run:
         }
 
 
-def _divide(config: TrainerConfig, processes: Processes) -> tuple[int, int]:
-    """Return (images per process, images per forward pass)."""
+def divide(config: TrainerConfig, processes: Processes) -> tuple[int, int]:
+    """Return (images per process, images per forward pass). Raises ConfigError when a batch cannot be divided so."""
     if config.batch_size % processes.size:
         raise ConfigError(f"trainer.batch_size={config.batch_size} cannot be divided among {processes.size} processes")
     local = config.batch_size // processes.size

@@ -93,7 +93,9 @@ def test_flags_are_shorthand_for_overrides() -> None:
         _flag_overrides(["sampler.eta=0"], {"sampler.eta": 1.0})
 
 
-def test_config_show_prints_yaml_that_can_be_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_show_prints_yaml_that_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import yaml
 
     status, out, _ = run(["config", "show", "train", "model=attr", "size=tiny"], monkeypatch, capsys)
@@ -125,7 +127,12 @@ def test_zsh_completes_groups_options_and_keys(typed: str, expected: str) -> Non
 
 
 def test_bash_completes_the_part_behind_the_equals_sign() -> None:
-    environment = {**os.environ, "_FACECOND_COMPLETE": "complete_bash", "COMP_WORDS": "facecond train model = mu", "COMP_CWORD": "4"}
+    environment = {
+        **os.environ,
+        "_FACECOND_COMPLETE": "complete_bash",
+        "COMP_WORDS": "facecond train model = mu",
+        "COMP_CWORD": "4",
+    }
     answer = subprocess.run([sys.executable, "-c", "from facecond.cli.main import app; app(prog_name='facecond')"],
                             env=environment, capture_output=True, text=True, check=False)  # fmt: skip
     assert answer.stdout.split() == ["multicond"]

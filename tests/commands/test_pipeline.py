@@ -31,7 +31,15 @@ def _release_round_trip(tmp_path: Path, count: int) -> None:
     here = f"workspace={tmp_path}"
     call("data draw", here, f"data.count={count}", "data.validation=8", "name=direct")
     released = call("data draw", here, f"data.count={count}", "data.validation=8", "layout=release", "name=official")
-    call("data pack", here, "data=celebamask_hq", f"data.root={released.made['release']}", "resolution=64", "name=read", "workers=1")
+    call(
+        "data pack",
+        here,
+        "data=celebamask_hq",
+        f"data.root={released.made['release']}",
+        "resolution=64",
+        "name=read",
+        "workers=1",
+    )
     direct, read = (Pack.open(tmp_path / "packs" / name) for name in ("direct", "read"))
     assert len(read) == count
     np.testing.assert_array_equal(direct.labels, read.labels)
@@ -111,7 +119,11 @@ def test_every_kind_of_grid(workspace: Path, words: list[str]) -> None:
 
 def test_eval_gives_ceiling_floor_and_count(workspace: Path) -> None:
     made = call(
-        "eval", f"workspace={workspace}", "run=multicond", "metrics=[miou,accuracy,attributes,reconstruction]", "count=8"
+        "eval",
+        f"workspace={workspace}",
+        "run=multicond",
+        "metrics=[miou,accuracy,attributes,reconstruction]",
+        "count=8",
     )
     results = read_results(made.made["results"])
     assert {"miou", "mask_accuracy", "attribute_accuracy", "attribute_balanced_mask_free", "psnr", "ssim"} <= {
@@ -132,7 +144,8 @@ def test_eval_of_real_pictures_reaches_the_ceiling(workspace: Path) -> None:
     from facecond.commands.generation import open_session
 
     prepared = evaluate.prepare([f"workspace={workspace}", "run=multicond", "metrics=[miou,attributes]", "count=8"])
-    evidence = evaluate._gather(prepared, open_session(prepared))
+    session = open_session(prepared)
+    evidence = evaluate.gather(prepared, session, evaluate._load_judges(prepared, session))
     evidence.samples = evidence.real
     for measure in ("miou", "attributes"):
         for figure in evaluate.MEASURES[measure](evidence):
@@ -157,7 +170,15 @@ def test_swap_masks_gives_the_model_both_mixed_maps(workspace: Path) -> None:
 def test_finished_commands_return_at_once(workspace: Path) -> None:
     weights = workspace / "runs" / "multicond" / "weights.safetensors"
     before = weights.stat().st_mtime_ns
-    again = call("train", f"workspace={workspace}", "model=multicond", "name=multicond", "trainer.snapshot_every=8", *MODEL, *TINY)
+    again = call(
+        "train",
+        f"workspace={workspace}",
+        "model=multicond",
+        "name=multicond",
+        "trainer.snapshot_every=8",
+        *MODEL,
+        *TINY,
+    )
     assert again.facts["finished"]
     assert weights.stat().st_mtime_ns == before
     assert call("encode", f"workspace={workspace}").facts["encoded now"] == 0

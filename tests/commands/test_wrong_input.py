@@ -34,7 +34,9 @@ def damage(folder: Path) -> dict[str, Path]:
     Image.new("RGB", (64, 64), (200, 30, 30)).save(folder / "photo.png")
     Image.fromarray(np.full((64, 64), 77, dtype=np.uint8)).save(folder / "foreign.png")
     (folder / "text.png").write_text("not a picture")
-    torch.save({"state_dict": {"encoder.conv_in.weight": torch.zeros(1)}, "callbacks": Surprise()}, folder / "surprise.ckpt")
+    torch.save(
+        {"state_dict": {"encoder.conv_in.weight": torch.zeros(1)}, "callbacks": Surprise()}, folder / "surprise.ckpt"
+    )
     (folder / "raw.pkl").write_bytes(pickle.dumps(Surprise()))
     save_file({"something.else": torch.zeros(2)}, folder / "foreign.safetensors")
     (folder / "torn.safetensors").write_bytes(b"\x10\x00\x00")
@@ -47,7 +49,9 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     folder = tmp_path_factory.mktemp("broken")
     files = damage(folder / "files")
     for name in ("json", "version", "torn", "half"):
-        shutil.copytree(workspace / "packs" / "drawn-64", folder / f"pack-{name}", ignore=shutil.ignore_patterns("latents"))
+        shutil.copytree(
+            workspace / "packs" / "drawn-64", folder / f"pack-{name}", ignore=shutil.ignore_patterns("latents")
+        )
     (folder / "pack-json" / "manifest.json").write_text("{")
     manifest = json.loads((folder / "pack-version" / "manifest.json").read_text())
     (folder / "pack-version" / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from facecond.conditions.attributes import AttributesCondition
 from facecond.config.diffusion import AttributesConditionConfig
 from facecond.errors import ConfigError

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from facecond.conditions.conditioner import CONDITIONS, Conditioner
 from facecond.config.diffusion import AttributesConditionConfig, DiffusionConfig, MaskConditionConfig, Norm
 from facecond.errors import ConfigError

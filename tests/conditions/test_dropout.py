@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from facecond.conditions.dropout import Withheld, draw
 from facecond.config.diffusion import DiffusionConfig
 from facecond.rng import torch_generator

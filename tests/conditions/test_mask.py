@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
+
 from facecond.conditions.mask import MaskCondition
 from facecond.config.diffusion import MaskConditionConfig, Norm, Pooling
 from facecond.errors import ConfigError
-from torch import nn
 
 
 def encoder(config: MaskConditionConfig, *, optional: bool = False, token_width: int = 24) -> MaskCondition:

@@ -47,7 +47,7 @@ def test_every_option_says_what_it_is(group: str) -> None:
 
 
 def test_paper_values() -> None:
-    """Settings the paper states (sections 3.2, 4): P2 with k 1 and gamma 0.5, 500 DDIM steps, tokens 512 wide, 24 GB batch of 48."""
+    """Settings the paper states (sections 3.2, 4): P2 with k 1 and gamma 0.5, 500 DDIM steps, tokens 512 wide, batch 48."""
     config = compose("train", ["experiment=paper"]).config
     assert (config.weighting.name.name, config.weighting.k, config.weighting.gamma) == ("p2", 1.0, 0.5)
     assert (config.sampler.name.name, config.sampler.steps, config.sampler.eta) == ("ddim", 500, 0.0)

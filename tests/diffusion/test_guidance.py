@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import Tensor
+
 from facecond.diffusion.guidance import guide, shares_of
 from facecond.types import Context
-from torch import Tensor
 
 PLACES = torch.zeros(1, 3)
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from facecond.config.diffusion import WeightingConfig
 from facecond.diffusion.loss import noise_loss
 from facecond.diffusion.schedule import Schedule
 from facecond.types import Context
-from torch import Tensor
 
 
 def test_loss_is_the_weighted_mean_of_squared_errors() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from facecond.config.diffusion import Sampler, ScheduleConfig
 from facecond.diffusion.samplers import (
     SAMPLERS,
@@ -25,7 +27,6 @@ from facecond.diffusion.samplers import (
 from facecond.diffusion.schedule import Schedule
 from facecond.errors import ConfigError
 from facecond.types import Context, PredictNoise
-from torch import Tensor
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SCHEDULE = Schedule()

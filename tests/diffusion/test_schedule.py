@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from facecond.config.diffusion import ScheduleConfig, ScheduleShape
 from facecond.diffusion.schedule import Schedule
 from facecond.errors import ConfigError

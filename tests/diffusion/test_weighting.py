@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from facecond.config.diffusion import ScheduleConfig, ScheduleShape, Weighting, WeightingConfig
 from facecond.diffusion.schedule import Schedule
 from facecond.diffusion.weighting import WEIGHTINGS, weights

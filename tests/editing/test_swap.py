@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from facecond.editing.swap import head_turn, paint, part_channels, swap_channels, swap_parts, turned_pairs
-from facecond.errors import ConfigError, DataError
-from facecond.faces.labels import PARTS, flip_labels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from facecond.editing.swap import head_turn, paint, part_channels, swap_channels, swap_parts, turned_pairs
+from facecond.errors import ConfigError, DataError
+from facecond.faces.labels import PARTS, flip_labels
 
 MAPS = arrays(np.uint8, (6, 6), elements=st.sampled_from([*range(19), 255]))
 CHANNELS = arrays(np.bool_, (18, 4, 4))

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from facecond.metrics.faithfulness import AttributeScores, Confusion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from facecond.metrics.faithfulness import AttributeScores, Confusion
 
 MAPS = arrays(np.uint8, (3, 4, 4), elements=st.sampled_from([0, 1, 2, 3, 255]))
 FOUND = arrays(np.uint8, (3, 4, 4), elements=st.integers(0, 3))

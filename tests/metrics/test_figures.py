@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from facecond.faces.attributes import ATTRIBUTES, MASK_FREE, MASK_IMPLIED
 from facecond.io.results import read_results, write_results
 from facecond.metrics.faithfulness import AttributeScores, Confusion

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from facecond.metrics.reconstruction import psnr, ssim
 from scipy.ndimage import gaussian_filter
+
+from facecond.metrics.reconstruction import psnr, ssim
 
 
 def pictures() -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from facecond.metrics.resampling import bootstrap_spread, derangement
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from facecond.metrics.resampling import bootstrap_spread, derangement
 
 
 def test_spread_of_a_mean_is_1_96_standard_errors() -> None:

@@ -5,6 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+
 from facecond.reports.curves import MOST_POINTS, Chart, Series, number, svg, ticks
 
 SPACE = "{http://www.w3.org/2000/svg}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from facecond.faces.labels import PALETTE
 from facecond.reports.grids import GAP, MARGIN, UNSPECIFIED_COLOUR, Cell, Heads, grid, paint
 from facecond.reports.layouts import (

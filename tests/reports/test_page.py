@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from facecond.io.results import ClassValue, Figure
 from facecond.reports.curves import Chart, Series
 from facecond.reports.page import Page, Picture, Section, Step, data_uri, duration, html, write_page
 from facecond.reports.tiles import bar, class_table, tile
-from PIL import Image
 
 MIOU = Figure(
     name="miou", title="Mask mIoU <b>", value=0.68, count=1256, ceiling=0.84, floor=0.2,

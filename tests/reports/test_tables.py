@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from facecond.io.results import ClassValue, Figure
 from facecond.reports.tables import class_rows, figure_rows, markdown, plain, report_markdown, share, value_text
 

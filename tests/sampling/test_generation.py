@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from facecond.errors import DataError
 from facecond.faces.labels import PALETTE
 from facecond.sampling.folder import finish, read_condition
 from facecond.sampling.generation import generate, open_generation
 from facecond.sampling.plans import Condition, Request, one_each, several
-from PIL import Image
 
 LATENT = (3, 4, 4)
 MADE_WITH: dict[str, Any] = {"weights": "a" * 64, "sampler": {"name": "ddim", "steps": 20, "eta": 1.0}}

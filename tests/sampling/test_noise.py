@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+
 from facecond import rng
 from facecond.sampling.noise import STEPS_PER_BLOCK, StepNoise, start_noise
 

@@ -1,6 +1,7 @@
 """Seeds of a plan: a longer plan starts like a shorter one, rows share noise, nothing else does."""
 
 import numpy as np
+
 from facecond.sampling.plans import Condition, one_each, same_noise, several
 
 CONDITIONS = [Condition(attributes=np.full(40, value, np.int8), source=str(value)) for value in (-1, 0, 1)]
