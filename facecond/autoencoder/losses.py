@@ -45,12 +45,22 @@ class VQLoss(nn.Module):
         return self.discriminator is not None and images_seen >= self.config.discriminator_start
 
     def autoencoder(
-        self, images_BCHW: Tensor, result: Reconstruction, last_layer: Tensor, images_seen: int
+        self,
+        images_BCHW: Tensor,
+        result: Reconstruction,
+        last_layer: Tensor,
+        images_seen: int,
+        weights_BHW: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and its detached parts for `images_BCHW` (float, [-1, 1]) and their round trip."""
-        l1 = (images_BCHW - result.images).abs().mean()
+        """Return the loss and its detached parts for `images_BCHW` (float, [-1, 1]) and their round trip.
+
+        `weights_BHW` says how much each pixel counts in the L1 term of the loss; the part "l1" is never weighted.
+        """
+        errors_BCHW = (images_BCHW - result.images).abs()
+        l1 = errors_BCHW.mean()
         perceptual = self.perceptual(images_BCHW, result.images)
-        loss = l1 + self.config.perceptual_weight * perceptual
+        loss = l1 if weights_BHW is None else (errors_BCHW * weights_BHW[:, None]).mean()
+        loss = loss + self.config.perceptual_weight * perceptual
         parts = {"l1": l1, "perceptual": perceptual}
         if self.discriminator is not None and self.discriminating(images_seen):
             adversarial = -self.discriminator(result.images).mean()

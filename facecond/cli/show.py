@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from facecond.commands.result import Result
     from facecond.config.compose import Composed
 
-_out = Console(soft_wrap=True)
+_WIDE = 160
+"""Columns of tables that go to a file or a pipe."""
+
+_out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 _err = Console(stderr=True, soft_wrap=True)
 
 
@@ -25,11 +28,15 @@ def start_log() -> None:
     """Send what commands say about their work to standard error."""
     log = logging.getLogger("facecond")
     if not log.handlers:
-        log.addHandler(
-            RichHandler(
+        handler: logging.Handler
+        if sys.stderr.isatty():
+            handler = RichHandler(
                 console=_err, show_path=False, show_level=False, omit_repeated_times=True, log_time_format="%H:%M:%S"
             )
-        )
+        else:
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
 
@@ -79,7 +86,14 @@ def print_result(result: "Result") -> None:
     if result.figures:
         table = Table(box=None, padding=(0, 2, 0, 2))
         for heading in ("measure", "value", "±", "ceiling", "floor", "count"):
-            table.add_column(heading, justify="left" if heading == "measure" else "right", no_wrap=True)
+            number = heading != "measure"
+            table.add_column(
+                heading,
+                justify="right" if number else "left",
+                no_wrap=number,
+                min_width=7 if number else None,
+                overflow="fold",
+            )
         for figure in result.figures:
             table.add_row(
                 escape(figure.heading), f"[bold]{_number(figure.value)}[/]", _number(figure.spread),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
 from facecond.commands.train import versions
+from facecond.config.compose import to_yaml
 from facecond.io.files import read_json
 from facecond.io.records import read_records
 from facecond.io.results import read_results
@@ -102,9 +103,7 @@ def _command(key: str, entry: Mapping[str, Any]) -> str:
 
 
 def _configuration(demo: "Demo") -> str:
-    import yaml
-
-    return str(yaml.safe_dump(read_json(demo.run("multicond") / "run.json")["config"], sort_keys=False))
+    return to_yaml(read_json(demo.run("multicond") / "run.json")["config"])
 
 
 def _charts(demo: "Demo") -> list[Any]:

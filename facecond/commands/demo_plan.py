@@ -19,7 +19,7 @@ from facecond.io.files import read_json, write_json
 
 log = logging.getLogger("facecond")
 
-SHARES = {"vq": 0.25, "parser": 0.10, "classifier": 0.10, "multicond": 0.55}
+SHARES = {"vq": 0.34, "parser": 0.08, "classifier": 0.08, "multicond": 0.50}
 """How the time left for learning is divided. The first stage bounds what samples can reach, so it gets its share first."""
 
 LEAST = {"vq": 1600, "parser": 1600, "classifier": 1600, "multicond": 3200}

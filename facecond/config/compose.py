@@ -38,9 +38,14 @@ class Composed:
 
     def as_yaml(self) -> str:
         """The configuration as YAML, keys in schema order."""
-        from omegaconf import OmegaConf
+        return to_yaml(self.as_dict())
 
-        return OmegaConf.to_yaml(OmegaConf.create(self.as_dict()))
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """Plain values as YAML, in their order."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(values))
 
 
 def plain(config: Any) -> Any:

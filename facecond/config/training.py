@@ -98,6 +98,9 @@ class FirstStageTrainingConfig:
     never."""
     restart_until: float = bounded(0.8, minimum=0.0, maximum=1.0)
     """Share of the training after which codes restart no more, so that decoder and codebook settle."""
+    part_weight_power: float = bounded(0.0, minimum=0.0, maximum=1.0)
+    """A pixel counts frequency^-power of its part in the L1 term, so that small parts survive; 0 = all the same (the
+    original). Needs label maps."""
 
 
 @dataclass(kw_only=True, slots=True)

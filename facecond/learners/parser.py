@@ -14,16 +14,14 @@ from torch.nn import functional as F
 
 from facecond.config.training import JudgeTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
-from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED, colourise
+from facecond.faces.labels import CLASSES, UNSPECIFIED, colourise
 from facecond.judges.bisenet import BiSeNet
 from facecond.judges.parser import SmallParser, parse
 from facecond.learners.augment import augment
+from facecond.learners.rarity import class_weights, count_classes
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.metrics.faithfulness import Confusion
 from facecond.training.learner import Evaluation, Items, Phase, Step
-
-_COUNTED = 2048
-"""Label maps from which class frequencies are counted, at most."""
 
 
 class ParserLearner:
@@ -47,7 +45,7 @@ class ParserLearner:
         self.modules: Mapping[str, nn.Module] = {"parser": parser}
         self.averaged = ("parser",) if trainer.ema_decay > 0 else ()
         self.identity = {**identity, "class_weight_power": config.class_weight_power}
-        self.weights_K = class_weights(_class_counts(train), config.class_weight_power).to(train.device)
+        self.weights_K = class_weights(count_classes(train), config.class_weight_power).to(train.device)
 
     def items(self, images_seen: int, global_batch: int) -> Items:
         """Return the items of the global batch that follows `images_seen`."""
@@ -89,26 +87,6 @@ class ParserLearner:
         figures = {"miou": confusion.mean_iou, "accuracy": confusion.accuracy}
         figures |= {f"iou_{name}": float(value) for name, value in zip(CLASSES, confusion.iou_per_class, strict=True)}
         return Evaluation(figures, grid)
-
-
-def class_weights(counts_K: NDArray[np.int64], power: float) -> Tensor:
-    """Return float32 (19,): frequency^-power, scaled so that the mean weight of a pixel is 1.
-
-    A class rarer than one pixel in 20000, or absent, counts as if it were that frequent.
-    """
-    frequency_K = counts_K / max(counts_K.sum(), 1)
-    weights_K = np.maximum(frequency_K, 5e-5) ** -power
-    return torch.tensor(weights_K / max((frequency_K * weights_K).sum(), 1e-12), dtype=torch.float32)
-
-
-def _class_counts(train: ResidentData) -> NDArray[np.int64]:
-    """Count the pixels of each class in training label maps spread evenly over the split."""
-    count = min(_COUNTED, len(train))
-    chosen = np.arange(count, dtype=np.int64) * len(train) // count
-    counts = torch.zeros(256, dtype=torch.int64)
-    for start in range(0, count, 64):
-        counts += torch.bincount(train.labels(chosen[start : start + 64]).flatten().int(), minlength=256).cpu()
-    return counts[:NUM_CLASSES].numpy()
 
 
 def _grid(

@@ -21,6 +21,8 @@ from facecond.autoencoder.vq import VQModel
 from facecond.config.training import FirstStageTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
 from facecond.errors import ConfigError
+from facecond.faces.labels import NUM_CLASSES
+from facecond.learners.rarity import class_weights, count_classes
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.metrics.reconstruction import psnr
 from facecond.rng import torch_generator
@@ -84,6 +86,10 @@ class FirstStageLearner:
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
         self._reconstructed: dict[int, Tensor] = {}
+        self.weights_V: Tensor | None = None
+        if config.part_weight_power > 0:
+            self.weights_V = torch.ones(256, device=train.device)  # what is not specified (255) counts like the average
+            self.weights_V[:NUM_CLASSES] = class_weights(count_classes(train), config.part_weight_power)
 
     def items(self, images_seen: int, global_batch: int) -> Items:
         """Return the items of the global batch that follows `images_seen`."""
@@ -91,7 +97,8 @@ class FirstStageLearner:
 
     def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]] | None:
         """Return the autoencoder's loss, or the discriminator's on the pictures the autoencoder has just given."""
-        images_BCHW = _floats(self.train.images(step.indices_B, step.flips_B)[0])
+        pictures_BCHW, labels_BHW, _ = self.train.images(step.indices_B, step.flips_B)
+        images_BCHW = _floats(pictures_BCHW)
         if phase == "discriminator":
             reconstructed = self._reconstructed.pop(step.first, None)
             if reconstructed is None:
@@ -100,13 +107,18 @@ class FirstStageLearner:
                 return self.terms.discriminate(images_BCHW, reconstructed)
         with step.autocast():
             result = self.model(images_BCHW, quantise=bool(self.codebook.inserted))
-            loss, parts = self.terms.autoencoder(images_BCHW, result, self.model.last_layer, step.images_seen)
+            loss, parts = self.terms.autoencoder(
+                images_BCHW, result, self.model.last_layer, step.images_seen, self._weights(labels_BHW)
+            )
         if result.quantised is not None:
             used = result.quantised.indices.flatten()
             self.codebook.counts.index_add_(0, used, torch.ones_like(used))
         if self.terms.discriminating(step.images_seen):
             self._reconstructed[step.first] = result.images.detach()
         return loss, {"loss": loss.detach(), **parts}
+
+    def _weights(self, labels_BHW: Tensor) -> Tensor | None:
+        return None if self.weights_V is None else self.weights_V[labels_BHW.int()]
 
     def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
         """Insert the quantiser when its time has come; every `restart_every` images restart codes nobody used."""

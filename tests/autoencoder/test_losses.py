@@ -83,3 +83,16 @@ def test_without_quantiser_and_without_discriminator() -> None:
     assert float(total.detach()) == pytest.approx(float(parts["l1"] + parts["perceptual"]), rel=1e-6)
     with pytest.raises(ValueError, match="no discriminator"):
         loss.discriminate(images, result.images)
+
+
+def test_pixel_weights_enter_the_loss_and_not_the_reported_l1() -> None:
+    """L = sum_p w_p |x - x'|_p / P + ...: doubling the weight of the left half adds half of the left half's mean error."""
+    model, loss, images = setup(discriminator_weight=0.0)
+    result = model(images)
+    weights = torch.ones(2, 32, 32)
+    weights[:, :, :16] = 2
+    plain, parts = loss.autoencoder(images, result, model.last_layer, images_seen=0)
+    weighted, again = loss.autoencoder(images, result, model.last_layer, 0, weights)
+    left = (images - result.images)[..., :16].abs().mean().detach()
+    assert float(weighted - plain) == pytest.approx(float(left / 2), rel=1e-4)
+    assert parts["l1"] == again["l1"]

@@ -52,7 +52,11 @@ def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(demo, "STEPS", 2)
     with monkeypatch.context() as broken:
-        broken.setattr(demo_edits if interrupted == "draw_edits" else demo.train, "draw_edits" if interrupted == "draw_edits" else "run", stop)
+        broken.setattr(
+            demo_edits if interrupted == "draw_edits" else demo.train,
+            "draw_edits" if interrupted == "draw_edits" else "run",
+            stop,
+        )
         with pytest.raises(KeyboardInterrupt):
             demo.run(demo.prepare(words))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix in (".npy", ".safetensors")}

@@ -9,7 +9,8 @@ from facecond.faces.labels import colourise
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.classifier import ClassifierLearner
-from facecond.learners.parser import ParserLearner, class_weights
+from facecond.learners.parser import ParserLearner
+from facecond.learners.rarity import class_weights
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, last_state, step_of, trainer
 
