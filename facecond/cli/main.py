@@ -270,6 +270,7 @@ def main() -> None:
     except typer.TyperException as error:
         status = _usage(error)
     except (KeyboardInterrupt, typer.Abort):
+        print_error(FacecondError("stopped", hint="the same command continues"))
         status = 130
     sys.exit(status or 0)
 

@@ -30,6 +30,9 @@ def run(prepared: Prepared) -> Result:
     return Result(
         command="data pack",
         facts={"items": len(pack), **splits, "resolution": pack.resolution, "suspicious": len(pack.findings)},
+        tables={"Notes": [["what to know about this pack"], *([note] for note in pack.manifest["notes"])]}
+        if pack.manifest["notes"]
+        else {},
         made={"pack": folder},
         next=["facecond data inspect", "facecond train model=vq"],
     )

@@ -39,7 +39,7 @@ GUIDANCE_ORDER = ("mask", "attributes")
 
 def is_optional(config: DiffusionConfig) -> bool:
     """Whether conditions may be left out, wholly or in part: the model has learned null tokens."""
-    return config.condition_dropout > 0 or config.partial_dropout > 0
+    return config.condition_dropout > 0 or config.partial_dropout > 0 or (config.mask_dropout or 0) > 0
 
 
 class Conditioner(nn.Module):

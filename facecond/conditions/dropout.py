@@ -49,7 +49,8 @@ class Withheld(NamedTuple):
 def draw(config: DiffusionConfig, count: int, generator: torch.Generator) -> Withheld:
     """Draw what is withheld from each of `count` items.
 
-    Each condition is withheld with probability `condition_dropout`, apart from the others. With probability
+    Each condition is withheld with probability `condition_dropout` (the mask: `mask_dropout`, where it is given), apart
+    from the others. With probability
     `partial_dropout`, apart for attributes and for the label map, a share of its values drawn evenly from [0, 1] is
     withheld. The numbers drawn are the same ones whatever the probabilities and the conditions.
     """
@@ -57,5 +58,6 @@ def draw(config: DiffusionConfig, count: int, generator: torch.Generator) -> Wit
     share_2B = torch.where(partial_2B < config.partial_dropout, share_2B, 0.0)
     attributes_BA = torch.rand(count, NUM_ATTRIBUTES, generator=generator) >= share_2B[0, :, None]
     classes_BK = torch.rand(count, NUM_CLASSES, generator=generator) >= share_2B[1, :, None]
-    keep = {name: whole_2B[i] >= config.condition_dropout for i, name in enumerate(("attributes", "mask"))}
+    mask_dropout = config.condition_dropout if config.mask_dropout is None else config.mask_dropout
+    keep = {"attributes": whole_2B[0] >= config.condition_dropout, "mask": whole_2B[1] >= mask_dropout}
     return Withheld({name: keep[name] for name in keep if name in config.conditions}, attributes_BA, classes_BK)

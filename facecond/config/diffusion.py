@@ -121,6 +121,8 @@ class DiffusionConfig(ModelConfig):
     condition_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Share of training items for which a condition is withheld, drawn for each condition apart. Above 0 the model gets
     learned null tokens, and with them guidance and conditions that may be left out. The paper has 0."""
+    mask_dropout: float | None = bounded(None, minimum=0.0, maximum=1.0)
+    """`condition_dropout` for the mask alone; none = the same. Higher when attributes must work without a map."""
     partial_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Share of training items for which a random part of each condition (some attributes, some face parts) is withheld,
     so that single attributes and regions may be left unspecified. Above 0 it creates null tokens as well."""

@@ -62,3 +62,9 @@ def test_draws_do_not_depend_on_which_conditions_there_are() -> None:
     one, two = withheld(50, condition_dropout=0.5, conditions=["mask"]), withheld(50, condition_dropout=0.5)
     assert list(one.keep) == ["mask"]
     assert torch.equal(one.keep["mask"], two.keep["mask"])
+
+
+def test_the_mask_may_have_a_rate_of_its_own() -> None:
+    found = withheld(20_000, condition_dropout=0.1, mask_dropout=0.4)
+    assert abs(float((~found.keep["attributes"]).float().mean()) - 0.1) < 0.01
+    assert abs(float((~found.keep["mask"]).float().mean()) - 0.4) < 0.01
