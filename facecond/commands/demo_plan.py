@@ -28,8 +28,14 @@ LEAST = {"vq": 1600, "parser": 1600, "classifier": 1600, "multicond": 3200}
 STEPS, EVALUATIONS = 20, 2
 """Sampling steps of the demo, and evaluations of the U-Net per step (guidance)."""
 
-FORWARD = 0.4
+FORWARD = 0.25
 """Time of a forward pass as a share of a training step's."""
+
+START = 10
+"""Seconds for imports, evaluations and pictures."""
+
+LONG = 8
+"""Minutes from which a demo draws and encodes all its faces; a shorter one makes do with fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +76,16 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     log.info("timing this machine for %g minutes of demo", config.minutes)
     began = time.monotonic()
     speeds = measure(config)
-    plan = divide(config, speeds, overhead=time.monotonic() - began + 15)
+    plan = divide(config, speeds, overhead=time.monotonic() - began + START)
     write_json(file, dataclasses.asdict(plan))
     return plan
 
 
 def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Plan:
     """Turn minutes into images, given seconds per image of each kind of work and what was and will be spent besides."""
-    faces = 8704 if config.minutes >= 3 else 2560
-    validation = max(config.count, 512 if config.minutes >= 3 else 256)
+    faces, validation = (
+        (8704, max(config.count, 512)) if config.minutes >= LONG else (3072 + config.count, config.count)
+    )
     samples = config.count + 64
     fixed = {
         "timing and start": overhead,
@@ -138,7 +145,7 @@ def measure(config: DemoConfig) -> dict[str, float]:
             kind = "diffusion" if name == "multicond" else name
             of_kind = {"latents": "0" * 64, "first_stage": None} if kind == "diffusion" else {}
             learner, _ = build.learner(kind, train, pack, device, **of_kind)
-            speeds[name] = seconds_per_image(learner, train.trainer)
+            speeds[name] = seconds_per_image(learner, train.trainer, seconds=2)
             if name == "vq":
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]
                 images = torch.zeros(32, 3, config.resolution, config.resolution, device=device)
