@@ -16,4 +16,5 @@ def choose_device(device: Device, processes: Processes | None = None) -> torch.d
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise ConfigError("device=cuda, but torch finds no CUDA device", hint="use device=cpu or device=auto")
+    torch.backends.cudnn.allow_tf32 = False  # where float32 is asked for, float32 is meant; bfloat16 is chosen by name
     return torch.device("cuda", processes.local_rank if processes else 0)

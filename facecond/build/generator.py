@@ -124,6 +124,11 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
     weights = load_weights(file, hint="train one: facecond train model=multicond")
     if weights.config.get("kind") != "diffusion":
         raise CheckpointError(f"{file} does not hold a diffusion model", hint="expected the weights of a diffusion run")
+    if weights.config["first_stage"] != first_stage.sha256:
+        raise CheckpointError(
+            f"{file} learnt latents of the first stage {weights.config['first_stage'][:12]}, not of {first_stage.origin}",
+            hint="bring back the first stage it was trained with, or train again",
+        )
     config = restore(DiffusionConfig, weights.config["model"], str(file))
     unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim)
     modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)

@@ -269,6 +269,12 @@ def main() -> None:
         status = error.exit_status
     except typer.TyperException as error:
         status = _usage(error)
+    except OSError as error:
+        if os.environ.get("FACECOND_DEBUG"):
+            raise
+        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        print_error(FacecondError(what, hint="see that it exists and may be written"))
+        status = 2
     except (KeyboardInterrupt, typer.Abort):
         print_error(FacecondError("stopped", hint="the same command continues"))
         status = 130

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -24,6 +24,18 @@ _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 _err = Console(stderr=True, soft_wrap=True)
 
 
+class _StandardError(logging.StreamHandler):
+    """Writes lines to what standard error is at the time."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        pass
+
+
 def start_log() -> None:
     """Send what commands say about their work to standard error."""
     log = logging.getLogger("facecond")
@@ -34,7 +46,7 @@ def start_log() -> None:
                 console=_err, show_path=False, show_level=False, omit_repeated_times=True, log_time_format="%H:%M:%S"
             )
         else:
-            handler = logging.StreamHandler(sys.stderr)
+            handler = _StandardError()
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)

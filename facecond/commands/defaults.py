@@ -1,9 +1,12 @@
 """Choices made for the person, each with its reason: size of a model, sampler of a run, device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from facecond.commands.workspace import RunInfo
 from facecond.config.catalogue import groups_of
+from facecond.config.diffusion import GuidanceConfig, SamplerConfig
+from facecond.errors import ConfigError
 
 PER_DEVICE = {
     "cpu": ((64, "tiny"), (10_000, "small")),
@@ -21,7 +24,32 @@ def choose_size(resolution: int, device: str) -> tuple[str, str]:
 
 def names_size(words: Sequence[str]) -> bool:
     """True when the overrides choose a size, directly or through an experiment."""
-    return any(word.startswith(("size=", "experiment=")) for word in words)
+    return any(word.startswith(("size=", "experiment=")) and not word.endswith("=null") for word in words)
+
+
+def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: GuidanceConfig, name: str) -> None:
+    """Refuse what the model called `name` (its configuration as plain values) cannot be sampled with.
+
+    Raises ConfigError for more steps than it has timesteps, and for guidance where it never learnt what "not told" means.
+    """
+    timesteps = model["schedule"]["timesteps"]
+    if sampler.steps > timesteps:
+        raise ConfigError(
+            f"sampler.steps={sampler.steps}: the model of {name} knows {timesteps} timesteps",
+            hint=f"at most {timesteps}",
+        )
+    for condition in model["conditions"]:
+        if getattr(guidance, condition, 1.0) != 1.0 and not may_be_left_out(model):
+            raise ConfigError(
+                f"guidance.{condition}={getattr(guidance, condition):g}: the model of {name} was always told everything, "
+                "so there is nothing to guide away from",
+                hint="leave guidance at 1, or train with model.condition_dropout=0.1",
+            )
+
+
+def may_be_left_out(model: Mapping[str, Any]) -> bool:
+    """Say whether a model (its configuration as plain values) learnt to do without a condition."""
+    return any((model[key] or 0) > 0 for key in ("condition_dropout", "mask_dropout", "partial_dropout"))
 
 
 def sampling_of(run: RunInfo, words: Sequence[str], command: str) -> tuple[list[str], str]:

@@ -155,11 +155,17 @@ class Demo:
         entry = self.steps.setdefault(
             key, {"title": title, "seconds": 0.0, "done": False, "made": {}, "words": list(words)}
         )
-        if entry["done"] and not again and all(Path(path).exists() for path in entry["made"].values()):
+        if (
+            entry["done"]
+            and not again
+            and entry["words"] == list(words)
+            and all(Path(path).exists() for path in entry["made"].values())
+        ):
             return entry["made"]
         left = self.plan.total - self.seconds
         log.info("step %d of 12: %s (about %.0f min left)", 1 + list(self.steps).index(key), title, max(left, 0) / 60)
-        began, before = time.monotonic(), entry["seconds"]
+        entry |= {"done": False, "words": list(words)}
+        began, before = time.monotonic(), 0.0 if again else entry["seconds"]
         try:
             entry["made"] = work()
             entry["done"] = True

@@ -1,5 +1,6 @@
 """The demo's page: pictures, curves, figures with ceilings and floors, steps with their commands and durations."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def write_demo_page(
 
 def _command(key: str, entry: Mapping[str, Any]) -> str:
     words = [word for word in entry["words"] if not word.startswith(("workspace=outputs", "device=auto"))]
-    return f"facecond {COMMANDS[key]} {' '.join(words)}" if key in COMMANDS else ""
+    return f"facecond {COMMANDS[key]} {shlex.join(words)}" if key in COMMANDS else ""
 
 
 def _configuration(demo: "Demo") -> str:

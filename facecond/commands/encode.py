@@ -7,6 +7,7 @@ from facecond.commands.result import Result
 from facecond.commands.workspace import find_first_stage, find_pack
 from facecond.config.commands import EncodeConfig
 from facecond.config.compose import compose
+from facecond.errors import DataError
 
 
 def prepare(words: Sequence[str]) -> Prepared:
@@ -17,7 +18,7 @@ def prepare(words: Sequence[str]) -> Prepared:
     first_stage = find_first_stage(config.workspace, config.first_stage)
     return Prepared(
         composed=composed,
-        name=pack.path.name,
+        name=f"{pack.path.name}-{first_stage.path.name}",
         used={"pack": str(pack), "first stage": str(first_stage)},
         found={"pack": pack.path, "first_stage": first_stage.path},
     )
@@ -61,6 +62,10 @@ def run(prepared: Prepared) -> Result:
                 bar.update(len(images))
         writer.finish(pack.indices("train"))
     store = LatentStore.open(pack.path, first_stage.sha256)
+    if config.flips and store.latents_flipped is None:
+        raise DataError(
+            f"{store.path} holds no mirrored copy", hint="delete the folder to encode again, or encode with flips=false"
+        )
     return Result(
         command="encode",
         used=prepared.used,

@@ -83,7 +83,7 @@ class Evidence:
     places: Any
     """int64 (N,), place of each condition's item in the pack."""
     labels: Any
-    """uint8 (N, H, W): what the samples were asked to be."""
+    """uint8 (N, H, W): what the samples were asked to be; None when nobody asks."""
     attributes: Any
     """int8 (N, 40)."""
     judges: dict[str, Any]
@@ -118,22 +118,28 @@ class Evidence:
     @cached_property
     def partner(self) -> Any:
         """For each sample another sample, whose condition is the floor."""
+        import numpy as np
+
         from facecond.metrics.resampling import derangement
 
-        return derangement(len(self.samples), self.session.config.seed)
+        _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
+        return first[derangement(len(first), self.session.config.seed)[person]]
 
 
 def _mask_figures(evidence: Evidence) -> list[Figure]:
+    import numpy as np
+
     from facecond.metrics.faithfulness import Confusion
     from facecond.metrics.figures import Circumstances, mask_figures
 
     judge, labels = evidence.judges["parser"], evidence.labels
+    own = np.asarray(evidence.session.pack.labels[evidence.places])
     found = judge.parse(evidence.samples, "parsing samples")
     return mask_figures(
         Confusion.of(labels, found),
-        ceiling=Confusion.of(labels, judge.parse(evidence.real, "parsing real pictures")),
+        ceiling=Confusion.of(own, judge.parse(evidence.real, "parsing real pictures")),
         floor=Confusion.of(labels[evidence.partner], found),
-        marks={"reconstructions": Confusion.of(labels, judge.parse(evidence.reconstructed, "parsing reconstructions"))},
+        marks={"reconstructions": Confusion.of(own, judge.parse(evidence.reconstructed, "parsing reconstructions"))},
         circumstances=Circumstances(
             reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
         ),
@@ -155,15 +161,16 @@ def _attributes(evidence: Evidence) -> list[Figure]:
     from facecond.metrics.figures import Circumstances, attribute_figures
 
     judge, asked, pack = evidence.judges["classifier"], evidence.attributes, evidence.session.pack
+    own = np.asarray(pack.attributes[evidence.places])
     found = judge.attributes(evidence.samples, "classifying samples")
     training = np.asarray(pack.attributes)[pack.indices("train")]
     return attribute_figures(
         AttributeScores(found, asked),
-        ceiling=AttributeScores(judge.attributes(evidence.real, "classifying real pictures"), asked),
+        ceiling=AttributeScores(judge.attributes(evidence.real, "classifying real pictures"), own),
         floor=AttributeScores(found, asked[evidence.partner]),
         marks={
             "reconstructions": AttributeScores(
-                judge.attributes(evidence.reconstructed, "classifying reconstructions"), asked
+                judge.attributes(evidence.reconstructed, "classifying reconstructions"), own
             )
         },
         majority=(training > 0).sum(0) >= (training < 0).sum(0),
@@ -259,14 +266,25 @@ def gather(prepared: Prepared, session: Session, judges: dict[str, Any]) -> Evid
                 hint="measure samples of validation conditions",
             )
     places = np.array([known[record["source"]] for record in made.records])
-    labels = np.asarray(pack.labels[places])
+    if len(set(places.tolist())) < 2:
+        raise DataError(
+            f"{made.folder} has conditions of one item only", hint="the floor needs the conditions of others"
+        )
     asked = [read_condition(made.folder, record) for record in made.records]
-    if all(item is not None and item.ndim == 2 for item in asked):
-        labels = np.stack([item for item in asked if item is not None])
-    signs = [record["attributes"] for record in made.records]
-    attributes = np.asarray(pack.attributes[places])
-    if all(text is not None for text in signs):
-        attributes = np.array([["-0+".index(sign) - 1 for sign in text] for text in signs], dtype=np.int8)
+    maps = [item for item in asked if item is not None and item.ndim == 2]
+    signs = [record["attributes"] for record in made.records if record["attributes"] is not None]
+    for needed, told in (({"miou", "accuracy"}, maps), ({"attributes"}, signs)):
+        if needed & set(prepared.found["metrics"]) and len(told) < len(made.records):
+            named = " and ".join(sorted(needed & set(prepared.found["metrics"])))
+            raise DataError(
+                f"{named}: {len(made.records) - len(told)} of the samples in {made.folder} were not told what this measures "
+                "(or got overlapping parts)",
+                hint="measure samples that were given the whole condition",
+            )
+    labels = np.stack(maps) if maps else None
+    attributes = (
+        np.array([["-0+".index(sign) - 1 for sign in text] for text in signs], dtype=np.int8) if signs else None
+    )
     return Evidence(
         session=session, prepared=prepared, folder=made.folder, made_with=made.made_with, samples=np.asarray(made.images),
         places=places, labels=labels, attributes=attributes, judges=judges,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.defaults import sampling_of
+from facecond.commands.defaults import check_sampling, sampling_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.workspace import Found, RunInfo, find_pack, find_run, first_stage_of, read_run
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
-from facecond.errors import CheckpointError, ConfigError, DataError
+from facecond.errors import CheckpointError, DataError
 from facecond.io.files import sha256_file
 
 NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack")
@@ -28,12 +28,7 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     composed = compose(command, words, beneath=beneath)
     config = composed.config
     weights = weights_file(run)
-    timesteps = run.config["model"]["schedule"]["timesteps"]
-    if config.sampler.steps > timesteps:
-        raise ConfigError(
-            f"sampler.steps={config.sampler.steps}: the model of {run.path.name} knows {timesteps} timesteps",
-            hint=f"expected at most {timesteps}",
-        )
+    check_sampling(run.config["model"], config.sampler, config.guidance, run.path.name)
     pack = find_pack(config.workspace, config.pack) if config.pack else _pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
     used = {
@@ -64,6 +59,9 @@ def weights_file(run: RunInfo) -> Path:
 def digest(prepared: Prepared) -> str:
     """Eight digits that tell apart what is asked of one run: everything that has an influence on the pictures."""
     values = {key: value for key, value in plain(prepared.config).items() if key not in NO_INFLUENCE}
+    mask = values.get("mask")
+    files = [prepared.found["weights"], prepared.found["pack"] / "manifest.json", *([Path(mask)] if mask else [])]
+    values["content"] = [sha256_file(file) for file in files]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

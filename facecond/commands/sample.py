@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from facecond.commands.defaults import may_be_left_out
 from facecond.commands.generation import Session, digest, open_session, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
@@ -44,6 +45,14 @@ def prepare(words: Sequence[str]) -> Prepared:
                 f"{key} is given, but the model of {prepared.name} is not conditioned on {condition}",
                 hint="name another run: run=...",
             )
+    by_hand = bool(config.only or config.mask or (config.attr is not None and not config.items))
+    if by_hand and not may_be_left_out(prepared.found["run"].config["model"]):
+        raise ConfigError(
+            f"the model of {prepared.name} was always told everything, so no condition may be left out",
+            hint="use the conditions of validation items (items=[0,1]), or train with model.condition_dropout=0.1",
+        )
+    if config.attr is not None and config.only and "attributes" not in config.only:
+        raise ConfigError("attr is given, but only= leaves the attributes out", hint="drop one of the two")
     prepared.name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
     return prepared
 
@@ -70,9 +79,7 @@ def run(prepared: Prepared) -> Result:
         used=prepared.used,
         facts={"images": count},
         made={"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"},
-        next=[f"facecond eval miou accuracy attributes samples={prepared.name}"]
-        if config.grid is Grid.conditions
-        else [],
+        next=["facecond eval miou accuracy attributes"],
     )
 
 

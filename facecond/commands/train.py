@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond import __version__
-from facecond.commands.defaults import choose_size, names_size
+from facecond.commands.defaults import check_sampling, choose_size, names_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, first_stage_of
@@ -23,7 +23,8 @@ from facecond.io.files import read_json, sha256_file, write_json
 log = logging.getLogger("facecond")
 
 NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage")
-"""Keys that may differ when a run is continued, besides those of the trainer that change no weight (the loop checks them)."""
+"""Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
+pack and which first stage is compared by content.)"""
 
 
 def prepare(words: Sequence[str]) -> Prepared:
@@ -44,6 +45,7 @@ def prepare(words: Sequence[str]) -> Prepared:
         latents, used["latents"] = _latents(config, pack.path)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found["of_kind"] = {"latents": latents, "first_stage": place}
+        check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
     name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     return Prepared(composed=composed, name=name, used=used, found=found)
 
@@ -120,16 +122,24 @@ def _device_name(device: Device) -> str:
 
 def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict[str, Any]) -> None:
     """Write run.json before anything else, or make sure that the run there is this one."""
+    from facecond.training.state import MAY_CHANGE
+
     config = plain(prepared.config)
     file = folder / "run.json"
+    identity = {
+        "sha256 of the pack": sha256_file(pack.path / "manifest.json"),
+        "sha256 of the first stage": prepared.found["of_kind"].get("latents"),
+    }
     if file.is_file():
-        before = read_json(file)["config"]
-        for key in sorted(_flat(before).items() ^ _flat(config).items()):
-            name = key[0]
-            if name.split(".")[0] in (*NOT_COMPARED, "trainer"):
+        content = read_json(file)
+        before, now = _flat(content["config"]), _flat(config)
+        before |= {key: str(content[key]) for key in identity}
+        now |= {key: str(value) for key, value in identity.items()}
+        for name in sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
+            if name in NOT_COMPARED or name.removeprefix("trainer.") in MAY_CHANGE:
                 continue
             raise CheckpointError(
-                f"{folder} was started with {name}={_flat(before).get(name)}, not {name}={_flat(config).get(name)}",
+                f"{folder} was started with {name}={before.get(name)}, not {name}={now.get(name)}",
                 hint="give the new run a name of its own: name=...",
             )
         return
@@ -143,10 +153,9 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
             "overrides": prepared.composed.overrides,
             "config": config,
             "weights_config": weights_config,
-            "pack": sha256_file(pack.path / "manifest.json"),
+            **identity,
             "pack_path": str(pack.path),
             "resolution": pack.resolution,
-            "first_stage": prepared.found["of_kind"].get("latents"),
             "code": {"facecond": __version__, "revision": revision()},
             "versions": versions(),
         },

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
-from facecond.io.files import read_json
+from facecond.io.files import read_json, sha256_file
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
 
@@ -99,8 +99,8 @@ def read_run(path: Path) -> RunInfo:
             content["kind"],
             content["choices"],
             content["config"],
-            content["pack"],
-            content["first_stage"],
+            content["sha256 of the pack"],
+            content["sha256 of the first stage"],
             content,
         )
     except KeyError as error:
@@ -155,7 +155,7 @@ def first_stage_of(workspace: str, digest: str, of: str) -> Path:
     for manifest in sorted((Path(workspace) / "packs").glob("*/latents/*/manifest.json")):
         content = read_json(manifest)
         place = Path(content["source"].get("first_stage", ""))
-        if content["first_stage"] == digest and place.is_file():
+        if content["first_stage"] == digest and place.is_file() and sha256_file(place) == digest:
             return place
     raise CheckpointError(
         f"the first stage {digest[:12]} of {of} is not in {workspace}", hint="bring back the run of model=vq"

@@ -152,7 +152,7 @@ class SamplerConfig:
     """Method."""
     steps: int = bounded(500, minimum=1)
     """Steps, which is evaluations of the model, guidance apart; at most the schedule's timesteps."""
-    eta: float = bounded(0.0, minimum=0.0)
+    eta: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Fresh noise per step: 0 deterministic (the paper's "d."), 1 stochastic (the paper's "s.")."""
 
 

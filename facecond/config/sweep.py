@@ -20,11 +20,8 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     for word in overrides:
         try:
             parsed = parser.parse_overrides([word])[0]
+            values = list(parsed.sweep_string_iterator()) if parsed.is_sweep_override() else []
         except (HydraException, ValueError) as error:
             raise ConfigError(f"{word!r} cannot be read", hint="write key=value or key=value,value") from error
-        if parsed.is_sweep_override():
-            key = parsed.get_key_element()
-            axes.append([f"{key}={value}" for value in parsed.sweep_string_iterator()])
-        else:
-            axes.append([word])
+        axes.append([f"{parsed.get_key_element()}={value}" for value in values] or [word])
     return [list(combination) for combination in itertools.product(*axes)]

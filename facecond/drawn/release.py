@@ -17,8 +17,10 @@ import numpy as np
 from PIL import Image
 
 from facecond.drawn.painter import draw
+from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import CLASSES
+from facecond.io.files import read_json, write_json
 from facecond.progress import bar
 
 IMAGE_FOLDER = "CelebA-HQ-img"
@@ -50,6 +52,10 @@ def part_masks(labels: np.ndarray) -> dict[str, np.ndarray]:
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 
+MARK = "drawn.json"
+"""Says which faces a release holds, so that two are never mixed in one folder."""
+
+
 def write_release(
     folder: Path | str,
     *,
@@ -69,6 +75,15 @@ def write_release(
     """
     folder = Path(folder)
     image_resolution = image_resolution or 2 * resolution
+    identity = {
+        "seed": seed, "count": count, "resolution": resolution, "pictures": image_resolution, "lossless": lossless,
+    }  # fmt: skip
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / MARK).is_file() or read_json(folder / MARK) != identity:
+            raise DataError(f"{folder} holds other files", hint="choose another name, or delete the folder")
+        if (folder / ATTRIBUTE_FILE).is_file():
+            return folder
+    write_json(folder / MARK, identity)
     (folder / IMAGE_FOLDER).mkdir(parents=True, exist_ok=True)
     rows = []
     meter = bar("drawing a release", count) if progress else None

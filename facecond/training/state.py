@@ -20,7 +20,7 @@ from facecond.io.checkpoint import find_state, join_modules, load_state, load_st
 from facecond.training.ema import Average
 from facecond.training.learner import Learner
 
-_MAY_CHANGE = {
+MAY_CHANGE = {
     "images", "micro_batch", "precision", "compile", "log_every", "evaluate_every", "evaluate_items", "sample_grid",
     "checkpoint_every", "checkpoint_minutes", "snapshot_every", "stop_after_minutes", "tensorboard",
 }  # fmt: skip
@@ -98,7 +98,7 @@ class TrainState:
         found = _flat(stored.values["identity"]) | _flat(stored.values["trainer"], "trainer.")
         wanted = _flat(self.learner.identity) | _flat(config, "trainer.")
         for key in sorted(found.keys() | wanted.keys()):
-            if key.removeprefix("trainer.") not in _MAY_CHANGE and found.get(key) != wanted.get(key):
+            if key.removeprefix("trainer.") not in MAY_CHANGE and found.get(key) != wanted.get(key):
                 raise CheckpointError(
                     f"{folder.parent}: this run was started with {key}={found.get(key)}, not {key}={wanted.get(key)}",
                     hint="give the new run a name of its own, or go on with the old setting",

@@ -73,11 +73,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     if words[0] == "demo" or (words[0] == "train" and paper):
         words += ["--dry-run"] if "--dry-run" not in words else []
     elif words[0] == "train":
-        words += (
-            ["debug=quick", "trainer.images=16", "trainer.batch_size=8"]
-            if "debug=quick" not in words
-            else ["trainer.images=16"]
-        )
+        words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
     elif words[0] in ("sample", "eval", "swap-masks") and "--steps" not in words:
         words += ["--steps", "2"]
     if words[0] == "eval":
