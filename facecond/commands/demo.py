@@ -22,7 +22,9 @@ from facecond.io.files import read_json, write_json
 log = logging.getLogger("facecond")
 
 MEASURES = "[miou,accuracy,attributes,reconstruction]"
-ATTRIBUTE_SETS = "[+Eyeglasses,+Wearing_Hat,'+Smiling,+Mouth_Slightly_Open','+Male,-No_Beard','-Young,+Gray_Hair']"
+ATTRIBUTE_SETS = (
+    "[+Blond_Hair,+Black_Hair,'+Male,-No_Beard','-Male,+Heavy_Makeup,+Wearing_Lipstick','-Young,+Gray_Hair']"
+)
 
 
 def prepare(words: Sequence[str]) -> Prepared:

@@ -6,6 +6,7 @@ from typing import Any
 
 from facecond.commands.generation import open_session, prepare_generation
 from facecond.config.commands import DemoConfig
+from facecond.faces.attributes import parse_attributes
 from facecond.faces.labels import CLASSES
 
 PEOPLE = 4
@@ -30,14 +31,14 @@ def draw_edits(config: DemoConfig, folder: Path, words: Sequence[str]) -> dict[s
     labels = np.asarray(session.pack.labels[items])
     plan: list[Any] = []
     rows, names, changes = [], [], []
-    for name, (suits, edit) in EDITS.items():
+    for name, (suits, edit, words_after) in EDITS.items():
         chosen = [place for place in range(len(labels)) if suits(labels[place])][: PEOPLE // 2]
         for place in chosen:
             edited = edit(labels[place])
             names.append(name)
             rows.append((labels[place], edited))
-            for which in (labels[place], edited):
-                condition = session.condition(place, labels=which)
+            for which, text in ((labels[place], ""), (edited, words_after)):
+                condition = session.condition(place, parse_attributes(text), labels=which)
                 plan.append(Request(index=len(plan), seed=mix(config.seed, "edit", place), condition=condition))
     made = session.generate(plan, folder / "edits", "sampling edits")
     cells = []
@@ -102,6 +103,31 @@ def closed_to_open_mouth(labels_HW: Any) -> Any:
     return edited
 
 
+def with_glasses(labels_HW: Any) -> Any:
+    """Glasses are put on: a frame around each eye and a bridge between them."""
+    import numpy as np
+
+    edited = labels_HW.copy()
+    size = labels_HW.shape[0]
+    rows, columns = np.mgrid[:size, :size]
+    middles = []
+    for eye in ("l_eye", "r_eye"):
+        where = np.argwhere(labels_HW == _class(eye))
+        middles.append(where.mean(axis=0))
+        height, width = size * 0.085, size * 0.115
+        distance = np.hypot((rows - middles[-1][0]) / height, (columns - middles[-1][1]) / width)
+        edited[(distance < 1.0) & (distance > 0.62)] = _class("eye_g")
+    left, right = sorted(middle[1] for middle in middles)
+    row = int(round(sum(middle[0] for middle in middles) / 2))
+    edited[row - 1 : row + 1, int(left + size * 0.1) : int(right - size * 0.1) + 1] = _class("eye_g")
+    return edited
+
+
+def _has_bare_eyes(labels_HW: Any) -> bool:
+    eyes = [(labels_HW == _class(eye)).sum() for eye in ("l_eye", "r_eye")]
+    return bool(min(eyes) > 12 and not (labels_HW == _class("eye_g")).any())
+
+
 def _has_hair(labels_HW: Any) -> bool:
     hair = labels_HW == _class("hair")
     return bool(
@@ -113,8 +139,9 @@ def _has_closed_mouth(labels_HW: Any) -> bool:
     return bool(not (labels_HW == _class("mouth")).any() and (labels_HW == _class("l_lip")).sum() > 12)
 
 
-EDITS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
-    "longer hair": (_has_hair, longer_hair),
-    "mouth opened": (_has_closed_mouth, closed_to_open_mouth),
+EDITS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any], str]] = {
+    "longer hair": (_has_hair, longer_hair, ""),
+    "mouth opened": (_has_closed_mouth, closed_to_open_mouth, "+Mouth_Slightly_Open"),
+    "glasses on": (_has_bare_eyes, with_glasses, "+Eyeglasses"),
 }
-"""Edits by name: which maps they suit, and what they do."""
+"""Edits by name: which maps they suit, what they do, and the attributes that change with them."""
