@@ -118,7 +118,7 @@ def with_glasses(labels_HW: Any) -> Any:
         distance = np.hypot((rows - middles[-1][0]) / height, (columns - middles[-1][1]) / width)
         edited[(distance < 1.0) & (distance > 0.62)] = _class("eye_g")
     left, right = sorted(middle[1] for middle in middles)
-    row = int(round(sum(middle[0] for middle in middles) / 2))
+    row = round(sum(middle[0] for middle in middles) / 2)
     edited[row - 1 : row + 1, int(left + size * 0.1) : int(right - size * 0.1) + 1] = _class("eye_g")
     return edited
 

@@ -69,7 +69,7 @@ def write_demo_page(
         Section(title="Maps edited by hand", text=(
             f"Inside the edited region (and three pixels around it) pixels change by {inside:.1f} grey levels on average, "
             f"outside by {outside:.1f}."
-        ), pictures=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise; only the attribute that goes with the edit changes.")]),
+        ), pictures=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise.")]),
         Section(title="Several samples of one condition", pictures=[
             Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1).")]),
         Section(title="What the models learnt from", text=f"{len(pack)} faces drawn by program, {pack.resolution} px.",
