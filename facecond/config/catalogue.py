@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from facecond.config.commands import COMMANDS, config_name
+from facecond.config.commands import config_name
 from facecond.errors import ConfigError
 
 _GROUP_LINE = re.compile(r"^\s*-\s*(?:optional\s+|override\s+)?/?(?P<group>[\w/]+):\s*(?P<option>[\w/]+)\s*(?:#.*)?$")
@@ -73,8 +73,3 @@ def sized_kind(command: str, chosen: list[str]) -> str:
         if group == "model":
             option = value
     return kind_of(option)
-
-
-def commands() -> list[str]:
-    """Names of all commands that have a configuration."""
-    return list(COMMANDS)
