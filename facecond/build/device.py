@@ -4,7 +4,7 @@ import torch
 
 from facecond.config.commands import Device
 from facecond.errors import ConfigError
-from facecond.training.distributed import Processes
+from facecond.processes import Processes
 
 
 def choose_device(device: Device, processes: Processes | None = None) -> torch.device:

@@ -2,11 +2,13 @@
 
 import importlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecond.cli.show import print_configuration, print_json, print_result, start_log
 from facecond.errors import ConfigError
+from facecond.processes import Processes
 
 MODULES = {
     "data pack": "facecond.commands.data_pack",
@@ -20,6 +22,9 @@ MODULES = {
     "demo": "facecond.commands.demo",
 }
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
+
+TOGETHER = ("train", "sample", "eval", "swap-masks")
+"""Commands whose work several processes can share (torchrun)."""
 
 
 def execute(
@@ -42,9 +47,15 @@ def execute(
         multirun: expand sweeps and run once for each combination.
 
     Raises:
-        ConfigError: for a key given both as flag and as override, and whatever composing refuses.
+        ConfigError: for a key given both as flag and as override, for a command that torchrun cannot share out, and whatever
+            composing refuses.
     """
-    start_log()
+    rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    start_log(quiet=rank > 0)
+    if size > 1 and command not in TOGETHER:
+        raise ConfigError(
+            f"{command} runs in one process, but torchrun started {size}", hint=f"start it as: facecond {command}"
+        )
     words = [*(overrides or []), *_flag_overrides(overrides or [], flags or {})]
     rounds = [words]
     if multirun:
@@ -58,18 +69,21 @@ def execute(
             module.prepare([*words, f"name={item.name}-{i}"])
             for i, (words, item) in enumerate(zip(rounds, prepared, strict=True))
         ]
-    results = []
-    for i, item in enumerate(prepared):
-        if len(prepared) > 1:
-            logging.getLogger("facecond").info("run %d of %d: %s", i + 1, len(prepared), " ".join(rounds[i]))
-        if dry_run:
+    if dry_run:
+        for item in prepared if rank == 0 else []:
             print_configuration(item.composed, as_json=json)
-            continue
-        result = module.run(item)
-        results.append(result.as_dict())
-        if not json:
-            print_result(result)
-    if json and not dry_run:
+        return
+    results = []
+    with Processes.from_environment() as processes:
+        for i, item in enumerate(prepared):
+            if len(prepared) > 1:
+                logging.getLogger("facecond").info("run %d of %d: %s", i + 1, len(prepared), " ".join(rounds[i]))
+            item.processes = processes
+            result = module.run(item)
+            results.append(result.as_dict())
+            if processes.first and not json:
+                print_result(result)
+    if json and rank == 0:
         print_json(results[0] if len(results) == 1 else results)
 
 

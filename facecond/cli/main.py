@@ -15,6 +15,7 @@ from facecond.cli.execute import execute
 from facecond.cli.help import epilog
 from facecond.cli.show import print_error
 from facecond.errors import ConfigError, FacecondError
+from facecond.processes import FirstProcessError
 
 app = typer.Typer(
     name="facecond",
@@ -265,7 +266,8 @@ def main() -> None:
     except FacecondError as error:
         if os.environ.get("FACECOND_DEBUG"):
             raise
-        print_error(error)
+        if not isinstance(error, FirstProcessError):
+            print_error(error)
         status = error.exit_status
     except typer.TyperException as error:
         status = _usage(error)
@@ -274,6 +276,16 @@ def main() -> None:
             raise
         what = f"{error.filename or 'a file'}: {error.strerror or error}"
         print_error(FacecondError(what, hint="see that it exists and may be written"))
+        status = 2
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError" or os.environ.get("FACECOND_DEBUG"):
+            raise
+        print_error(
+            FacecondError(
+                "the GPU's memory is not enough",
+                hint="train with a smaller trainer.micro_batch, sample with a smaller batch_size",
+            )
+        )
         status = 2
     except (KeyboardInterrupt, typer.Abort):
         print_error(FacecondError("stopped", hint="the same command continues"))

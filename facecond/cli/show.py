@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -36,9 +37,11 @@ class _StandardError(logging.StreamHandler):
         pass
 
 
-def start_log() -> None:
-    """Send what commands say about their work to standard error."""
+def start_log(*, quiet: bool = False) -> None:
+    """Send what commands say about their work to standard error; `quiet` leaves warnings only, and no progress bars."""
     log = logging.getLogger("facecond")
+    if quiet:
+        os.environ["TQDM_DISABLE"] = "1"
     if not log.handlers:
         handler: logging.Handler
         if sys.stderr.isatty():
@@ -49,7 +52,7 @@ def start_log() -> None:
             handler = _StandardError()
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
-        log.setLevel(logging.INFO)
+        log.setLevel(logging.WARNING if quiet else logging.INFO)
         log.propagate = False
 
 

@@ -12,8 +12,9 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.workspace import Found, RunInfo, find_pack, find_run, first_stage_of, read_run
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
-from facecond.errors import CheckpointError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import sha256_file
+from facecond.processes import ALONE, Processes
 
 NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack")
 """Keys that do not decide what a picture looks like (run and pack are named by their content)."""
@@ -31,12 +32,22 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     check_sampling(run.config["model"], config.sampler, config.guidance, run.path.name)
     pack = find_pack(config.workspace, config.pack) if config.pack else _pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
+    named = run.config["model"]["conditions"]
+    for word in words:
+        section, _, condition = word.partition("=")[0].partition(".")
+        if section == "guidance" and condition not in named:
+            raise ConfigError(
+                f"{word}: the model of {run.path.name} is not conditioned on {condition}",
+                hint="name another run: run=...",
+            )
     used = {
         "run": str(found),
         "pack": str(pack),
         "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
-        "guidance": f"attributes {guidance.attributes:g}, mask {guidance.mask:g} ({why})",
     }
+    if named:
+        weights_of = ", ".join(f"{condition} {getattr(guidance, condition):g}" for condition in named)
+        used["guidance"] = f"{weights_of} ({why})"
     found_things = {
         "run": run,
         "pack": pack.path,
@@ -73,6 +84,8 @@ class Session:
     pack: Any
     config: GenerateConfig
     made_with: dict[str, Any]
+    processes: Processes = ALONE
+    """Those that share the sampling; the first one draws figures and measures."""
 
     @property
     def names(self) -> list[str]:
@@ -117,19 +130,16 @@ class Session:
         """Sample what `folder` lacks of `plan`, with all processes; return the opened generation."""
         from facecond.sampling.folder import finish
         from facecond.sampling.generation import generate, open_generation
-        from facecond.training.distributed import Processes
 
-        config, generator = self.config, self.generator
-        with Processes.from_environment() as processes:
-            generate(
-                plan, generator.renderer(config.sampler, config.guidance, config.precision), folder,
-                made_with=self.made_with, latent_shape=generator.latent_shape, batch_size=config.batch_size,
-                device=generator.device, rank=processes.rank, world_size=processes.size, description=description,
-            )  # fmt: skip
-            processes.any([True])
-            if processes.first and processes.size > 1:
-                finish(folder)
-            processes.any([True])
+        config, generator, processes = self.config, self.generator, self.processes
+        generate(
+            plan, generator.renderer(config.sampler, config.guidance, config.precision), folder,
+            made_with=self.made_with, latent_shape=generator.latent_shape, batch_size=config.batch_size,
+            device=generator.device, rank=processes.rank, world_size=processes.size, description=description,
+        )  # fmt: skip
+        processes.any([True])  # all have written their pictures
+        if processes.size > 1:
+            processes.first_does(lambda: finish(folder))
         return open_generation(folder)
 
 
@@ -140,7 +150,7 @@ def open_session(prepared: Prepared, weights: Path | None = None) -> Session:
     from facecond.training.precision import resolve_precision
 
     config: GenerateConfig = prepared.config
-    device = build.choose_device(config.device)
+    device = build.choose_device(config.device, prepared.processes)
     pack = Pack.open(prepared.found["pack"])
     run: RunInfo = prepared.found["run"]
     first_stage = build.load_first_stage(prepared.found["first_stage"], device)
@@ -159,7 +169,7 @@ def open_session(prepared: Prepared, weights: Path | None = None) -> Session:
         "guidance": plain(config.guidance),
         "precision": resolve_precision(config.precision, device).name,
     }
-    return Session(generator, pack, config, dict(made_with))
+    return Session(generator, pack, config, dict(made_with), prepared.processes)
 
 
 def _pack_of(run: RunInfo, workspace: str) -> Found:

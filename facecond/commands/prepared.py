@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from facecond.config.compose import Composed
+from facecond.processes import ALONE, Processes
 
 log = logging.getLogger("facecond")
 
@@ -20,6 +21,8 @@ class Prepared:
     """What is used and why."""
     found: dict[str, Any] = field(default_factory=dict)
     """Folders and settings found while preparing, for `run`."""
+    processes: Processes = ALONE
+    """Those that share the work; the command line sets them before `run`."""
 
     @property
     def config(self) -> Any:

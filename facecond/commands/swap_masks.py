@@ -69,7 +69,8 @@ def run(prepared: Prepared) -> Result:
             )
         )
     picture = swap_figure(list(zip(shown[::2], shown[1::2], strict=True)), part_indices(config.parts))
-    write_png(folder / "swap.png", picture)
+    if prepared.processes.first:
+        write_png(folder / "swap.png", picture)
     return Result(
         command="swap-masks",
         used=prepared.used,

@@ -15,7 +15,7 @@ from facecond.judges.classifier import ResNet18Classifier, SmallClassifier, attr
 from facecond.learners.augment import augment
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.metrics.faithfulness import AttributeScores
-from facecond.training.learner import Evaluation, Items, Phase, Step
+from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 
 
 class ClassifierLearner:
@@ -55,7 +55,7 @@ class ClassifierLearner:
         accuracy = (right_BA & known_BA).sum() / known_BA.sum().clamp(min=1)
         return loss, {"loss": loss.detach(), "accuracy": accuracy}
 
-    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+    def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
         """Nothing is due."""
         return {}
 

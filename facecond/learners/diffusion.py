@@ -21,7 +21,7 @@ from facecond.learners.scale import LatentScale
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.networks.unet import UNet
 from facecond.rng import torch_generator
-from facecond.training.learner import Evaluation, Items, Phase, Step
+from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 from facecond.training.precision import autocast, resolve_precision
 from facecond.types import Batch
 
@@ -98,7 +98,7 @@ class DiffusionLearner:
             loss, errors_B = noise_loss(self.predict, z0_BCHW, noise_BCHW, t_B, context, self.schedule, self.weighting)
         return loss, {"loss": loss.detach(), "noise_error": errors_B.mean()}
 
-    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+    def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
         """Nothing is due."""
         return {}
 

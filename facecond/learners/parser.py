@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.config.training import JudgeTrainingConfig, TrainerConfig
+from facecond.config.training import ParserTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
 from facecond.faces.labels import CLASSES, UNSPECIFIED, colourise
 from facecond.judges.bisenet import BiSeNet
@@ -21,7 +21,7 @@ from facecond.learners.augment import augment
 from facecond.learners.rarity import class_weights, count_classes
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.metrics.faithfulness import Confusion
-from facecond.training.learner import Evaluation, Items, Phase, Step
+from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 
 
 class ParserLearner:
@@ -33,7 +33,7 @@ class ParserLearner:
     def __init__(
         self,
         parser: BiSeNet | SmallParser,
-        config: JudgeTrainingConfig,
+        config: ParserTrainingConfig,
         trainer: TrainerConfig,
         *,
         train: ResidentData,
@@ -69,7 +69,7 @@ class ParserLearner:
         )
         return losses_BHW.mean()
 
-    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+    def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
         """Nothing is due."""
         return {}
 

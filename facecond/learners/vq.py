@@ -26,7 +26,7 @@ from facecond.learners.rarity import class_weights, count_classes
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.metrics.reconstruction import psnr
 from facecond.rng import torch_generator
-from facecond.training.learner import Evaluation, Items, Phase, Step
+from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 
 _FROZEN = ("encoder", "quant_conv", "quantize")
 _CELLS_PER_CODE = 32
@@ -86,6 +86,7 @@ class FirstStageLearner:
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
         self._reconstructed: dict[int, Tensor] = {}
+        self._used_now: list[Tensor] = []  # indices of the codes of this step's micro-batches
         self.weights_V: Tensor | None = None
         if config.part_weight_power > 0:
             self.weights_V = torch.ones(256, device=train.device)  # what is not specified (255) counts like the average
@@ -111,8 +112,7 @@ class FirstStageLearner:
                 images_BCHW, result, self.model.last_layer, step.images_seen, self._weights(labels_BHW)
             )
         if result.quantised is not None:
-            used = result.quantised.indices.flatten()
-            self.codebook.counts.index_add_(0, used, torch.ones_like(used))
+            self._used_now.append(result.quantised.indices.flatten())
         if self.terms.discriminating(step.images_seen):
             self._reconstructed[step.first] = result.images.detach()
         return loss, {"loss": loss.detach(), **parts}
@@ -120,9 +120,14 @@ class FirstStageLearner:
     def _weights(self, labels_BHW: Tensor) -> Tensor | None:
         return None if self.weights_V is None else self.weights_V[labels_BHW.int()]
 
-    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+    def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
         """Insert the quantiser when its time has come; every `restart_every` images restart codes nobody used."""
         every, before = self.config.restart_every, images_seen - self.trainer.batch_size
+        if self._used_now and every is not None:
+            used = torch.cat(self._used_now)
+            counts = torch.zeros_like(self.codebook.counts).index_add_(0, used, torch.ones_like(used))
+            self.codebook.counts += total(counts)
+        self._used_now.clear()
         if not self.codebook.inserted:
             return self._fill(images_seen) if images_seen >= self.config.quantise_after * images_total else {}
         if every is None or images_seen > self.config.restart_until * images_total:

@@ -23,6 +23,9 @@ from facecond.training.precision import autocast
 
 T = TypeVar("T")
 
+Total = Callable[[Tensor], Tensor]
+"""Replaces a tensor by its sum over the processes, and returns it; every process calls it equally often."""
+
 
 class Items(NamedTuple):
     """Which items of the data set one step looks at."""
@@ -157,11 +160,12 @@ class Learner(Protocol):
         """
         ...
 
-    def after_step(self, images_seen: int, images_total: int) -> dict[str, float]:
+    def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
         """Do what is due after the update that reached `images_seen`, and return figures about it, {} for nothing.
 
-        A pure function of the modules, the data and the arguments. Runs in every process; when it reports anything, the
-        first process's modules are then given to all.
+        A pure function of the modules, the data and the arguments; what a process counted of its own share of the batch
+        goes through `total`. Runs in every process; when it reports anything, the first process's modules are then given
+        to all.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from facecond import progress
 from facecond.config.training import TrainerConfig
-from facecond.training.distributed import Processes
+from facecond.processes import Processes
 from facecond.training.learner import Learner
 from facecond.training.run import Event, Run
 from facecond.training.signals import StopRequest

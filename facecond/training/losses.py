@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from facecond.errors import TrainingError
-from facecond.training.distributed import Processes
+from facecond.processes import Processes
 
 
 class LossWatch:

@@ -17,7 +17,7 @@ from facecond.config.training import Precision, TrainerConfig
 from facecond.errors import ConfigError, TrainingError
 from facecond.io.checkpoint import save_weights
 from facecond.io.files import read_json, write_json
-from facecond.training.distributed import Processes
+from facecond.processes import Processes
 from facecond.training.learner import Draws, Learner, Step
 from facecond.training.losses import LossWatch
 from facecond.training.precision import resolve_precision
@@ -135,7 +135,7 @@ class Run:
                 group["lr"] = rate
             optimiser.step()
         state.images_seen += config.batch_size
-        if done := self.learner.after_step(state.images_seen, self.total):
+        if done := self.learner.after_step(state.images_seen, self.total, self.processes.total):
             self.after |= done
             self.processes.share(self.learner.modules.values())
         state.average.update()

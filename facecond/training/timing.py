@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from facecond.config.training import TrainerConfig
-from facecond.training.distributed import Processes
+from facecond.processes import Processes
 from facecond.training.learner import Learner
 from facecond.training.run import Run
 

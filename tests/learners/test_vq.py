@@ -81,8 +81,9 @@ def test_stopped_and_continued_ends_the_same(pictures, tmp_path):
         learner = make(pictures, LATE, **settings, stop_after_minutes=None if stop is None else 1e9)
         if stop is not None:
             after = learner.after_step
-            learner.after_step = lambda seen, total, after=after, stop=stop, learner=learner: (
-                (setattr(learner.trainer, "stop_after_minutes", 0.0) if seen == stop else None) or after(seen, total)
+            learner.after_step = lambda seen, images, total, after=after, stop=stop, learner=learner: (
+                (setattr(learner.trainer, "stop_after_minutes", 0.0) if seen == stop else None)
+                or after(seen, images, total)
             )
         state = run(learner, tmp_path / "parts")
         assert state.images_seen == (stop or 208)
@@ -128,3 +129,15 @@ def test_settings_that_exclude_one_another(pictures):
         make(pictures, FirstStageTrainingConfig(freeze_encoder=True, quantise_after=0.5))
     with pytest.raises(ConfigError, match=r"trainer\.ema_decay=0\.99"):
         make(pictures, LATE, ema_decay=0.99)
+
+
+def test_codes_used_in_another_process_are_alive(pictures):
+    """Counts of a step are summed over the processes, so that no code is restarted that another process uses."""
+    learner = make(pictures, FirstStageTrainingConfig(restart_every=32), images=96)
+    elsewhere = torch.zeros_like(learner.codebook.counts)
+    elsewhere[:7] = 3
+    learner.loss("autoencoder", step_of(learner, images_seen=0))
+    here = torch.bincount(learner._used_now[0], minlength=len(elsewhere))
+    learner.after_step(learner.trainer.batch_size, 96, lambda counts: counts + elsewhere)
+    assert torch.equal(learner.codebook.counts, here + elsewhere)
+    assert (here == 0).any()

@@ -12,7 +12,7 @@ from facecond.errors import CheckpointError, ConfigError, TrainingError
 from facecond.io.checkpoint import find_state, load_state, load_weights
 from facecond.io.files import read_json
 from facecond.io.records import read_records
-from facecond.training.distributed import Processes
+from facecond.processes import Processes
 from facecond.training.loop import fit
 from facecond.training.run import TrainingStoppedError
 from tests.training.toy import Toy, trainer
@@ -235,7 +235,7 @@ def test_non_finite_loss_stops_at_once_and_is_never_saved(tmp_path):
 def test_non_finite_weights_are_never_saved(tmp_path):
     learner = Toy()
 
-    def spoil(images_seen, images_total):
+    def spoil(images_seen, images_total, total):
         if images_seen == 48:
             with torch.no_grad():
                 learner.modules["generator"][3].bias[1] = float("inf")

@@ -14,8 +14,8 @@ from torch import nn
 
 from facecond.config.training import LearningRateSchedule, Precision, TrainerConfig
 from facecond.errors import FacecondError
+from facecond.processes import Processes
 from facecond.rng import numpy_generator, torch_generator
-from facecond.training.distributed import Processes
 from facecond.training.learner import Evaluation, Items, Phase
 from facecond.training.loop import fit
 
@@ -75,7 +75,7 @@ class Toy:
         loss = (critic(answer.detach().float()).square() + (critic(real) - 1).square()).mean()
         return loss, {"critic": loss.detach()}
 
-    def after_step(self, images_seen, images_total):
+    def after_step(self, images_seen, images_total, total):
         return {"steps": 1.0}
 
     def evaluate(self, images_seen):

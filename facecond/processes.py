@@ -1,26 +1,33 @@
-"""Several processes as torchrun starts them. Each learns from its slice of the batch; gradients are averaged by hand.
+"""The processes that share one command's work: as many as torchrun started, else one.
 
-By hand, because then accumulation, several phases and parameters without a gradient need no special cases, and one
-process runs exactly the code that many run.
+Training averages gradients by hand, because then accumulation, several phases and parameters without a gradient need no special
+cases, and one process runs exactly the code that many run. torch is loaded only where there are several, or a tensor to hand on.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-import torch.distributed as dist
-from torch import Tensor, nn
+from facecond.errors import FacecondError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _BUCKET = 32 * 1024 * 1024
 """Gradients travel in pieces of about this many bytes."""
 
 
+class FirstProcessError(FacecondError):
+    """The first process refused to go on and said why; the others leave without a word."""
+
+    exit_status = 2
+
+
 class Processes(NamedTuple):
-    """Who we are among the processes of one training."""
+    """Who we are among the processes of one command."""
 
     rank: int = 0
     size: int = 1
@@ -34,6 +41,9 @@ class Processes(NamedTuple):
         """
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
+        import torch
+        import torch.distributed as dist
+
         rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
         backend = "gloo"
         if torch.cuda.is_available():
@@ -49,18 +59,43 @@ class Processes(NamedTuple):
 
     def __exit__(self, *reason: object) -> None:
         """Part from the other processes, if there are any."""
-        if self.size > 1 and dist.is_initialized():
+        if self.size == 1:
+            return
+        import torch.distributed as dist
+
+        if dist.is_initialized():
             dist.destroy_process_group()
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files."""
+        """Whether this process writes the files and speaks."""
         return self.rank == 0
+
+    def first_does(self, work: Callable[[], object]) -> None:
+        """Let the first process do `work` while the others wait; when it fails there, it fails everywhere.
+
+        Raises what `work` raises in the first process, FirstProcessError in the others.
+        """
+        if self.size == 1:
+            work()
+            return
+        failed = True
+        try:
+            if self.first:
+                work()
+            failed = False
+        finally:
+            (anywhere,) = self.any([failed])
+        if anywhere:
+            raise FirstProcessError("the first process refused")
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over the processes."""
         if self.size == 1:
             return
+        import torch
+        import torch.distributed as dist
+
         for bucket in _buckets(tensors):
             flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
             dist.all_reduce(flat)
@@ -77,6 +112,8 @@ class Processes(NamedTuple):
     def total(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by its sum over the processes, and return it."""
         if self.size > 1:
+            import torch.distributed as dist
+
             dist.all_reduce(tensor)
         return tensor
 
@@ -84,16 +121,26 @@ class Processes(NamedTuple):
         """Return for each flag whether some process raises it. Runs on the CPU: no accelerator is waited for."""
         if self.size == 1:
             return list(flags)
+        import torch
+        import torch.distributed as dist
+
         raised = torch.tensor(flags, dtype=torch.int32)
         dist.all_reduce(raised, op=dist.ReduceOp.MAX)
         return [bool(flag) for flag in raised.tolist()]
 
     def share(self, modules: Iterable[nn.Module]) -> None:
         """Give every process the first one's weights and buffers."""
-        if self.size > 1:
-            for module in modules:
-                for tensor in module.state_dict().values():
-                    dist.broadcast(tensor, src=0)
+        if self.size == 1:
+            return
+        import torch.distributed as dist
+
+        for module in modules:
+            for tensor in module.state_dict().values():
+                dist.broadcast(tensor, src=0)
+
+
+ALONE = Processes()
+"""One process, the usual case."""
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
