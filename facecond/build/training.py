@@ -11,6 +11,7 @@ from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
 from facecond.build.first_stage import FirstStage, load_first_stage
 from facecond.build.generator import Generator, diffusion_networks
+from facecond.build.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.config.commands import TrainConfig
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
@@ -19,7 +20,6 @@ from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
 from facecond.data.pack import Pack
 from facecond.errors import ConfigError
-from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.classifier import ClassifierLearner
@@ -49,8 +49,36 @@ def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **
     return built, {"kind": kind, "model": plain(config.model), "resolution": pack.resolution, **weights_config}
 
 
+def _check_sides(pack: Pack, multiple: int, what: str) -> None:
+    """Raise ConfigError when the pack's pictures cannot be halved as often as a network does."""
+    if pack.resolution % multiple:
+        raise ConfigError(
+            f"{pack.path} has {pack.resolution} px, but {what} needs a multiple of {multiple}",
+            hint=f"make the data again with resolution={-(-pack.resolution // multiple) * multiple}",
+        )
+
+
 def _pictures(pack: Pack, device: torch.device) -> dict[str, ResidentData]:
     return {split: ResidentData(pack, split=split, images=True, device=device) for split in ("train", "validation")}
+
+
+def _check_told(model: DiffusionConfig, pack: Pack) -> None:
+    """Raise ConfigError when the pack leaves something unsaid that a model without null tokens must be told."""
+    if model.condition_dropout or model.mask_dropout or model.partial_dropout:
+        return
+    unsaid = []
+    if "attributes" in model.conditions:
+        unknown = int((np.asarray(pack.attributes) == 0).any(axis=1).sum())
+        unsaid += [f"{unknown} of {len(pack)} items have unknown attributes"] if unknown else []
+    if "mask" in model.conditions:
+        named = sum(sum(split["pixels"]) for split in pack.manifest["classes"].values())
+        items = sum(len(pack.indices(split)) for split in pack.manifest["classes"])
+        unsaid += ["some pixels of the label maps have no class"] if named < items * pack.resolution**2 else []
+    if unsaid:
+        raise ConfigError(
+            f"{pack.path}: {' and '.join(unsaid)}, and this model must be told everything",
+            hint="choose a model without that condition, or train with model.condition_dropout=0.1 model.partial_dropout=0.1",
+        )
 
 
 def _identity(pack: Pack) -> dict[str, Any]:
@@ -59,7 +87,7 @@ def _identity(pack: Pack) -> dict[str, Any]:
 
 def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents: str, first_stage: Any) -> Built:
     model: DiffusionConfig = config.model  # type: ignore[assignment]
-    model.mask.resolution = pack.resolution
+    _check_told(model, pack)
     stage = load_first_stage(first_stage, device) if config.trainer.sample_grid else None
     store = LatentStore.open(pack.path, latents)
     if config.trainer.flips and store.latents_flipped is None:
@@ -67,13 +95,16 @@ def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents
             f"trainer.flips=true, but {store.path} has no mirrored latents",
             hint="train with trainer.flips=false, or delete the folder and encode with flips=true",
         )
+    _check_sides(
+        pack,
+        pack.resolution // store.shape[-1] * 2 ** (len(model.unet.channel_mult) - 1),
+        "this U-Net on these latents",
+    )
     unet, conditioner = diffusion_networks(model, store.shape[0])
     statistics = (store.mean, store.std) if model.standardise_latents else (None, None)
     scale = LatentScale(store.shape[0], *statistics)
     if config.init is not None:
-        tensors = split_modules(load_weights(config.init).tensors)
-        load_strictly(unet, tensors.get("unet", {}), config.init)
-        load_strictly(conditioner, tensors.get("conditioner", {}), config.init)
+        start_diffusion(unet, conditioner, config.init)
     for module in (unet, conditioner, scale):
         module.to(device)
     data = {split: ResidentData(pack, split=split, latents=store, device=device) for split in ("train", "validation")}
@@ -123,16 +154,15 @@ def _grid_noise(noise_BCHW: torch.Tensor) -> NoiseSource:
 
 def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: FirstStageModelConfig = config.model  # type: ignore[assignment]
+    if config.init is None and (model.training.freeze_encoder or not model.training.keep_decoder):
+        raise ConfigError(
+            "freeze_encoder and keep_decoder=false go on from given weights",
+            hint="name a first stage: init=RUN_OR_FILE",
+        )
+    network = VQModel(model.network)
+    _check_sides(pack, network.factor, "this first stage")
     if config.init is not None:
-        from pathlib import Path
-
-        network = load_first_stage(Path(config.init), torch.device("cpu")).network.requires_grad_(True)
-        if plain(network.config) != plain(model.network):
-            raise ConfigError(
-                f"init={config.init} is a first stage of another size", hint="set model.network.* as it was"
-            )
-    else:
-        network = VQModel(model.network)
+        start_first_stage(network, config.init, keep_decoder=model.training.keep_decoder)
     built = FirstStageLearner(
         network.to(device), VQLoss(model.loss).to(device), model.training, config.trainer, **_pictures(pack, device),
         identity=_identity(pack) | {"model": plain(model)},
@@ -142,14 +172,22 @@ def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
 def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ParserModelConfig = config.model  # type: ignore[assignment]
-    parser = build_parser(model.network).to(device)
+    if model.network.input_size is None:
+        _check_sides(pack, 8, "this face parser")
+    parser = build_parser(model.network)
+    if config.init is not None:
+        start_parser(parser, config.init)
+    parser.to(device)
     identity = _identity(pack) | {"model": plain(model)}
     return ParserLearner(parser, model.training, config.trainer, **_pictures(pack, device), identity=identity), {}
 
 
 def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ClassifierModelConfig = config.model  # type: ignore[assignment]
-    classifier = build_classifier(model.network).to(device)
+    classifier = build_classifier(model.network)
+    if config.init is not None:
+        start_classifier(classifier, config.init)
+    classifier.to(device)
     identity = _identity(pack) | {"model": plain(model)}
     return ClassifierLearner(
         classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity

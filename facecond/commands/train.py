@@ -13,10 +13,11 @@ from facecond import __version__
 from facecond.commands.defaults import check_sampling, choose_size, names_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, first_stage_of
+from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig
 from facecond.config.compose import compose, plain
+from facecond.config.diffusion import DiffusionConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
 
@@ -35,13 +36,19 @@ def prepare(words: Sequence[str]) -> Prepared:
     pack = find_pack(config.workspace, config.pack)
     used = {"pack": str(pack)}
     found: dict[str, Any] = {"pack": pack.path, "kind": kind, "of_kind": {}}
+    resolution = read_json(pack.path / "manifest.json")["resolution"]
     if not names_size(words):
-        resolution = read_json(pack.path / "manifest.json")["resolution"]
         size, why = choose_size(resolution, _device_name(config.device))
         composed = compose("train", words, size=size)
         config = composed.config
         used["size"] = f"{size} ({why})"
+    if config.init is not None:
+        config.init = str(_initial(config.workspace, config.init, kind))
+        used["init"] = config.init
+    if config.trainer.compile and kind != "diffusion":
+        raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if kind == "diffusion":
+        _take_resolution(config.model, words, pack.path, resolution)  # type: ignore[arg-type]
         latents, used["latents"] = _latents(config, pack.path)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found["of_kind"] = {"latents": latents, "first_stage": place}
@@ -54,28 +61,22 @@ def run(prepared: Prepared) -> Result:
     """Train to the end, or until stopped; a finished run is left as it is."""
     from facecond import build
     from facecond.data.pack import Pack
-    from facecond.training.distributed import Processes
     from facecond.training.loop import fit
     from facecond.training.run import divide
 
+    prepared.announce()
     config: TrainConfig = prepared.config
-    folder = Path(config.workspace) / "runs" / prepared.name
-    with Processes.from_environment() as processes:
-        if processes.first:
-            prepared.announce()
-        divide(config.trainer, processes)
-        device = build.choose_device(config.device, processes)
-        pack = Pack.open(prepared.found["pack"])
-        learner, weights_config = build.learner(
-            prepared.found["kind"], config, pack, device, **prepared.found["of_kind"]
-        )
-        if processes.first:
-            _write_run(folder, prepared, pack, weights_config)
-            log.info("run: %s", folder)
-        state = fit(
-            learner, config.trainer, folder, weights_config=weights_config, processes=processes,
-            label=f"train {prepared.composed.choices['model']}", on_event=_tell,
-        )  # fmt: skip
+    folder, processes = Path(config.workspace) / "runs" / prepared.name, prepared.processes
+    divide(config.trainer, processes)
+    device = build.choose_device(config.device, processes)
+    pack = Pack.open(prepared.found["pack"])
+    learner, weights_config = build.learner(prepared.found["kind"], config, pack, device, **prepared.found["of_kind"])
+    processes.first_does(lambda: _write_run(folder, prepared, pack, weights_config))
+    log.info("run: %s", folder)
+    state = fit(
+        learner, config.trainer, folder, weights_config=weights_config, processes=processes,
+        label=f"train {prepared.composed.choices['model']}", on_event=_tell,
+    )  # fmt: skip
     facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
     facts |= _last_evaluation(folder)
     made = {"run": folder}
@@ -100,6 +101,23 @@ def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
         )
     digest = stores[0].first_stage
     return digest, f"{stores[0].path} (the latest, of first stage {digest[:HASH_DIGITS]})"
+
+
+def _take_resolution(model: DiffusionConfig, words: Sequence[str], pack: Path, resolution: int) -> None:
+    """Let the mask encoder read maps as large as the pack's. Raises ConfigError when the person names another size."""
+    if any(word.startswith("model.mask.resolution=") for word in words) and model.mask.resolution != resolution:
+        raise ConfigError(
+            f"model.mask.resolution={model.mask.resolution}: the label maps of {pack} have {resolution} px",
+            hint="leave it out; it is taken from the pack",
+        )
+    model.mask.resolution = resolution
+
+
+def _initial(workspace: str, init: str, kind: str) -> Path:
+    """The run or file that `init` names. Raises CheckpointError when it is neither."""
+    if Path(init).is_file():
+        return Path(init)
+    return find_run(workspace, init, kind).path
 
 
 def _distinctive(choices: dict[str, str]) -> list[str]:
@@ -142,6 +160,9 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
                 f"{folder} was started with {name}={before.get(name)}, not {name}={now.get(name)}",
                 hint="give the new run a name of its own: name=...",
             )
+        longer = before["trainer.images"] != now["trainer.images"]
+        if longer and config["trainer"]["schedule"] == "cosine" and (folder / "done.json").is_file():
+            log.warning("the run was finished: with a longer cosine schedule its learning rate rises again")
         return
     write_json(
         file,

@@ -114,7 +114,8 @@ class TrainConfig(ComputeConfig):
     first_stage: str | None = None
     """Run of `model=vq` whose latents a diffusion model learns; none = the latest that encoded the pack."""
     init: str | None = None
-    """Weights to start from: a run or a checkpoint file of this project or of CompVis latent diffusion; none = from scratch."""
+    """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
+    diffusion (first stage, U-Net), of face-parsing.PyTorch (parser), or torchvision's resnet18 (classifier)."""
 
 
 @dataclass(kw_only=True, slots=True)

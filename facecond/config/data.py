@@ -6,14 +6,6 @@ from enum import Enum
 from facecond.config.bounds import bounded
 
 
-class DataKind(Enum):
-    """The source of a pack."""
-
-    celebamask_hq = "celebamask_hq"
-    label_maps = "label_maps"
-    drawn = "drawn"
-
-
 class ReleaseSplit(Enum):
     """Division of the official release: LDM's 25000 / 5000 (the paper's), or CelebA's partition (mapping file)."""
 
@@ -37,8 +29,6 @@ class DataConfig:
 class CelebAMaskHQConfig(DataConfig):
     """The official CelebAMask-HQ release, whole or in part."""
 
-    kind: DataKind = DataKind.celebamask_hq
-    """Fixed."""
     root: str = "???"
     """Folder that holds CelebA-HQ-img, CelebAMask-HQ-mask-anno and CelebAMask-HQ-attribute-anno.txt."""
     split: ReleaseSplit = ReleaseSplit.ldm
@@ -49,8 +39,6 @@ class CelebAMaskHQConfig(DataConfig):
 class LabelMapsConfig(DataConfig):
     """Any folder of pictures and label maps with equal file stems."""
 
-    kind: DataKind = DataKind.label_maps
-    """Fixed."""
     root: str | None = None
     """Folder with the folders images and labels; or name both below."""
     images: str | None = None
@@ -71,8 +59,6 @@ class LabelMapsConfig(DataConfig):
 class DrawnConfig(DataConfig):
     """Faces drawn by program: the default, since it needs no download."""
 
-    kind: DataKind = DataKind.drawn
-    """Fixed."""
     count: int = bounded(8192, minimum=2)
     """Number of faces, validation included."""
     validation: int | None = bounded(None, minimum=1)

@@ -104,8 +104,6 @@ class MaskConditionConfig:
 class DiffusionConfig(ModelConfig):
     """The conditional latent diffusion model: encoders of the conditions and the noise-predicting U-Net."""
 
-    kind: str = "diffusion"
-    """Kind of model; fixed."""
     conditions: list[str] = field(default_factory=lambda: ["attributes", "mask"])
     """What the model is told, in the order of its tokens: attributes, mask, both, or nothing."""
     token_width: int = bounded(512, minimum=1)

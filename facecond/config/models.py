@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.kinds import ModelConfig
 from facecond.config.networks import ClassifierConfig, ParserConfig, VQConfig, VQLossConfig
-from facecond.config.training import FirstStageTrainingConfig, JudgeTrainingConfig
+from facecond.config.training import FirstStageTrainingConfig, JudgeTrainingConfig, ParserTrainingConfig
 
 
 @dataclass(kw_only=True, slots=True)
@@ -26,7 +26,7 @@ class ParserModelConfig(ModelConfig):
 
     network: ParserConfig = field(default_factory=ParserConfig)
     """The face parser."""
-    training: JudgeTrainingConfig = field(default_factory=JudgeTrainingConfig)
+    training: ParserTrainingConfig = field(default_factory=ParserTrainingConfig)
     """Class weights and what is done to training pictures."""
 
 

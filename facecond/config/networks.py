@@ -137,5 +137,3 @@ class ClassifierConfig:
     """Side in pixels that pictures are resized to before they are read; none: as they come."""
     width: int = 24
     """Channels of the small classifier at full resolution."""
-    trunk: str | None = None
-    """File with torchvision's ImageNet weights of ResNet-18 to start from; none: random."""

@@ -90,7 +90,9 @@ class FirstStageTrainingConfig:
     """What is particular to training the first stage."""
 
     freeze_encoder: bool = False
-    """Train the decoder alone (and the convolution before it): the paper's decoder from scratch on a given encoder."""
+    """Train the decoder alone (and the convolution before it) on the encoder and the codebook that `init` gives."""
+    keep_decoder: bool = True
+    """With `init`: go on from its decoder too; false starts a new one (with freeze_encoder the paper's decoder from scratch)."""
     quantise_after: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Share of the training after which the quantiser is inserted, its codebook filled from encoder outputs."""
     restart_every: int | None = bounded(None, minimum=1)
@@ -105,13 +107,19 @@ class FirstStageTrainingConfig:
 
 @dataclass(kw_only=True, slots=True)
 class JudgeTrainingConfig:
-    """What is particular to training the face parser and the attribute classifier."""
+    """What is done to the pictures a judge (face parser, attribute classifier) learns from."""
 
-    class_weight_power: float = bounded(0.4, minimum=0.0, maximum=1.0)
-    """Parser: a class counts frequency^-power in the loss; 0 = all pixels count the same."""
     blur: float = bounded(0.8, minimum=0.0)
     """Largest deviation of the blur laid over a training picture, pixels; judges must read decoded pictures."""
     noise: float = bounded(0.04, minimum=0.0)
     """Largest deviation of the noise laid over a training picture; pictures span -1 to 1."""
     brightness: float = bounded(0.1, minimum=0.0)
     """Largest shift of a training picture's brightness and change of its contrast, as a share of its range."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ParserTrainingConfig(JudgeTrainingConfig):
+    """What is particular to training the face parser."""
+
+    class_weight_power: float = bounded(0.4, minimum=0.0, maximum=1.0)
+    """A class counts frequency^-power in the loss; 0 = all pixels count the same."""

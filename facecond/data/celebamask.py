@@ -80,7 +80,7 @@ class CelebAMaskHQ:
     def describe(self) -> dict[str, Any]:
         """Return what tells this release from another source."""
         return {
-            "kind": self._config.kind.value,
+            "kind": "celebamask_hq",
             "root": str(self._config.root),
             "split": self._config.split.value,
             "count": len(self),

@@ -59,7 +59,7 @@ class LabelMaps:
         """Return what tells these folders from another source."""
         config = self._config
         return {
-            "kind": config.kind.value,
+            "kind": "label_maps",
             "root": config.root,
             "images": config.images,
             "labels": config.labels,

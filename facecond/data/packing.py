@@ -67,11 +67,6 @@ def pack_source(source: Source, path: str | Path, resolution: int, workers: int 
     return writer.finish(source.ids, source.splits, source.findings, notes=_notes(writer.findings, len(source)))
 
 
-def count_findings(findings: Sequence[Finding]) -> dict[str, int]:
-    """Return how often each problem was found, the most frequent first."""
-    return dict(Counter(finding.problem for finding in findings).most_common())
-
-
 def _notes(findings: Sequence[Finding], count: int) -> list[str]:
     """Return sentences about what concerns the pack as a whole."""
     odd = {

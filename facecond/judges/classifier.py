@@ -30,7 +30,7 @@ class ResNet18Classifier(ResNet18):
         """uint8 pictures (B, 3, H, W) -> float32 logits (B, 40), attributes in CelebA order."""
         return self.fc(self.features(self.pixels(images_BCHW))[-1].mean((2, 3))).float()
 
-    def load_trunk(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_trunk(self, tensors: Mapping[str, Tensor], origin: str) -> None:
         """Start from torchvision's ImageNet weights, without their classification layer; raises CheckpointError."""
         trunk = {name: value for name, value in tensors.items() if not name.startswith("fc.")}
         wanted = {name: value.shape for name, value in self.state_dict().items() if not name.startswith("fc.")}
@@ -40,8 +40,8 @@ class ResNet18Classifier(ResNet18):
         wrong += [name for name in trunk if name not in wanted]
         if wrong:
             raise CheckpointError(
-                "not the weights of torchvision's resnet18: missing, unexpected or misshapen: " + ", ".join(wrong[:3]),
-                hint="give torchvision's resnet18 file for classifier.trunk",
+                f"{origin} does not hold torchvision's resnet18: missing, unexpected or misshapen: {', '.join(wrong[:3])}",
+                hint="give torchvision's resnet18 file, or a run of model=classifier",
             )
         self.load_state_dict(trunk, strict=False)
 

@@ -31,14 +31,14 @@ def test_trunk_is_taken_without_the_classification_layer_and_checked() -> None:
     weights["fc.weight"], weights["fc.bias"] = torch.zeros(1000, 512), torch.zeros(1000)
     classifier = ResNet18Classifier(ClassifierConfig())
     head = classifier.fc.weight.clone()
-    classifier.load_trunk(weights)
+    classifier.load_trunk(weights, "resnet18.pth")
     assert torch.equal(classifier.layer3[1].conv2.weight, weights["layer3.1.conv2.weight"])
     assert torch.equal(classifier.fc.weight, head)
     old = {name: value for name, value in weights.items() if not name.endswith("num_batches_tracked")}
-    classifier.load_trunk(old)
+    classifier.load_trunk(old, "resnet18.pth")
     del weights["layer4.1.bn2.bias"]
     with pytest.raises(CheckpointError, match=r"layer4\.1\.bn2\.bias"):
-        classifier.load_trunk(weights)
+        classifier.load_trunk(weights, "resnet18.pth")
 
 
 @pytest.mark.parametrize("kind", list(CLASSIFIERS))

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from facecond.config.networks import ClassifierConfig, ClassifierKind, ParserConfig, ParserKind
-from facecond.config.training import JudgeTrainingConfig
+from facecond.config.training import ParserTrainingConfig
 from facecond.faces.labels import colourise
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
@@ -14,7 +14,7 @@ from facecond.learners.rarity import class_weights
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, last_state, step_of, trainer
 
-PLAIN = JudgeTrainingConfig(blur=0, noise=0, brightness=0)
+PLAIN = ParserTrainingConfig(blur=0, noise=0, brightness=0)
 
 
 def make_parser(pictures, config=PLAIN, **changes):
@@ -70,7 +70,7 @@ def test_unspecified_pixels_do_not_count(pictures, monkeypatch):
 
 
 def test_parser_learns(pictures, tmp_path):
-    learner = make_parser(pictures, JudgeTrainingConfig(), images=960, learning_rate=1e-2)
+    learner = make_parser(pictures, ParserTrainingConfig(), images=960, learning_rate=1e-2)
     fit(learner, learner.trainer, tmp_path / "run", weights_config={})
     learner.parser.eval()
     with torch.no_grad():
@@ -111,11 +111,11 @@ def test_unknown_attributes_do_not_count(pictures, monkeypatch):
 
 @pytest.mark.parametrize("make", [make_parser, make_classifier])
 def test_stopped_and_continued_ends_the_same(make, pictures, tmp_path):
-    whole = make(pictures, JudgeTrainingConfig(), images=96)
+    whole = make(pictures, ParserTrainingConfig(), images=96)
     fit(whole, whole.trainer, tmp_path / "whole", weights_config={})
-    stopped = make(pictures, JudgeTrainingConfig(), images=96, stop_after_minutes=1e-9)
+    stopped = make(pictures, ParserTrainingConfig(), images=96, stop_after_minutes=1e-9)
     fit(stopped, stopped.trainer, tmp_path / "parts", weights_config={})
-    again = make(pictures, JudgeTrainingConfig(), images=96)
+    again = make(pictures, ParserTrainingConfig(), images=96)
     fit(again, again.trainer, tmp_path / "parts", weights_config={})
     expected = last_state(tmp_path / "whole")
     assert all(torch.equal(tensor, expected[name]) for name, tensor in last_state(tmp_path / "parts").items())

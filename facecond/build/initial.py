@@ -1,0 +1,86 @@
+"""Weights to start from (`init=`): a run or a weights file of this project, or a checkpoint the field already has.
+
+first stage    CompVis latent diffusion's autoencoder
+diffusion      CompVis latent diffusion's U-Net (its averages, where it has them); condition encoders start from scratch
+parser         face-parsing.PyTorch's BiSeNet
+classifier     torchvision's ResNet-18, without its classification layer
+"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from facecond.autoencoder.vq import VQModel
+from facecond.build.first_stage import load_first_stage
+from facecond.build.judges import load_classifier, load_parser
+from facecond.conditions.conditioner import Conditioner
+from facecond.config.compose import plain
+from facecond.errors import CheckpointError, ConfigError
+from facecond.interop.compvis import split_checkpoint
+from facecond.interop.foreign import read_tensors
+from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.judges.classifier import ResNet18Classifier, SmallClassifier
+from facecond.networks.unet import UNet
+
+_CPU = torch.device("cpu")
+
+
+def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> None:
+    """Give `network` the weights in `init`; without `keep_decoder` only what comes before the decoder.
+
+    Raises CheckpointError when they are missing or of something else, ConfigError when they are of another size.
+    """
+    given = load_first_stage(Path(init), _CPU).network
+    _check_size(init, given, network)
+    tensors = given.state_dict()
+    if not keep_decoder:
+        own = network.state_dict()
+        tensors |= {name: own[name] for name in own if name.startswith(("decoder.", "post_quant_conv."))}
+    network.load_state_dict(tensors)
+
+
+def start_diffusion(unet: UNet, conditioner: Conditioner, init: str) -> None:
+    """Give the U-Net, and from a run of ours also the condition encoders, the weights in `init`.
+
+    Raises CheckpointError when they are missing, of something else or of another size.
+    """
+    file = _file(init)
+    if file.suffix == ".safetensors" and load_weights(file).config:
+        weights = load_weights(file)
+        if weights.config.get("kind") != "diffusion":
+            raise CheckpointError(
+                f"{file} does not hold a diffusion model", hint="init= takes weights of the same kind"
+            )
+        tensors = split_modules(weights.tensors)
+        load_strictly(unet, tensors.get("unet", {}), str(file))
+        load_strictly(conditioner, tensors.get("conditioner", {}), str(file))
+        return
+    checkpoint = split_checkpoint(read_tensors(file))
+    load_strictly(unet, checkpoint.average or checkpoint.unet, str(file))
+
+
+def start_parser(network: nn.Module, init: str) -> None:
+    """Give a face parser the weights in `init`; raises as `start_first_stage` does."""
+    load_strictly(network, load_parser(Path(init), _CPU).network.state_dict(), init)
+
+
+def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -> None:
+    """Give an attribute classifier the weights in `init`; raises as `start_first_stage` does."""
+    file = _file(init)
+    if file.suffix == ".safetensors" and load_weights(file).config:
+        load_strictly(network, load_classifier(Path(init), _CPU).network.state_dict(), init)
+        return
+    if not isinstance(network, ResNet18Classifier):
+        raise ConfigError(f"init={init} can only start a resnet18", hint="set model.network.kind=resnet18")
+    network.load_trunk(read_tensors(file), str(file))
+
+
+def _check_size(init: str, given: VQModel, network: VQModel) -> None:
+    if plain(given.config) != plain(network.config):
+        raise ConfigError(f"init={init} is a first stage of another size", hint="set model.network.* as it was")
+
+
+def _file(init: str) -> Path:
+    place = Path(init)
+    return place / "weights.safetensors" if place.is_dir() else place

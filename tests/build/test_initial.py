@@ -1,0 +1,90 @@
+"""Weights to start from: ours, those of CompVis latent diffusion, torchvision's ResNet-18; anything else is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from facecond.autoencoder.vq import VQModel
+from facecond.build.generator import diffusion_networks
+from facecond.build.initial import start_classifier, start_diffusion, start_first_stage
+from facecond.config.compose import plain
+from facecond.config.diffusion import DiffusionConfig
+from facecond.config.models import FirstStageModelConfig
+from facecond.config.networks import ClassifierConfig, ClassifierKind, UNetConfig, VQConfig
+from facecond.errors import CheckpointError, ConfigError
+from facecond.interop.compvis import AVERAGE, UNET, average_name
+from facecond.io.checkpoint import join_modules, save_weights
+from facecond.judges.classifier import build_classifier
+
+VQ = VQConfig(ch=8, ch_mult=[1, 2, 2], num_res_blocks=1, n_embed=32, mid_attention=False, norm_groups=4)
+SMALL = UNetConfig(
+    model_channels=32, channel_mult=[1, 2], num_res_blocks=1, attention_downsamplings=[2], head_channels=32
+)
+
+
+def other(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights of the same shapes that are all different."""
+    return {name: tensor + 1 if tensor.is_floating_point() else tensor for name, tensor in module.state_dict().items()}
+
+
+def first_stage_file(path: Path, network: VQModel) -> dict[str, torch.Tensor]:
+    tensors = other(network)
+    config = {"kind": "vq", "model": plain(FirstStageModelConfig(network=network.config)), "resolution": 64}
+    save_weights(path, join_modules({"first_stage": tensors}), config)
+    return tensors
+
+
+@pytest.mark.parametrize("keep_decoder", [True, False])
+def test_a_given_encoder_with_its_decoder_or_a_new_one(tmp_path: Path, keep_decoder: bool) -> None:
+    network = VQModel(VQ)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    given = first_stage_file(tmp_path / "given.safetensors", network)
+    start_first_stage(network, str(tmp_path / "given.safetensors"), keep_decoder=keep_decoder)
+    for name, tensor in network.state_dict().items():
+        new = name.startswith(("decoder.", "post_quant_conv.")) and not keep_decoder
+        assert torch.equal(tensor, (before if new else given)[name]), name
+
+
+def test_a_first_stage_of_another_size_is_refused(tmp_path: Path) -> None:
+    first_stage_file(tmp_path / "given.safetensors", VQModel(VQ))
+    with pytest.raises(ConfigError, match="another size"):
+        start_first_stage(
+            VQModel(VQConfig(ch=8, norm_groups=4, n_embed=32)), str(tmp_path / "given.safetensors"), keep_decoder=True
+        )
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_the_u_net_of_latent_diffusion(tmp_path: Path, averaged: bool) -> None:
+    config = DiffusionConfig(conditions=[], unet=SMALL)
+    unet, conditioner = diffusion_networks(config, 3)
+    last = other(unet)
+    average = {name: tensor * 2 for name, tensor in last.items()}
+    checkpoint = {UNET + name: tensor for name, tensor in last.items()}
+    if averaged:
+        checkpoint |= {average_name(name): tensor for name, tensor in average.items()}
+        assert all(name.startswith((UNET, AVERAGE)) for name in checkpoint)
+    torch.save({"state_dict": checkpoint}, tmp_path / "model.ckpt")
+    start_diffusion(unet, conditioner, str(tmp_path / "model.ckpt"))
+    for name, tensor in unet.state_dict().items():
+        assert torch.equal(tensor, (average if averaged else last)[name]), name
+
+
+def test_a_first_stage_is_no_diffusion_model(tmp_path: Path) -> None:
+    first_stage_file(tmp_path / "given.safetensors", VQModel(VQ))
+    with pytest.raises(CheckpointError, match="does not hold a diffusion model"):
+        start_diffusion(
+            *diffusion_networks(DiffusionConfig(conditions=[], unet=SMALL), 3), str(tmp_path / "given.safetensors")
+        )
+
+
+def test_torchvisions_resnet18_starts_a_classifier(tmp_path: Path) -> None:
+    classifier = build_classifier(ClassifierConfig())
+    weights = {name: tensor for name, tensor in other(classifier).items() if not name.startswith(("fc.", "pixels."))}
+    torch.save(weights | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}, tmp_path / "resnet18.pth")
+    start_classifier(classifier, str(tmp_path / "resnet18.pth"))
+    for name, tensor in weights.items():
+        assert torch.equal(classifier.state_dict()[name], tensor), name
+    with pytest.raises(ConfigError, match="can only start a resnet18"):
+        start_classifier(build_classifier(ClassifierConfig(kind=ClassifierKind.small)), str(tmp_path / "resnet18.pth"))
