@@ -63,7 +63,7 @@ def run(prepared: Prepared) -> Result:
         f"classifier={demo.run('classifier')}", *common,
     ])  # fmt: skip
     grid = demo.step("attributes", "same noise, other attributes", sample, [
-        "grid=attributes", "only=[attributes]", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
+        "grid=attributes", "only=[attributes]", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
         f"name={prepared.name}-attributes", *common,
     ])  # fmt: skip
     variations = demo.step("variations", "several samples of one condition", sample, [

@@ -44,6 +44,8 @@ class Plan:
 
     minutes: float
     seed: int
+    count: int
+    """Validation conditions sampled and measured."""
     faces: int
     validation: int
     images: dict[str, int]
@@ -66,7 +68,7 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     file = folder / "plan.json"
     if file.is_file():
         plan = Plan(**read_json(file))
-        for key in ("minutes", "seed"):
+        for key in ("minutes", "seed", "count"):
             if getattr(plan, key) != getattr(config, key):
                 raise DataError(
                     f"{file} was made with {key}={getattr(plan, key)}, not {getattr(config, key)}",
@@ -98,7 +100,7 @@ def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Pla
     images = {name: max(LEAST[name], int(left * share / speeds[name]) // 160 * 160) for name, share in SHARES.items()}
     seconds = fixed | {name: count * speeds[name] for name, count in images.items()}
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    return Plan(config.minutes, config.seed, faces, validation, images, seconds, machine)
+    return Plan(config.minutes, config.seed, config.count, faces, validation, images, seconds, machine)
 
 
 def overrides(name: str, plan: Plan) -> list[str]:

@@ -42,6 +42,7 @@ def prepare(words: Sequence[str]) -> Prepared:
             prepared.found[kind] = found
             prepared.used[kind] = f"{found} ({'named' if named else 'the latest'})"
     if config.samples is not None:
+        _check_only_measuring(words)
         prepared.found["samples"] = _samples_folder(config)
         prepared.used["samples"] = f"{prepared.found['samples']} (named)"
     prepared.name = f"{prepared.name}-eval-{digest(prepared)}"
@@ -58,6 +59,8 @@ def run(prepared: Prepared) -> Result:
     config: EvalConfig = prepared.config
     session = open_session(prepared)
     evidence = gather(prepared, session, _load_judges(prepared, session))
+    if not prepared.processes.first:  # it helped to sample; the first one measures
+        return Result(command="eval", used=prepared.used)
     figures: list[Figure] = []
     for metric in prepared.found["metrics"]:
         figures += [figure for figure in MEASURES[metric](evidence) if figure.name not in {f.name for f in figures}]
@@ -216,6 +219,15 @@ def _metrics(words: Sequence[str]) -> list[str]:
         if metric not in MEASURES:
             raise ConfigError(f"{metric!r} is not a measure", hint=nearest(metric, MEASURES))
     return metrics
+
+
+def _check_only_measuring(words: Sequence[str]) -> None:
+    """Refuse what decides how samples are made when they are there already."""
+    for word in words:
+        if word.partition("=")[0].partition(".")[0] in ("sampler", "guidance", "count", "precision"):
+            raise ConfigError(
+                f"{word} has no effect on samples that are there already", hint="leave it out, or leave out samples="
+            )
 
 
 def _samples_folder(config: EvalConfig) -> Path:

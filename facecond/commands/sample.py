@@ -1,5 +1,6 @@
 """`facecond sample`: faces that obey conditions, with a labelled grid to look at."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from facecond.commands.defaults import may_be_left_out
 from facecond.commands.generation import Session, digest, open_session, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import find_run, first_stage_of, read_run
+from facecond.commands.workspace import RunInfo, find_run, first_stage_of, read_run
 from facecond.config.commands import Grid, SampleConfig
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import format_attributes, parse_attributes
@@ -27,6 +28,11 @@ def prepare(words: Sequence[str]) -> Prepared:
         )
     if config.attribute_sets and config.grid is not Grid.attributes:
         raise ConfigError("attribute_sets belong to grid=attributes", hint="add grid=attributes, or use attr=")
+    if config.samples > 1 and config.grid in (Grid.attributes, Grid.checkpoints):
+        raise ConfigError(
+            f"samples={config.samples} has no meaning for grid={config.grid.name}, which makes one picture per cell",
+            hint="ask for more rows with count=",
+        )
     if config.compare and config.grid is not Grid.checkpoints:
         raise ConfigError("compare belongs to grid=checkpoints", hint="add grid=checkpoints")
     if config.mask is not None and not Path(config.mask).is_file():
@@ -73,7 +79,8 @@ def run(prepared: Prepared) -> Result:
         session = open_session(prepared)
         picture, count = _LAYOUTS[config.grid](session, folder, layouts, text, cell)
     grid = folder / "grid.png"
-    write_png(grid, picture)
+    if prepared.processes.first:
+        write_png(grid, picture)
     return Result(
         command="sample",
         used=prepared.used,
@@ -148,28 +155,19 @@ def _attributes(session: Session, folder: Path, layouts: Any, text: str, cell: i
     """Same noise in a row, an attribute set in each column; each row has the map of its own item."""
     import numpy as np
 
-    from facecond.rng import mix
-    from facecond.sampling.plans import Request
+    from facecond.sampling.plans import same_noise
 
     config: SampleConfig = session.config  # type: ignore[assignment]
     base = parse_attributes(config.attr) if config.attr is not None else np.zeros(40, dtype=np.int8)
     sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
     rows = config.items or list(range(config.count))
-    columns = ["as it is", *config.attribute_sets]
-    by_hand = config.mask is not None or "mask" not in session.names
-    plan = []
-    for row, place in enumerate(rows):
-        for column, named in enumerate([base, *sets]):
-            condition = _by_hand(session, config, named) if by_hand else session.condition(place, named)
-            index = row * len(columns) + column
-            plan.append(
-                Request(
-                    index=index,
-                    seed=mix(config.seed, "row", row),
-                    condition=condition,
-                    place={"row": row, "column": column},
-                )
-            )
+    by_hand = config.mask is not None or (config.attr is not None and "mask" not in session.names)
+    columns = [(config.attr or "nothing said") if by_hand else "as it is", *config.attribute_sets]
+    table = [
+        [_by_hand(session, config, named) if by_hand else session.condition(place, named) for named in [base, *sets]]
+        for place in rows
+    ]
+    plan = same_noise(table, config.seed)
     made = session.generate(plan, folder)
     labels = (
         None
@@ -189,18 +187,22 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
         prepared.found["run"],
         *(read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare),
     ]
+    columns = {info.path.name: _checkpoint_files(info) for info in runs}
+    names = list(next(iter(columns.values())))
+    for name, files in columns.items():
+        if list(files) != names:
+            raise DataError(
+                f"{name} has snapshots at {', '.join(files)}, {next(iter(columns))} at {', '.join(names)}",
+                hint="compare runs trained with the same trainer.images and trainer.snapshot_every",
+            )
     pictures: dict[str, list[list[Any]]] = {}
-    names: list[str] = []
     count = 0
     for info in runs:
-        files = [*sorted((info.path / "snapshots").glob("*.safetensors")), info.path / "weights.safetensors"]
-        if len(files) < 2:
-            raise DataError(f"{info.path} has no snapshots", hint="train with trainer.snapshot_every=IMAGES")
-        names = [f"{int(file.stem):,} images".replace(",", " ") if file.stem.isdigit() else "end" for file in files]
-        prepared.found["first_stage"] = first_stage_of(config.workspace, str(info.first_stage), str(info.path))
+        stage = first_stage_of(config.workspace, str(info.first_stage), str(info.path))
+        of_run = dataclasses.replace(prepared, found=prepared.found | {"run": info, "first_stage": stage})
         by_checkpoint = []
-        for file in files:
-            session = open_session(prepared, file)
+        for file in columns[info.path.name].values():
+            session = open_session(of_run, file)
             made = session.generate(
                 one_each(conditions(session), config.seed), folder / info.path.name / file.stem, file.stem
             )
@@ -208,6 +210,15 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
             count += len(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
     return layouts.checkpoint_figure(pictures, names, text=text, cell=cell), count
+
+
+def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
+    """Weights kept on the way and at the end, under their headings. Raises DataError when there are none on the way."""
+    snapshots = sorted((info.path / "snapshots").glob("*.safetensors"))
+    if not snapshots:
+        raise DataError(f"{info.path} has no snapshots", hint="train with trainer.snapshot_every=IMAGES")
+    named = {f"{int(file.stem):,} images".replace(",", " "): file for file in snapshots}
+    return named | {"end": info.path / "weights.safetensors"}
 
 
 def _shown(session: Session, condition: Any, samples: list[Any]) -> Any:

@@ -54,7 +54,11 @@ def find_pack(workspace: str, name: str | None) -> Found:
     """
     packs = Path(workspace) / "packs"
     hint = "make one: facecond data draw, or: facecond data pack data=label_maps data.root=FOLDER"
-    return _find("pack", packs, name, "manifest.json", hint, DataError)
+    found = _find("pack", packs, name, "manifest.json", hint, DataError)
+    content = read_json(found.path / "manifest.json")
+    if not isinstance(content, dict) or content.get("format") != "facecond-pack":
+        raise DataError(f"{found.path} is not a pack: its manifest.json is of something else", hint=hint)
+    return found
 
 
 def find_run(workspace: str, name: str | None, kind: str) -> Found:
@@ -141,7 +145,10 @@ def find_first_stage(workspace: str, name: str | None) -> Found:
     """
     if name is not None and Path(name).is_file():
         return Found(Path(name), "named")
-    return find_run(workspace, name, "vq")
+    found = find_run(workspace, name, "vq")
+    if not (found.path / "weights.safetensors").is_file():
+        raise CheckpointError(f"{found.path} is not finished", hint="give its training command again to continue it")
+    return found
 
 
 def first_stage_of(workspace: str, digest: str, of: str) -> Path:

@@ -19,6 +19,9 @@ from facecond.errors import ConfigError, nearest
 DIFFUSION_ONLY = {"weighting", "sampler", "guidance", "experiment", "first_stage"}
 """Keys and groups of `facecond train` that only diffusion models use."""
 
+SET_BY_SIZES = {"sampler"}
+"""Groups some of whose values the sizes set."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Composed:
@@ -105,7 +108,7 @@ def compose(
         known = [key for key in _keys(skeleton) if not key.startswith("hydra")]
         for word in values:
             _check_key(word.partition("=")[0], known, command)
-        composed = _compose(command, [*chosen, *beneath, *values])
+        composed = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values])
         config = _to_object(composed)
     check_bounds(config)
     return Composed(command, config, choices, overrides)
@@ -178,6 +181,18 @@ def _resolve_size(command: str, word: str, chosen: list[str]) -> str:
     if group != "size" or option == "null":
         return word
     return f"size={sized_kind(command, chosen)}/{option}"
+
+
+def _over_size(chosen: list[str]) -> list[str]:
+    """The values of options the person chose in groups that sizes set too: what is named counts more than the size."""
+    from omegaconf import OmegaConf
+
+    words = []
+    for group, _, option in (word.partition("=") for word in chosen):
+        if group in SET_BY_SIZES:
+            values = OmegaConf.load(conf_folder() / group / f"{option}.yaml")
+            words += [f"{group}.{key!s}={value}" for key, value in values.items()]
+    return words
 
 
 @contextmanager

@@ -65,11 +65,3 @@ def guide_stacked(predict_noise: PredictNoise, guided: Guided) -> PredictNoise:
         return total
 
     return predict
-
-
-def guide(predict_noise: PredictNoise, contexts: Sequence[Context], weights: Sequence[float]) -> PredictNoise:
-    """Return `predict_noise` guided along a chain of contexts (see the module); the result ignores its own `context`.
-
-    Equal weights cost two evaluations per step, weights of 1 one, in general as many as there are contexts.
-    """
-    return guide_stacked(predict_noise, stack(contexts, weights))

@@ -68,18 +68,20 @@ def several(conditions: Sequence[Condition], samples: int, seed: int) -> list[Re
     ]
 
 
-def same_noise(conditions: Sequence[Condition], rows: int, seed: int) -> list[Request]:
-    """A grid: every row has one noise, every column one condition (the paper's figure of attribute sets).
+def same_noise(table: Sequence[Sequence[Condition]], seed: int) -> list[Request]:
+    """A grid: every row has one noise, every cell its own condition (the paper's figure of attribute sets).
 
-    Image (row r, column c) has number r * len(conditions) + c; all noise of a row is the same, step noise included.
+    Rows are equally long. Image (row r, column c) has number r * columns + c; all noise of a row is the same, step noise
+    included.
     """
+    columns = len(table[0])
     return [
         Request(
-            index=row * len(conditions) + column,
+            index=row * columns + column,
             seed=rng.mix(seed, "row", row),
             condition=condition,
             place={"row": row, "column": column},
         )
-        for row in range(rows)
+        for row, conditions in enumerate(table)
         for column, condition in enumerate(conditions)
     ]

@@ -42,7 +42,7 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("interrupted", ["train", "draw_edits"])
 def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: str) -> None:
     images = dict.fromkeys(SHARES, 32)
-    plan = Plan(14.0, 0, 40, 16, images, dict.fromkeys(["all"], 60.0), "test")
+    plan = Plan(14.0, 0, 16, 40, 16, images, dict.fromkeys(["all"], 60.0), "test")
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "plan.json").write_text(json.dumps(dataclasses.asdict(plan)))
     words = [f"workspace={tmp_path}", "count=16"]

@@ -62,6 +62,10 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         shutil.copytree(workspace / "runs" / "multicond", folder / f"run-{name}")
     (folder / "run-unfinished" / "weights.safetensors").unlink()
     (folder / "run-torn" / "weights.safetensors").write_bytes(b"torn")
+    shutil.copytree(workspace / "runs" / "vq", folder / "run-first")
+    (folder / "run-first" / "weights.safetensors").unlink()
+    (latents,) = (workspace / "packs" / "drawn-64" / "latents").iterdir()
+    files["latents"] = latents
     return files | {path.name: path for path in folder.iterdir()}
 
 
@@ -99,6 +103,16 @@ CASES: list[tuple[str, str]] = [
     ("train model=multicond model.unet.model_channels=33 size=tiny name=new", "33"),
     ("train model=vq trainer.batch_size=8 trainer.micro_batch=3 size=tiny name=new", "micro_batch"),
     ("sample device=cuda", "no CUDA device"),
+    ("train model=parser trainer.compile=true size=tiny name=new", "no meaning for a parser"),
+    ("train model=vq model.training.freeze_encoder=true model.training.quantise_after=0 size=tiny name=new", "init="),
+    ("train model=multicond model.mask.resolution=128 size=tiny name=new", "have 64 px"),
+    ("train model=classifier init=nowhere size=tiny name=new", "nowhere"),
+    ("train model=classifier init=parser size=tiny name=new", "expected classifier"),
+    ("sample run=attr guidance.mask=2", "not conditioned on mask"),
+    ("sample run=multicond grid=checkpoints samples=3", "no meaning for grid=checkpoints"),
+    ("eval miou run=multicond samples={empty} sampler.steps=3", "no effect on samples"),
+    ("train model=vq pack={latents} size=tiny name=new", "is not a pack"),
+    ("encode first_stage={run-first}", "not finished"),
     # files
     ("data pack", "data.root has no value"),
     ("data pack data.root={empty}/nowhere", "nowhere"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facecond.diffusion.guidance import guide, shares_of
+from facecond.diffusion.guidance import guide_stacked, shares_of, stack
 from facecond.types import Context
 
 PLACES = torch.zeros(1, 3)
@@ -36,7 +36,7 @@ def test_chain_and_its_cost(weights: tuple[float, float], evaluations: int) -> N
     nothing, mask, both = contexts_of((0.0, 1.0), (2.0, -1.0), (3.0, 5.0))
     z, t = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([7, 7])
     network = Counting()
-    found = guide(network, [nothing, mask, both], weights)(z, t, None)
+    found = guide_stacked(network, stack([nothing, mask, both], weights))(z, t, None)
     assert (network.calls, network.rows) == (1, 2 * evaluations)
     plain = Counting()
     eps = [plain(z, t, context) for context in (nothing, mask, both)]
@@ -55,9 +55,9 @@ def test_shares_add_up_to_one() -> None:
 def test_weight_one_is_the_plain_model_bit_for_bit() -> None:
     contexts = contexts_of((0.0, 1.0), (2.0, -1.0))
     z, t = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 3])
-    assert torch.equal(guide(Counting(), contexts, [1.0])(z, t, None), Counting()(z, t, contexts[1]))
+    assert torch.equal(guide_stacked(Counting(), stack(contexts, [1.0]))(z, t, None), Counting()(z, t, contexts[1]))
 
 
 def test_wrong_number_of_weights() -> None:
     with pytest.raises(ValueError, match="contexts"):
-        guide(Counting(), contexts_of((0.0, 0.0)), [1.0])
+        guide_stacked(Counting(), stack(contexts_of((0.0, 0.0)), [1.0]))

@@ -28,7 +28,7 @@ def test_several_samples_keep_their_seeds_when_more_are_asked_for() -> None:
 
 
 def test_same_noise_shares_a_seed_along_a_row_only() -> None:
-    plan = same_noise(CONDITIONS, 4, 7)
+    plan = same_noise([CONDITIONS] * 4, 7)
     table = np.array([request.seed for request in plan]).reshape(4, 3)
     assert (table == table[:, :1]).all()
     assert len(set(table[:, 0])) == 4
