@@ -122,8 +122,8 @@ class DiffusionConfig(ModelConfig):
     mask_dropout: float | None = bounded(None, minimum=0.0, maximum=1.0)
     """`condition_dropout` for the mask alone; none = the same. Higher when attributes must work without a map."""
     partial_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
-    """Share of training items for which a random part of each condition (some attributes, some face parts) is withheld,
-    so that single attributes and regions may be left unspecified. Above 0 it creates null tokens as well."""
+    """Share of training items for which a random part of each condition (some attributes; some face parts, or a box of the
+    map) is withheld, so that single attributes and regions may be left unspecified. Above 0 it creates null tokens as well."""
     standardise_latents: bool = False
     """Shift and scale the latents to mean 0 and deviation 1 per channel (statistics of the training split)."""
 

@@ -22,8 +22,14 @@ def test_rates() -> None:
     assert float(both) == pytest.approx(0.01, abs=0.004)  # apart from each other
     # Of the 30 % that lose a part, the share lost is even on [0, 1]: a half on average.
     assert float((~found.attributes_BA).float().mean()) == pytest.approx(0.15, abs=0.01)
-    assert float((~found.classes_BK).float().mean()) == pytest.approx(0.15, abs=0.01)
-    assert float((~found.classes_BK).any(dim=1).float().mean()) < 0.3
+    # Half of them lose classes of the map, the other half a box of such an area.
+    assert float((~found.classes_BK).float().mean()) == pytest.approx(0.075, abs=0.01)
+    top, bottom, left, right = found.boxes_B4.T
+    area = (bottom - top) * (right - left)
+    assert float((area > 0).float().mean()) == pytest.approx(0.15, abs=0.01)
+    assert float(area.mean()) == pytest.approx(0.075, abs=0.01)
+    assert not ((area > 0) & (~found.classes_BK).any(dim=1)).any()
+    assert 0 <= float(found.boxes_B4.min()) <= float(found.boxes_B4.max()) <= 1.0001
 
 
 def test_nothing_is_withheld_in_the_papers_configuration() -> None:
@@ -31,6 +37,7 @@ def test_nothing_is_withheld_in_the_papers_configuration() -> None:
     assert all(bool(keep.all()) for keep in found.keep.values())
     assert bool(found.attributes_BA.all())
     assert bool(found.classes_BK.all())
+    assert not found.boxes_B4.any()
 
 
 def test_hide_puts_0_and_255() -> None:
@@ -42,6 +49,10 @@ def test_hide_puts_0_and_255() -> None:
     assert hidden.attributes_BA.dtype == torch.int8
     assert torch.equal(hidden.attributes_BA == 0, ~found.attributes_BA)
     expected = torch.where(found.classes_BK, torch.arange(19), 255).to(torch.uint8)
+    for i, (top, bottom, left, right) in enumerate(found.boxes_B4.tolist()):
+        columns = [top <= 0.75 < bottom and left <= (column + 0.5) / 19 < right for column in range(19)]
+        expected[i, columns] = 255
+    assert found.boxes_B4.any()
     assert torch.equal(hidden.labels_BHW[:, 1], expected)
     assert hidden.labels_BHW[0, 0, 0] == 255
     assert torch.equal(batch.attributes_BA, torch.full((4, 40), -1, dtype=torch.int8))
