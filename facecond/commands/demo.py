@@ -22,6 +22,7 @@ from facecond.io.files import read_json, write_json
 log = logging.getLogger("facecond")
 
 MEASURES = "[miou,accuracy,attributes,reconstruction]"
+ON_MAPS = "[+Eyeglasses,+Wearing_Hat,+Mouth_Slightly_Open,'-Young,+Gray_Hair,-Black_Hair,-Brown_Hair,-Blond_Hair']"
 ATTRIBUTE_SETS = (
     "[+Blond_Hair,+Black_Hair,'+Male,-No_Beard','-Male,+Heavy_Makeup,+Wearing_Lipstick','-Young,+Gray_Hair']"
 )
@@ -66,6 +67,9 @@ def run(prepared: Prepared) -> Result:
         "grid=attributes", "only=[attributes]", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
         f"name={prepared.name}-attributes", *common,
     ])  # fmt: skip
+    on_maps = demo.step("on-maps", "same noise and map, other attributes", sample, [
+        "grid=attributes", f"attribute_sets={ON_MAPS}", "count=4", f"name={prepared.name}-on-maps", *common,
+    ])  # fmt: skip
     variations = demo.step("variations", "several samples of one condition", sample, [
         "grid=variations", "samples=8", "count=3", "sampler.eta=1.0", f"name={prepared.name}-variations", *common,
     ])  # fmt: skip
@@ -75,6 +79,7 @@ def run(prepared: Prepared) -> Result:
     edits = demo.call("edits", "edit maps by hand", lambda: draw_edits(config, folder, common))
     pictures = {
         "attributes": grid["grid"],
+        "on maps": on_maps["grid"],
         "variations": variations["grid"],
         "swap": swap["figure"],
         "edits": edits["figure"],
@@ -165,7 +170,7 @@ class Demo:
         ):
             return entry["made"]
         left = self.plan.total - self.seconds
-        log.info("step %d of 12: %s (about %.0f min left)", 1 + list(self.steps).index(key), title, max(left, 0) / 60)
+        log.info("step %d of 13: %s (about %.0f min left)", 1 + list(self.steps).index(key), title, max(left, 0) / 60)
         entry |= {"done": False, "words": list(words)}
         began, before = time.monotonic(), 0.0 if again else entry["seconds"]
         try:

@@ -20,7 +20,8 @@ HEADLINE = ("miou", "attribute_accuracy", "attribute_balanced_mask_free", "mask_
 
 COMMANDS = {
     "draw": "data draw", "vq": "train", "encode": "encode", "parser": "train", "classifier": "train",
-    "multicond": "train", "measure": "eval", "attributes": "sample", "variations": "sample", "swap": "swap-masks",
+    "multicond": "train", "measure": "eval", "attributes": "sample", "on-maps": "sample", "variations": "sample",
+    "swap": "swap-masks",
 }  # fmt: skip
 """Command behind each step of the demo."""
 
@@ -64,6 +65,10 @@ def write_demo_page(
         Section(title="Other attributes, same noise", text=(
             "No map is given here, only attributes. All pictures of a row start from the same noise."
         ), pictures=[Picture(image=read_image(Path(pictures["attributes"])), caption="One attribute set per column.")]),
+        Section(title="Other attributes on a map", text=(
+            "Map, attributes and noise of a row are one person's; each column names attributes that differ. Where the map "
+            "contradicts them (glasses, hat, mouth), that part comes from the most similar face that has it."
+        ), pictures=[Picture(image=read_image(Path(pictures["on maps"])), caption="One attribute set per column.")]),
         Section(title="Parts exchanged between people", pictures=[
             Picture(image=read_image(Path(pictures["swap"])), caption="Nothing was aligned before the exchange.")]),
         Section(title="Maps edited by hand", text=(

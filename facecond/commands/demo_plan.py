@@ -88,7 +88,7 @@ def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Pla
     faces, validation = (
         (8704, max(config.count, 512)) if config.minutes >= LONG else (3072 + config.count, config.count)
     )
-    samples = config.count + 64
+    samples = config.count + 96
     fixed = {
         "timing and start": overhead,
         "draw": faces * speeds["draw"],

@@ -1,6 +1,7 @@
 """`facecond sample`: faces that obey conditions, with a labelled grid to look at."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ from facecond.commands.result import Result
 from facecond.commands.workspace import RunInfo, find_run, first_stage_of, read_run
 from facecond.config.commands import Grid, SampleConfig
 from facecond.errors import ConfigError, DataError, nearest
-from facecond.faces.attributes import format_attributes, parse_attributes
+from facecond.faces.attributes import attribute_index, format_attributes, parse_attributes
+
+log = logging.getLogger("facecond")
+
+_DONORS = 1000
+"""Training faces looked through, at most, for a part that an attribute asks for."""
 
 
 def prepare(words: Sequence[str]) -> Prepared:
@@ -96,8 +102,37 @@ def conditions(session: Session) -> list[Any]:
     attributes = parse_attributes(config.attr) if config.attr is not None else None
     if config.items or (config.mask is None and config.attr is None and session.names):
         places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
-        return [session.condition(place, attributes) for place in places]
+        return [_of_item(session, place, attributes) for place in places]
     return [_by_hand(session, config, attributes)] * config.count
+
+
+def _of_item(session: Session, place: int, named: Any) -> Any:
+    """The condition of a validation item with `named` attributes changed, and its map made to agree with them."""
+    import numpy as np
+
+    from facecond.editing import agree
+
+    config: SampleConfig = session.config  # type: ignore[assignment]
+    condition = session.condition(place, named)
+    if named is None or condition.labels is None or not config.adapt_masks:
+        return condition
+    pack, labels, notes = session.pack, condition.labels, []
+    for name in agree.contradicted(labels, named):
+        sign = int(named[attribute_index(name)])
+        training = pack.indices("train")
+        likely = training[np.asarray(pack.attributes)[training, attribute_index(name)] == sign][:_DONORS]
+        maps = np.asarray(pack.labels[likely])
+        fit = agree.agreeing(maps, np.asarray(pack.attributes[likely]), name, sign)
+        if len(fit) == 0:
+            log.warning("item %d keeps its map: no training face has %s%s", place, "-0+"[sign + 1], name)
+            continue
+        donor = fit[agree.most_similar(labels, maps[fit])]
+        labels = agree.take_part(labels, maps[donor], name)
+        notes.append(f"{agree.PARTS[name].shown_by} as in {pack.ids[likely[donor]]}")
+    if not notes:
+        return condition
+    words = {"mask": ", ".join([f"validation item {place}", *notes])}
+    return dataclasses.replace(condition, labels=labels, description={**condition.description, **words})
 
 
 def _by_hand(session: Session, config: SampleConfig, attributes: Any) -> Any:
@@ -164,7 +199,7 @@ def _attributes(session: Session, folder: Path, layouts: Any, text: str, cell: i
     by_hand = config.mask is not None or (config.attr is not None and "mask" not in session.names)
     columns = [(config.attr or "nothing said") if by_hand else "as it is", *config.attribute_sets]
     table = [
-        [_by_hand(session, config, named) if by_hand else session.condition(place, named) for named in [base, *sets]]
+        [_by_hand(session, config, named) if by_hand else _of_item(session, place, named) for named in [base, *sets]]
         for place in rows
     ]
     plan = same_noise(table, config.seed)

@@ -165,6 +165,9 @@ class SampleConfig(GenerateConfig):
     """Attribute sets of grid=attributes, each written as `attr`; they change what the item's own attributes say."""
     mask: str | None = None
     """Label map (PNG) as the condition; none = those of the validation items."""
+    adapt_masks: bool = True
+    """Where a named attribute contradicts the item's map (glasses, hat, open mouth, earrings, necklace), take that part from the
+    most similar training face of whom it holds; false = leave the map as it is."""
     only: list[str] = field(default_factory=list)
     """Conditions to tell the model (attributes, mask); empty = all it has. What is left out stays unspecified."""
     compare: list[str] = field(default_factory=list)

@@ -1,1 +1,1 @@
-"""Changes made to conditions: parts exchanged between faces."""
+"""Changes made to conditions: parts exchanged between faces, maps made to agree with attributes."""

@@ -68,7 +68,7 @@ def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert 'src="http' not in page
     assert "facecond swap-masks" in page
     steps = json.loads((tmp_path / "demo" / "steps.json").read_text())
-    assert len(steps) == 12
+    assert len(steps) == 13
     assert all(step["done"] for step in steps.values())
     again = demo.run(demo.prepare(words))
     assert again.figures == result.figures

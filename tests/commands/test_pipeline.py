@@ -211,3 +211,32 @@ def test_sweep_runs_every_combination(workspace: Path, facecond: Facecond) -> No
     )  # fmt: skip
     assert status == 0
     assert len({entry["made"]["grid"] for entry in json.loads(out)}) == 2
+
+
+def test_a_named_attribute_changes_the_map_that_denies_it(workspace: Path) -> None:
+    from facecond.faces.labels import CLASSES
+    from facecond.sampling.folder import read_condition
+
+    words = [f"workspace={workspace}", "run=multicond", f"items={list(range(16))}", "attr=+Mouth_Slightly_Open"]
+    mouths = {}
+    for adapt in ("true", "false"):
+        made = open_generation(Path(call("sample", *words, f"adapt_masks={adapt}").made["records"]).parent)
+        maps = [read_condition(made.folder, record) for record in made.records]
+        mouths[adapt] = [bool((labels == CLASSES.index("mouth")).any()) for labels in maps]
+        said = ["mouth as in" in record["condition"]["mask"] for record in made.records]
+        assert said == [
+            after and adapt == "true" and not before
+            for before, after in zip(_open(workspace), mouths[adapt], strict=True)
+        ]
+    assert all(mouths["true"])
+    assert mouths["false"] == _open(workspace)
+    assert not all(mouths["false"])
+
+
+def _open(workspace: Path) -> list[bool]:
+    """Which validation items have an open mouth."""
+    from facecond.data.pack import Pack
+    from facecond.faces.labels import CLASSES
+
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    return [bool((pack.labels[i] == CLASSES.index("mouth")).any()) for i in pack.indices("validation")]

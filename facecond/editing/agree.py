@@ -1,0 +1,95 @@
+"""A label map made to agree with attributes a person names: `+Eyeglasses` on a face without glasses takes them from another.
+
+A model that is told a map and an attribute that contradict each other has never seen such a thing and follows the map. Of the
+attributes that stand or fall with a part (faces.attributes.MASK_EVIDENCE) the part is therefore taken from a person of whom the
+attribute holds: the most similar face, moved until the noses meet, as the paper moves parts between people (section 4).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.faces.attributes import attribute_index
+from facecond.faces.labels import CLASSES
+
+
+class Part(NamedTuple):
+    """What stands or falls with an attribute."""
+
+    shown_by: str
+    """The class that is there if and only if the attribute holds."""
+    taken: tuple[str, ...]
+    """Classes that are taken from the other person together."""
+
+
+PARTS: Mapping[str, Part] = {
+    "Eyeglasses": Part("eye_g", ("eye_g",)),
+    "Mouth_Slightly_Open": Part("mouth", ("mouth", "u_lip", "l_lip")),
+    "Wearing_Earrings": Part("ear_r", ("ear_r",)),
+    "Wearing_Hat": Part("hat", ("hat", "hair")),
+    "Wearing_Necklace": Part("neck_l", ("neck_l",)),
+}
+"""Attributes that one class of the label map shows."""
+
+LEAST = 4
+"""Pixels below which a class counts as absent."""
+
+
+def contradicted(labels_HW: NDArray[np.uint8], attributes_A: NDArray[np.int8]) -> list[str]:
+    """Return the names of `PARTS` that `attributes_A`, int8 (40,) in {-1, 0, +1}, asks for and the label map denies."""
+    there = np.bincount(labels_HW.ravel(), minlength=256) >= LEAST
+    asked = {name: attributes_A[attribute_index(name)] for name in PARTS}
+    return [
+        name for name, sign in asked.items() if sign != 0 and (sign > 0) != there[CLASSES.index(PARTS[name].shown_by)]
+    ]
+
+
+def agreeing(labels_NHW: NDArray[np.uint8], attributes_NA: NDArray[np.int8], name: str, sign: int) -> NDArray[np.int64]:
+    """Return the places of faces of whom attribute `name` has `sign` (-1, +1), map and attribute alike, and whose nose shows."""
+    shown, index = CLASSES.index(PARTS[name].shown_by), attribute_index(name)
+    candidates = np.flatnonzero(attributes_NA[:, index] == sign)
+    counts = [np.bincount(labels_NHW[place].ravel(), minlength=256) for place in candidates]
+    fits = [(count[shown] >= LEAST) == (sign > 0) and count[CLASSES.index("nose")] >= LEAST for count in counts]
+    return candidates[np.array(fits, dtype=bool)]
+
+
+def most_similar(labels_HW: NDArray[np.uint8], others_NHW: NDArray[np.uint8]) -> int:
+    """Return the place of the face whose nose, lips and outline lie most like those of `labels_HW`; N > 0."""
+    own = _outline(labels_HW)
+    return int(np.argmin([np.nansum((_outline(other) - own) ** 2) for other in others_NHW]))
+
+
+def take_part(labels_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """Return `labels_HW` with the part of attribute `name` as the other person has it, or with it gone if they lack it.
+
+    The other map, of the same size, is moved until the noses meet; where either map has one of the classes concerned, the
+    moved map counts. What would come from beyond its edge repeats the edge.
+    """
+    classes = [CLASSES.index(part) for part in PARTS[name].taken]
+    moved_HW = _move(other_HW, _middle(labels_HW, ("nose",)) - _middle(other_HW, ("nose",)))
+    concerned = np.isin(labels_HW, classes) | np.isin(moved_HW, classes)
+    return np.where(concerned, moved_HW, labels_HW)
+
+
+def _middle(labels_HW: NDArray[np.uint8], parts: Sequence[str]) -> NDArray[np.float64]:
+    """Mean row and column of some parts, NaN when they are not there."""
+    where = np.argwhere(np.isin(labels_HW, [CLASSES.index(part) for part in parts]))
+    return where.mean(axis=0) if len(where) else np.full(2, np.nan)
+
+
+def _outline(labels_HW: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Where nose and lips lie and how far the skin reaches, as shares of the picture's size: float64 (8,)."""
+    skin = np.argwhere(labels_HW == CLASSES.index("skin"))
+    reach = np.concatenate([skin.min(axis=0), skin.max(axis=0)]) if len(skin) else np.full(4, np.nan)
+    parts = [_middle(labels_HW, ("nose",)), _middle(labels_HW, ("mouth", "u_lip", "l_lip"))]
+    return np.concatenate([*parts, reach]) / labels_HW.shape[0]
+
+
+def _move(labels_HW: NDArray[np.uint8], by: NDArray[np.float64]) -> NDArray[np.uint8]:
+    down, right = (0 if np.isnan(step) else round(float(step)) for step in by)
+    height, width = labels_HW.shape
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return labels_HW[rows[:, None], columns]
