@@ -77,7 +77,7 @@ def run(prepared: Prepared) -> Result:
 class Evidence:
     """Samples, the real pictures behind their conditions, and judges; what is needed twice is computed once."""
 
-    session: Session
+    session: Session[EvalConfig]
     prepared: Prepared
     folder: Path
     made_with: dict[str, Any]
@@ -240,7 +240,7 @@ def _samples_folder(config: EvalConfig) -> Path:
     )
 
 
-def _load_judges(prepared: Prepared, session: Session) -> dict[str, Any]:
+def _load_judges(prepared: Prepared, session: Session[EvalConfig]) -> dict[str, Any]:
     """Load what measures before anything is sampled, so that a wrong judge costs nothing."""
     from facecond import build
 
@@ -249,7 +249,7 @@ def _load_judges(prepared: Prepared, session: Session) -> dict[str, Any]:
     return {kind: load(prepared.found[kind], device) for kind, load in loaders.items() if kind in prepared.found}
 
 
-def gather(prepared: Prepared, session: Session, judges: dict[str, Any]) -> Evidence:
+def gather(prepared: Prepared, session: Session[EvalConfig], judges: dict[str, Any]) -> Evidence:
     """Sample the validation conditions, or open the samples named; find what each was asked to be."""
     import numpy as np
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from facecond.commands.defaults import check_sampling, sampling_of
 from facecond.commands.prepared import Prepared
@@ -76,13 +76,16 @@ def digest(prepared: Prepared) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
+C = TypeVar("C", bound=GenerateConfig)
+
+
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A loaded generator with the pack its conditions come from."""
+class Session(Generic[C]):
+    """A loaded generator with the pack its conditions come from; C is the command's configuration."""
 
     generator: Any
     pack: Any
-    config: GenerateConfig
+    config: C
     made_with: dict[str, Any]
     processes: Processes = ALONE
     """Those that share the sampling; the first one draws figures and measures."""
@@ -143,7 +146,7 @@ class Session:
         return open_generation(folder)
 
 
-def open_session(prepared: Prepared, weights: Path | None = None) -> Session:
+def open_session(prepared: Prepared, weights: Path | None = None) -> Session[Any]:
     """Load the generator (from `weights`, or the run's own) and open the pack."""
     from facecond import build
     from facecond.data.pack import Pack

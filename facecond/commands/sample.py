@@ -96,9 +96,9 @@ def run(prepared: Prepared) -> Result:
     )
 
 
-def conditions(session: Session) -> list[Any]:
+def conditions(session: Session[SampleConfig]) -> list[Any]:
     """The conditions a person asked for, in order: of validation items, by hand, or one that says nothing."""
-    config: SampleConfig = session.config  # type: ignore[assignment]
+    config = session.config
     attributes = parse_attributes(config.attr) if config.attr is not None else None
     if config.items or (config.mask is None and config.attr is None and session.names):
         places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
@@ -106,13 +106,13 @@ def conditions(session: Session) -> list[Any]:
     return [_by_hand(session, config, attributes)] * config.count
 
 
-def _of_item(session: Session, place: int, named: Any) -> Any:
+def _of_item(session: Session[SampleConfig], place: int, named: Any) -> Any:
     """The condition of a validation item with `named` attributes changed, and its map made to agree with them."""
     import numpy as np
 
     from facecond.editing import agree
 
-    config: SampleConfig = session.config  # type: ignore[assignment]
+    config = session.config
     condition = session.condition(place, named)
     if named is None or condition.labels is None or not config.adapt_masks:
         return condition
@@ -135,7 +135,7 @@ def _of_item(session: Session, place: int, named: Any) -> Any:
     return dataclasses.replace(condition, labels=labels, description={**condition.description, **words})
 
 
-def _by_hand(session: Session, config: SampleConfig, attributes: Any) -> Any:
+def _by_hand(session: Session[SampleConfig], config: SampleConfig, attributes: Any) -> Any:
     from facecond.faces.labels import check_labels, resize_labels
     from facecond.io.images import read_label_map
     from facecond.sampling.plans import Condition
@@ -151,11 +151,11 @@ def _by_hand(session: Session, config: SampleConfig, attributes: Any) -> Any:
     return Condition(labels=labels, attributes=attributes, description=description)
 
 
-def _rows(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
     """A row for each condition: real picture, map, samples."""
     from facecond.sampling.plans import one_each, several
 
-    config: SampleConfig = session.config  # type: ignore[assignment]
+    config = session.config
     asked = conditions(session)
     plan = several(asked, config.samples, config.seed) if config.samples > 1 else one_each(asked, config.seed)
     made = session.generate(plan, folder)
@@ -169,11 +169,11 @@ def _rows(session: Session, folder: Path, layouts: Any, text: str, cell: int) ->
     return layouts.samples_figure(shown, title="Samples beside their conditions", text=text, cell=cell), len(plan)
 
 
-def _variations(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
     """Many samples of each condition (the paper shows ten)."""
     from facecond.sampling.plans import several
 
-    config: SampleConfig = session.config  # type: ignore[assignment]
+    config = session.config
     samples = config.samples if config.samples > 1 else 10
     asked = conditions(session)
     made = session.generate(several(asked, samples, config.seed), folder)
@@ -186,13 +186,13 @@ def _variations(session: Session, folder: Path, layouts: Any, text: str, cell: i
     )
 
 
-def _attributes(session: Session, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
     """Same noise in a row, an attribute set in each column; each row has the map of its own item."""
     import numpy as np
 
     from facecond.sampling.plans import same_noise
 
-    config: SampleConfig = session.config  # type: ignore[assignment]
+    config = session.config
     base = parse_attributes(config.attr) if config.attr is not None else np.zeros(40, dtype=np.int8)
     sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
     rows = config.items or list(range(config.count))
@@ -256,7 +256,7 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     return named | {"end": info.path / "weights.safetensors"}
 
 
-def _shown(session: Session, condition: Any, samples: list[Any]) -> Any:
+def _shown(session: Session[SampleConfig], condition: Any, samples: list[Any]) -> Any:
     from facecond.reports.layouts import Shown
 
     image = None
