@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from facecond.commands import demo, demo_edits
+from facecond.commands import demo
 from facecond.commands.demo_plan import LEAST, SHARES, Plan, divide, make_plan
 from facecond.config.compose import compose
 from facecond.errors import DataError
@@ -39,30 +42,40 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("demo")
-@pytest.mark.parametrize("interrupted", ["train", "draw_edits"])
-def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: str) -> None:
+def test_a_demo_interrupted_at_every_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is interrupted twice: before its work, and after it but before it is noted as done."""
     images = dict.fromkeys(SHARES, 32)
     plan = Plan(14.0, 0, 16, 40, 16, images, dict.fromkeys(["all"], 60.0), "test")
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "plan.json").write_text(json.dumps(dataclasses.asdict(plan)))
     words = [f"workspace={tmp_path}", "count=16"]
+    attempts: Counter[str] = Counter()
+    call = demo.Demo.call
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupted(self: demo.Demo, key: str, title: str, work: Callable[[], dict[str, str]], **more: Any) -> Any:
+        def once() -> dict[str, str]:
+            attempts[key] += 1
+            if attempts[key] == 1:
+                raise KeyboardInterrupt
+            made = work()
+            if attempts[key] == 2:
+                raise KeyboardInterrupt
+            return made
+
+        return call(self, key, title, once, **more)
 
     monkeypatch.setattr(demo, "STEPS", 2)
-    with monkeypatch.context() as broken:
-        broken.setattr(
-            demo_edits if interrupted == "draw_edits" else demo.train,
-            "draw_edits" if interrupted == "draw_edits" else "run",
-            stop,
-        )
+    monkeypatch.setattr(demo.Demo, "call", interrupted)
+    before: dict[Path, int] = {}
+    for _ in range(2 * 13):
         with pytest.raises(KeyboardInterrupt):
             demo.run(demo.prepare(words))
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix in (".npy", ".safetensors")}
-    assert before
+        now = made_by_work(tmp_path)
+        assert before.items() <= now.items()  # nothing lost, nothing made twice
+        before = now
     result = demo.run(demo.prepare(words))
-    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert before == made_by_work(tmp_path)
+    assert set(attempts.values()) == {3}
     page = result.made["page"].read_text(encoding="utf-8")
     assert "<script" not in page
     assert 'src="http' not in page
@@ -72,3 +85,14 @@ def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert all(step["done"] for step in steps.values())
     again = demo.run(demo.prepare(words))
     assert again.figures == result.figures
+
+
+def made_by_work(folder: Path) -> dict[Path, int]:
+    """Arrays, weights and pictures, and when each was written."""
+    kinds = (".npy", ".safetensors", ".png")
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in kinds and path.name not in ("grid.png", "swap.png", "edits.png")
+    ]
+    return {path: path.stat().st_mtime_ns for path in files if "checkpoints" not in path.parts}
