@@ -12,7 +12,7 @@ from typing import Any
 
 from facecond.commands import data_draw, encode, sample, swap_masks, train
 from facecond.commands import eval as evaluate
-from facecond.commands.demo_plan import STEPS, Plan, make_plan, overrides
+from facecond.commands.demo_plan import PACES, Plan, make_plan, overrides
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import DemoConfig
@@ -49,7 +49,7 @@ def run(prepared: Prepared) -> Result:
     folder = Path(config.workspace) / prepared.name
     plan = make_plan(config, folder)
     demo = Demo(config, prepared.name, folder, plan)
-    common = [f"run={demo.run('multicond')}", f"pack={demo.pack}", f"sampler.steps={STEPS}"]
+    common = [f"run={demo.run('multicond')}", f"pack={demo.pack}", *PACES[plan.pace].sampling]
     demo.step("draw", "draw faces", data_draw, [
         f"data.count={plan.faces}", f"data.validation={plan.validation}", f"data.seed={plan.seed}",
         f"resolution={config.resolution}", f"name={demo.pack_name}",
@@ -134,7 +134,7 @@ class Demo:
         """Train one model of the plan."""
         words = [f"name={self.name}-{model}", f"pack={self.pack}", *overrides(model, self.plan)]
         if model == "multicond":
-            words += [f"sampler.steps={STEPS}", f"first_stage={self.run('vq')}"]
+            words.append(f"first_stage={self.run('vq')}")
         self.step(model, title, train, words)
 
     def step(self, key: str, title: str, module: Any, words: list[str]) -> dict[str, str]:

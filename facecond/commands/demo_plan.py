@@ -9,6 +9,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,23 +20,67 @@ from facecond.io.files import read_json, write_json
 
 log = logging.getLogger("facecond")
 
-SHARES = {"vq": 0.34, "parser": 0.08, "classifier": 0.08, "multicond": 0.50}
-"""How the time left for learning is divided. The first stage bounds what samples can reach, so it gets its share first."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How a demo divides its time, and what it learns and samples with."""
+
+    faces: int
+    """Drawn faces to learn from."""
+    validation: int
+    """Drawn faces held out, at least as many as are measured."""
+    timing: float
+    """Seconds each training is timed for."""
+    shares: Mapping[str, float]
+    """How the time left for learning is divided; the first stage bounds what samples can reach."""
+    network: tuple[str, ...]
+    """Overrides of the diffusion model beside `size=tiny`."""
+    sampling: tuple[str, ...]
+    """Overrides of sampler and guidance."""
+    steps: int
+    """Evaluations of the U-Net per sample; guidance doubles them."""
+
+
+PACES = {
+    "usual": Pace(
+        faces=8192,
+        validation=512,
+        timing=2.0,
+        shares={"vq": 0.34, "parser": 0.08, "classifier": 0.08, "multicond": 0.50},
+        network=(),
+        sampling=("sampler=ddim", "sampler.steps=20"),
+        steps=20,
+    ),
+    "short": Pace(
+        faces=2048,
+        validation=0,
+        timing=1.0,
+        shares={"vq": 0.31, "parser": 0.09, "classifier": 0.04, "multicond": 0.56},
+        network=(
+            "trainer.batch_size=16", "model.unet.model_channels=48", "model.unet.head_channels=48",
+            "model.unet.norm_groups=16",
+        ),
+        sampling=("sampler=dpmpp", "sampler.steps=10", "guidance.attributes=4", "guidance.mask=4"),
+        steps=10,
+    ),
+}  # fmt: skip
+"""A demo of few minutes gets a smaller U-Net, more updates, stronger guidance and the fast sampler; measured in
+benchmarks/results."""
+
+LONG = 8
+"""Minutes from which a demo goes at the usual pace."""
 
 LEAST = {"vq": 1600, "parser": 1600, "classifier": 1600, "multicond": 3200}
 """Images below which a model is not worth having."""
 
-STEPS, EVALUATIONS = 20, 2
-"""Sampling steps of the demo, and evaluations of the U-Net per step (guidance)."""
+FIGURES = 96
+"""Samples drawn for figures, beside those that are measured."""
 
 FORWARD = 0.25
 """Time of a forward pass as a share of a training step's."""
 
 START = 10
 """Seconds for imports, evaluations and pictures."""
-
-LONG = 8
-"""Minutes from which a demo draws and encodes all its faces; a shorter one makes do with fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +91,8 @@ class Plan:
     seed: int
     count: int
     """Validation conditions sampled and measured."""
+    pace: str
+    """Key of `PACES`."""
     faces: int
     validation: int
     images: dict[str, int]
@@ -67,7 +114,13 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     """
     file = folder / "plan.json"
     if file.is_file():
-        plan = Plan(**read_json(file))
+        try:
+            plan = Plan(**read_json(file))
+        except TypeError:
+            raise DataError(
+                f"{file} was written by another version",
+                hint="delete its folder, or give this demo a name of its own: name=...",
+            ) from None
         for key in ("minutes", "seed", "count"):
             if getattr(plan, key) != getattr(config, key):
                 raise DataError(
@@ -83,24 +136,30 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     return plan
 
 
+def pace_of(config: DemoConfig) -> str:
+    """Return the key of `PACES` for the minutes there are."""
+    return "usual" if config.minutes >= LONG else "short"
+
+
 def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Plan:
     """Turn minutes into images, given seconds per image of each kind of work and what was and will be spent besides."""
-    faces, validation = (
-        (8704, max(config.count, 512)) if config.minutes >= LONG else (3072 + config.count, config.count)
-    )
-    samples = config.count + 96
+    pace = PACES[pace_of(config)]
+    validation = max(config.count, pace.validation)
+    faces, samples = pace.faces + validation, config.count + FIGURES
     fixed = {
         "timing and start": overhead,
         "draw": faces * speeds["draw"],
         "encode": 2 * faces * speeds["encode"],
-        "sample": samples * STEPS * EVALUATIONS * speeds["multicond"] * FORWARD,
+        "sample": samples * pace.steps * 2 * speeds["multicond"] * FORWARD,
         "measure": 3 * config.count * (speeds["parser"] + speeds["classifier"]) * FORWARD + 10,
     }
     left = max(config.minutes * 60 - sum(fixed.values()), 0.0)
-    images = {name: max(LEAST[name], int(left * share / speeds[name]) // 160 * 160) for name, share in SHARES.items()}
+    images = {
+        name: max(LEAST[name], int(left * share / speeds[name]) // 160 * 160) for name, share in pace.shares.items()
+    }
     seconds = fixed | {name: count * speeds[name] for name, count in images.items()}
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    return Plan(config.minutes, config.seed, config.count, faces, validation, images, seconds, machine)
+    return Plan(config.minutes, config.seed, config.count, pace_of(config), faces, validation, images, seconds, machine)
 
 
 def overrides(name: str, plan: Plan) -> list[str]:
@@ -112,6 +171,8 @@ def overrides(name: str, plan: Plan) -> list[str]:
         f"trainer.checkpoint_every={max(1600, total // 8)}", f"trainer.log_every={max(160, total // 100)}",
         "trainer.tensorboard=false",
     ]  # fmt: skip
+    if name == "multicond":
+        words += [*PACES[plan.pace].network, *PACES[plan.pace].sampling]
     if name == "vq":
         words.append(f"model.training.restart_every={max(800, total // 40)}")
     return words
@@ -129,7 +190,7 @@ def measure(config: DemoConfig) -> dict[str, float]:
     from facecond.data.packing import pack_source
     from facecond.training.timing import seconds_per_image
 
-    device = build.choose_device(config.device)
+    device, pace = build.choose_device(config.device), PACES[pace_of(config)]
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
         source = build.open_source(DrawnConfig(count=160, validation=32))
@@ -141,13 +202,14 @@ def measure(config: DemoConfig) -> dict[str, float]:
         latents = np.random.default_rng(0).standard_normal((len(pack), 3, side, side))
         writer.write(slice(0, len(pack)), latents, latents)
         writer.finish(pack.indices("train"))
-        for name in SHARES:
+        for name in pace.shares:
             words = [f"model={name}", "size=tiny", "trainer.sample_grid=0", f"device={config.device.name}"]
+            words += pace.network if name == "multicond" else ()
             train: TrainConfig = compose("train", words).config
             kind = "diffusion" if name == "multicond" else name
             of_kind = {"latents": "0" * 64, "first_stage": None} if kind == "diffusion" else {}
             learner, _ = build.learner(kind, train, pack, device, **of_kind)
-            speeds[name] = seconds_per_image(learner, train.trainer, seconds=2)
+            speeds[name] = seconds_per_image(learner, train.trainer, seconds=pace.timing)
             if name == "vq":
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]
                 images = torch.zeros(32, 3, config.resolution, config.resolution, device=device)

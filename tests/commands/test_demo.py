@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from facecond.commands import demo
-from facecond.commands.demo_plan import LEAST, SHARES, Plan, divide, make_plan
+from facecond.commands.demo_plan import LEAST, PACES, Plan, divide, make_plan
 from facecond.config.compose import compose
 from facecond.errors import DataError
 
@@ -22,7 +22,7 @@ def test_minutes_become_images_that_fit() -> None:
         plan = divide(compose("demo", [f"minutes={minutes}"]).config, SPEEDS, overhead=30)
         assert plan.total <= minutes * 60
         assert plan.total >= minutes * 60 * 0.97
-    assert abs(sum(SHARES.values()) - 1) < 1e-9
+    assert all(abs(sum(pace.shares.values()) - 1) < 1e-9 for pace in PACES.values())
 
 
 def test_a_slow_machine_gets_models_worth_having_and_an_honest_duration() -> None:
@@ -44,8 +44,8 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
 @pytest.mark.xdist_group("demo")
 def test_a_demo_interrupted_at_every_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step is interrupted twice: before its work, and after it but before it is noted as done."""
-    images = dict.fromkeys(SHARES, 32)
-    plan = Plan(14.0, 0, 16, 40, 16, images, dict.fromkeys(["all"], 60.0), "test")
+    images = dict.fromkeys(PACES["usual"].shares, 32)
+    plan = Plan(14.0, 0, 16, "usual", 40, 16, images, dict.fromkeys(["all"], 60.0), "test")
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "plan.json").write_text(json.dumps(dataclasses.asdict(plan)))
     words = [f"workspace={tmp_path}", "count=16"]
@@ -64,7 +64,8 @@ def test_a_demo_interrupted_at_every_step_goes_on(tmp_path: Path, monkeypatch: p
 
         return call(self, key, title, once, **more)
 
-    monkeypatch.setattr(demo, "STEPS", 2)
+    quick = dataclasses.replace(PACES["usual"], sampling=("sampler=ddim", "sampler.steps=2"))
+    monkeypatch.setitem(PACES, "usual", quick)
     monkeypatch.setattr(demo.Demo, "call", interrupted)
     before: dict[Path, int] = {}
     for _ in range(2 * 13):
