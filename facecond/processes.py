@@ -20,8 +20,8 @@ _BUCKET = 32 * 1024 * 1024
 """Gradients travel in pieces of about this many bytes."""
 
 
-class FirstProcessError(FacecondError):
-    """The first process refused to go on and said why; the others leave without a word."""
+class OtherProcessError(FacecondError):
+    """Another process could not go on and said why; this one leaves without a word."""
 
     exit_status = 2
 
@@ -45,10 +45,7 @@ class Processes(NamedTuple):
         import torch.distributed as dist
 
         rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-        backend = "gloo"
-        if torch.cuda.is_available():
-            torch.cuda.set_device(local_rank)
-            backend = "cpu:gloo,cuda:nccl"
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if not dist.is_initialized():
             # The first process evaluates and writes alone; the others wait for it that long.
             dist.init_process_group(backend, timeout=timedelta(hours=2))
@@ -71,23 +68,23 @@ class Processes(NamedTuple):
         """Whether this process writes the files and speaks."""
         return self.rank == 0
 
-    def first_does(self, work: Callable[[], object]) -> None:
-        """Let the first process do `work` while the others wait; when it fails there, it fails everywhere.
+    def all_do(self, work: Callable[[], object]) -> None:
+        """Let every process do `work`, which calls no other one, and wait for all; what fails in one fails everywhere.
 
-        Raises what `work` raises in the first process, FirstProcessError in the others.
+        Raises what `work` raises here, OtherProcessError when it failed elsewhere.
         """
-        if self.size == 1:
-            work()
-            return
         failed = True
         try:
-            if self.first:
-                work()
+            work()
             failed = False
         finally:
             (anywhere,) = self.any([failed])
         if anywhere:
-            raise FirstProcessError("the first process refused")
+            raise OtherProcessError("another process could not go on")
+
+    def first_does(self, work: Callable[[], object]) -> None:
+        """Let the first process do `work` while the others wait; see `all_do`."""
+        self.all_do(work if self.first else lambda: None)
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over the processes."""

@@ -16,7 +16,7 @@ from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
 from facecond.interop.compvis import first_stage as autoencoder_of
 from facecond.interop.foreign import read_tensors
-from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.io.files import sha256_file
 
 
@@ -50,7 +50,7 @@ def load_first_stage(place: Path, device: torch.device) -> FirstStage:
     Raises CheckpointError when the weights are missing, damaged or of something else.
     """
     file = place / "weights.safetensors" if place.is_dir() else place
-    if file.suffix == ".safetensors":
+    if is_ours(file):
         weights = load_weights(file, hint="train a first stage: facecond train model=vq")
         if weights.config.get("kind") != "vq":
             raise CheckpointError(
@@ -59,7 +59,8 @@ def load_first_stage(place: Path, device: torch.device) -> FirstStage:
         config = restore(FirstStageModelConfig, weights.config["model"], str(file)).network
         tensors, digest = split_modules(weights.tensors)["first_stage"], weights.sha256
     else:
-        config, tensors, digest = VQConfig(), autoencoder_of(read_tensors(file)), sha256_file(file)
+        with naming(file):
+            config, tensors, digest = VQConfig(), autoencoder_of(read_tensors(file)), sha256_file(file)
     network = VQModel(config)
     load_strictly(network, tensors, str(file))
     return FirstStage(network.eval().requires_grad_(False).to(device), digest, file)

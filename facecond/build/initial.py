@@ -19,7 +19,7 @@ from facecond.config.compose import plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import split_checkpoint
 from facecond.interop.foreign import read_tensors
-from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.judges.classifier import ResNet18Classifier, SmallClassifier
 from facecond.networks.unet import UNet
 
@@ -46,7 +46,7 @@ def start_diffusion(unet: UNet, conditioner: Conditioner, init: str) -> None:
     Raises CheckpointError when they are missing, of something else or of another size.
     """
     file = _file(init)
-    if file.suffix == ".safetensors" and load_weights(file).config:
+    if is_ours(file):
         weights = load_weights(file)
         if weights.config.get("kind") != "diffusion":
             raise CheckpointError(
@@ -56,7 +56,8 @@ def start_diffusion(unet: UNet, conditioner: Conditioner, init: str) -> None:
         load_strictly(unet, tensors.get("unet", {}), str(file))
         load_strictly(conditioner, tensors.get("conditioner", {}), str(file))
         return
-    checkpoint = split_checkpoint(read_tensors(file))
+    with naming(file):
+        checkpoint = split_checkpoint(read_tensors(file))
     load_strictly(unet, checkpoint.average or checkpoint.unet, str(file))
 
 
@@ -68,7 +69,7 @@ def start_parser(network: nn.Module, init: str) -> None:
 def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -> None:
     """Give an attribute classifier the weights in `init`; raises as `start_first_stage` does."""
     file = _file(init)
-    if file.suffix == ".safetensors" and load_weights(file).config:
+    if is_ours(file):
         load_strictly(network, load_classifier(Path(init), _CPU).network.state_dict(), init)
         return
     if not isinstance(network, ResNet18Classifier):

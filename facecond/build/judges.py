@@ -14,7 +14,7 @@ from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
 from facecond.errors import CheckpointError
 from facecond.interop.face_parsing import read_bisenet
-from facecond.io.checkpoint import load_strictly, load_weights, split_modules
+from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.io.files import sha256_file
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser, parse
@@ -53,13 +53,14 @@ class Judge:
 def load_parser(place: Path, device: torch.device) -> Judge:
     """Load a face parser from a run of `model=parser`, or from the BiSeNet weights of face-parsing.PyTorch (.pth)."""
     file = place / "weights.safetensors" if place.is_dir() else place
-    if file.suffix == ".safetensors":
+    if is_ours(file):
         weights = load_weights(file, hint="train one: facecond train model=parser")
         _check_kind(file, weights.config, "parser")
         config = restore(ParserModelConfig, weights.config["model"], str(file)).network
         tensors, digest = split_modules(weights.tensors)["parser"], weights.sha256
     else:
-        config, tensors, digest = ParserConfig(), read_bisenet(file), sha256_file(file)
+        with naming(file):
+            config, tensors, digest = ParserConfig(), read_bisenet(file), sha256_file(file)
     network = build_parser(config)
     load_strictly(network, tensors, str(file))
     return Judge(

@@ -18,7 +18,7 @@ from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
 from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
-from facecond.data.pack import Pack
+from facecond.data.pack import SPLITS, Pack
 from facecond.errors import ConfigError
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
@@ -68,12 +68,11 @@ def _check_told(model: DiffusionConfig, pack: Pack) -> None:
         return
     unsaid = []
     if "attributes" in model.conditions:
-        unknown = int((np.asarray(pack.attributes) == 0).any(axis=1).sum())
-        unsaid += [f"{unknown} of {len(pack)} items have unknown attributes"] if unknown else []
-    if "mask" in model.conditions:
-        named = sum(sum(split["pixels"]) for split in pack.manifest["classes"].values())
-        items = sum(len(pack.indices(split)) for split in pack.manifest["classes"])
-        unsaid += ["some pixels of the label maps have no class"] if named < items * pack.resolution**2 else []
+        known = [np.asarray(pack.attributes[pack.indices(split)]) != 0 for split in SPLITS]
+        unknown = sum(int((~known_NA.all(axis=1)).sum()) for known_NA in known)
+        unsaid += [f"{unknown} items have unknown attributes"] if unknown else []
+    if "mask" in model.conditions and any(pack.manifest["classes"][split]["unspecified_pixels"] for split in SPLITS):
+        unsaid += ["some pixels of the label maps have no class"]
     if unsaid:
         raise ConfigError(
             f"{pack.path}: {' and '.join(unsaid)}, and this model must be told everything",
@@ -172,8 +171,6 @@ def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
 def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ParserModelConfig = config.model  # type: ignore[assignment]
-    if model.network.input_size is None:
-        _check_sides(pack, 8, "this face parser")
     parser = build_parser(model.network)
     if config.init is not None:
         start_parser(parser, config.init)

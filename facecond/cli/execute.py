@@ -50,7 +50,8 @@ def execute(
         ConfigError: for a key given both as flag and as override, for a command that torchrun cannot share out, and whatever
             composing refuses.
     """
-    rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0")) if size > 1 else 0
     start_log(quiet=rank > 0)
     if size > 1 and command not in TOGETHER:
         raise ConfigError(

@@ -15,7 +15,7 @@ from facecond.cli.execute import execute
 from facecond.cli.help import epilog
 from facecond.cli.show import print_error
 from facecond.errors import ConfigError, FacecondError
-from facecond.processes import FirstProcessError
+from facecond.processes import OtherProcessError
 
 app = typer.Typer(
     name="facecond",
@@ -266,7 +266,7 @@ def main() -> None:
     except FacecondError as error:
         if os.environ.get("FACECOND_DEBUG"):
             raise
-        if not isinstance(error, FirstProcessError):
+        if not isinstance(error, OtherProcessError):
             print_error(error)
         status = error.exit_status
     except typer.TyperException as error:

@@ -47,6 +47,16 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
             )
 
 
+def check_guided(words: Sequence[str], conditions: Sequence[str], name: str) -> None:
+    """Raise ConfigError when the person names guidance for a condition that the model called `name` does not have."""
+    for word in words:
+        section, _, condition = word.partition("=")[0].partition(".")
+        if section == "guidance" and condition and condition not in conditions:
+            raise ConfigError(
+                f"{word}: {name} is not conditioned on {condition}", hint="leave it out, or name another model"
+            )
+
+
 def may_be_left_out(model: Mapping[str, Any]) -> bool:
     """Say whether a model (its configuration as plain values) learnt to do without a condition."""
     return any((model[key] or 0) > 0 for key in ("condition_dropout", "mask_dropout", "partial_dropout"))

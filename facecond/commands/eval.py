@@ -59,11 +59,16 @@ def run(prepared: Prepared) -> Result:
     config: EvalConfig = prepared.config
     session = open_session(prepared)
     evidence = gather(prepared, session, _load_judges(prepared, session))
-    if not prepared.processes.first:  # it helped to sample; the first one measures
-        return Result(command="eval", used=prepared.used)
     figures: list[Figure] = []
-    for metric in prepared.found["metrics"]:
-        figures += [figure for figure in MEASURES[metric](evidence) if figure.name not in {f.name for f in figures}]
+
+    def measure() -> None:
+        for metric in prepared.found["metrics"]:
+            known = {figure.name for figure in figures}
+            figures.extend(figure for figure in MEASURES[metric](evidence) if figure.name not in known)
+
+    prepared.processes.first_does(measure)
+    if not prepared.processes.first:  # it helped to sample
+        return Result(command="eval", used=prepared.used)
     folder = Path(config.workspace) / "results" / prepared.name
     about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": evidence.made_with}
     write_results(folder / "results.json", figures, about=about)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from facecond.commands.defaults import check_sampling, sampling_of
+from facecond.commands.defaults import check_guided, check_sampling, sampling_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.workspace import Found, RunInfo, find_pack, find_run, first_stage_of, read_run
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
-from facecond.errors import CheckpointError, ConfigError, DataError
+from facecond.errors import CheckpointError, DataError
 from facecond.io.files import sha256_file
 from facecond.processes import ALONE, Processes
 
@@ -33,13 +33,7 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     pack = find_pack(config.workspace, config.pack) if config.pack else _pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
     named = run.config["model"]["conditions"]
-    for word in words:
-        section, _, condition = word.partition("=")[0].partition(".")
-        if section == "guidance" and condition not in named:
-            raise ConfigError(
-                f"{word}: the model of {run.path.name} is not conditioned on {condition}",
-                hint="name another run: run=...",
-            )
+    check_guided(words, named, f"the model of {run.path.name}")
     used = {
         "run": str(found),
         "pack": str(pack),
@@ -135,12 +129,12 @@ class Session(Generic[C]):
         from facecond.sampling.generation import generate, open_generation
 
         config, generator, processes = self.config, self.generator, self.processes
-        generate(
-            plan, generator.renderer(config.sampler, config.guidance, config.precision), folder,
-            made_with=self.made_with, latent_shape=generator.latent_shape, batch_size=config.batch_size,
-            device=generator.device, rank=processes.rank, world_size=processes.size, description=description,
-        )  # fmt: skip
-        processes.any([True])  # all have written their pictures
+        render = generator.renderer(config.sampler, config.guidance, config.precision)
+        processes.all_do(lambda: generate(
+            plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
+            batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
+            description=description,
+        ))  # fmt: skip
         if processes.size > 1:
             processes.first_does(lambda: finish(folder))
         return open_generation(folder)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.defaults import may_be_left_out
-from facecond.commands.generation import Session, digest, open_session, prepare_generation
+from facecond.commands.defaults import check_sampling, may_be_left_out
+from facecond.commands.generation import Session, digest, open_session, prepare_generation, weights_file
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import RunInfo, find_run, first_stage_of, read_run
@@ -57,14 +57,26 @@ def prepare(words: Sequence[str]) -> Prepared:
                 f"{key} is given, but the model of {prepared.name} is not conditioned on {condition}",
                 hint="name another run: run=...",
             )
-    by_hand = bool(config.only or config.mask or (config.attr is not None and not config.items))
-    if by_hand and not may_be_left_out(prepared.found["run"].config["model"]):
+    told = [name for name in named if not config.only or name in config.only]
+    if _leaves_out(config, told, named) and not may_be_left_out(prepared.found["run"].config["model"]):
         raise ConfigError(
             f"the model of {prepared.name} was always told everything, so no condition may be left out",
             hint="use the conditions of validation items (items=[0,1]), or train with model.condition_dropout=0.1",
         )
-    if config.attr is not None and config.only and "attributes" not in config.only:
-        raise ConfigError("attr is given, but only= leaves the attributes out", hint="drop one of the two")
+    for key, condition in (("attr", "attributes"), ("attribute_sets", "attributes"), ("mask", "mask")):
+        if getattr(config, key) not in (None, []) and condition not in told:
+            raise ConfigError(f"{key} is given, but only= leaves the {condition} out", hint="drop one of the two")
+    prepared.found["compare"] = [
+        read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare
+    ]
+    folders = [prepared.found["run"].path.name, *(info.path.name for info in prepared.found["compare"])]
+    if len(set(folders)) < len(folders):
+        raise ConfigError(
+            f"compare={config.compare}: two runs have the same name", hint="compare runs of different names"
+        )
+    for info in prepared.found["compare"]:
+        weights_file(info)
+        check_sampling(info.config["model"], config.sampler, config.guidance, info.path.name)
     prepared.name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
     return prepared
 
@@ -96,11 +108,31 @@ def run(prepared: Prepared) -> Result:
     )
 
 
+def _is_by_hand(config: SampleConfig, names: Sequence[str]) -> bool:
+    """Say whether the condition is what the person wrote, rather than that of validation items; `names`: what the model is told."""
+    if config.items or not names:
+        return not config.items
+    return config.mask is not None or (
+        config.attr is not None and (config.grid is not Grid.attributes or "mask" not in names)
+    )
+
+
+def _leaves_out(config: SampleConfig, told: Sequence[str], named: Sequence[str]) -> bool:
+    """Say whether something a model conditioned on `named` could be told is left unsaid; `told`: what `only` keeps of it."""
+    if len(told) < len(named):
+        return True
+    if not named or not _is_by_hand(config, told):
+        return False
+    attributes = parse_attributes(config.attr) if config.attr is not None else None
+    unsaid = {"mask": config.mask is None, "attributes": attributes is None or not attributes.all()}
+    return any(unsaid[name] for name in told)
+
+
 def conditions(session: Session[SampleConfig]) -> list[Any]:
     """The conditions a person asked for, in order: of validation items, by hand, or one that says nothing."""
     config = session.config
     attributes = parse_attributes(config.attr) if config.attr is not None else None
-    if config.items or (config.mask is None and config.attr is None and session.names):
+    if not _is_by_hand(config, session.names):
         places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
         return [_of_item(session, place, attributes) for place in places]
     return [_by_hand(session, config, attributes)] * config.count
@@ -117,18 +149,21 @@ def _of_item(session: Session[SampleConfig], place: int, named: Any) -> Any:
     if named is None or condition.labels is None or not config.adapt_masks:
         return condition
     pack, labels, notes = session.pack, condition.labels, []
+    training = pack.indices("train")
     for name in agree.contradicted(labels, named):
         sign = int(named[attribute_index(name)])
-        training = pack.indices("train")
-        likely = training[np.asarray(pack.attributes)[training, attribute_index(name)] == sign][:_DONORS]
+        likely = training[np.asarray(pack.attributes)[training, attribute_index(name)] == sign]
+        likely = likely[:: -(-len(likely) // _DONORS) or 1]
         maps = np.asarray(pack.labels[likely])
-        fit = agree.agreeing(maps, np.asarray(pack.attributes[likely]), name, sign)
+        fit = agree.agreeing(labels, maps, np.asarray(pack.attributes[likely]), name, sign)
         if len(fit) == 0:
-            log.warning("item %d keeps its map: no training face has %s%s", place, "-0+"[sign + 1], name)
+            log.info("item %d keeps its map: no training face can give it %s%s", place, "-0+"[sign + 1], name)
             continue
         donor = fit[agree.most_similar(labels, maps[fit])]
         labels = agree.take_part(labels, maps[donor], name)
         notes.append(f"{agree.PARTS[name].shown_by} as in {pack.ids[likely[donor]]}")
+    for name in agree.contradicted(labels, named) if notes else ():
+        log.info("item %d: its map still denies %s", place, name)
     if not notes:
         return condition
     words = {"mask": ", ".join([f"validation item {place}", *notes])}
@@ -187,7 +222,7 @@ def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text
 
 
 def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
-    """Same noise in a row, an attribute set in each column; each row has the map of its own item."""
+    """Same noise in a row, an attribute set in each column; the map shown is that of the row's first picture."""
     import numpy as np
 
     from facecond.sampling.plans import same_noise
@@ -195,9 +230,10 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     config = session.config
     base = parse_attributes(config.attr) if config.attr is not None else np.zeros(40, dtype=np.int8)
     sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
-    rows = config.items or list(range(config.count))
-    by_hand = config.mask is not None or (config.attr is not None and "mask" not in session.names)
-    columns = [(config.attr or "nothing said") if by_hand else "as it is", *config.attribute_sets]
+    by_hand = _is_by_hand(config, session.names)
+    held_out = len(session.pack.indices("validation"))
+    rows = config.items or list(range(config.count if by_hand else min(config.count, held_out)))
+    columns = [config.attr or ("nothing said" if by_hand else "as it is"), *config.attribute_sets]
     table = [
         [_by_hand(session, config, named) if by_hand else _of_item(session, place, named) for named in [base, *sets]]
         for place in rows
@@ -218,10 +254,7 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
     from facecond.sampling.plans import one_each
 
     config: SampleConfig = prepared.config
-    runs = [
-        prepared.found["run"],
-        *(read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare),
-    ]
+    runs = [prepared.found["run"], *prepared.found["compare"]]
     columns = {info.path.name: _checkpoint_files(info) for info in runs}
     names = list(next(iter(columns.values())))
     for name, files in columns.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond import __version__
-from facecond.commands.defaults import check_sampling, choose_size, names_size
+from facecond.commands.defaults import check_guided, check_sampling, choose_size, names_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
@@ -18,14 +18,15 @@ from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig
 from facecond.config.compose import compose, plain
 from facecond.config.diffusion import DiffusionConfig
+from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
 
 log = logging.getLogger("facecond")
 
-NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage")
+NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init")
 """Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
-pack and which first stage is compared by content.)"""
+pack, first stage and initial weights is compared by content.)"""
 
 
 def prepare(words: Sequence[str]) -> Prepared:
@@ -45,6 +46,8 @@ def prepare(words: Sequence[str]) -> Prepared:
     if config.init is not None:
         config.init = str(_initial(config.workspace, config.init, kind))
         used["init"] = config.init
+        if kind == "vq":
+            _keep_codebook(config.model.training, words)  # type: ignore[attr-defined]
     if config.trainer.compile and kind != "diffusion":
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if kind == "diffusion":
@@ -53,6 +56,7 @@ def prepare(words: Sequence[str]) -> Prepared:
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found["of_kind"] = {"latents": latents, "first_stage": place}
         check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
+        check_guided(words, config.model.conditions, "this model")  # type: ignore[attr-defined]
     name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     return Prepared(composed=composed, name=name, used=used, found=found)
 
@@ -103,6 +107,24 @@ def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
     return digest, f"{stores[0].path} (the latest, of first stage {digest[:HASH_DIGITS]})"
 
 
+def _hash_of(init: str | None) -> str | None:
+    """SHA-256 of the weights to start from."""
+    if init is None:
+        return None
+    place = Path(init)
+    return sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+
+
+def _keep_codebook(config: FirstStageTrainingConfig, words: Sequence[str]) -> None:
+    """Let a first stage that starts from weights go on with their codebook. Raises ConfigError when another is asked for."""
+    if any(word.startswith("model.training.quantise_after=") for word in words) and config.quantise_after > 0:
+        raise ConfigError(
+            f"model.training.quantise_after={config.quantise_after:g}: the weights in init= bring a codebook",
+            hint="leave quantise_after out, or start from scratch",
+        )
+    config.quantise_after = 0.0
+
+
 def _take_resolution(model: DiffusionConfig, words: Sequence[str], pack: Path, resolution: int) -> None:
     """Let the mask encoder read maps as large as the pack's. Raises ConfigError when the person names another size."""
     if any(word.startswith("model.mask.resolution=") for word in words) and model.mask.resolution != resolution:
@@ -147,6 +169,7 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
     identity = {
         "sha256 of the pack": sha256_file(pack.path / "manifest.json"),
         "sha256 of the first stage": prepared.found["of_kind"].get("latents"),
+        "sha256 of the initial weights": _hash_of(config["init"]),
     }
     if file.is_file():
         content = read_json(file)
@@ -160,8 +183,9 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
                 f"{folder} was started with {name}={before.get(name)}, not {name}={now.get(name)}",
                 hint="give the new run a name of its own: name=...",
             )
-        longer = before["trainer.images"] != now["trainer.images"]
-        if longer and config["trainer"]["schedule"] == "cosine" and (folder / "done.json").is_file():
+        done = folder / "done.json"
+        seen = read_json(done)["images_seen"] if done.is_file() else config["trainer"]["images"]
+        if config["trainer"]["images"] > seen and config["trainer"]["schedule"] == "cosine":
             log.warning("the run was finished: with a longer cosine schedule its learning rate rises again")
         return
     write_json(

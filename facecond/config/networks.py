@@ -115,7 +115,7 @@ class ParserConfig:
     kind: ParserKind = ParserKind.bisenet
     """`bisenet`: face-parsing.PyTorch's network; `small`: a U-Net with batch normalisation for 64 to 128 pixels."""
     input_size: int | None = 512
-    """Side in pixels that pictures are resized to before they are read; none: as they come (sides a multiple of 8)."""
+    """Side in pixels that pictures are resized to before they are read; none: as they come."""
     width: int = 24
     """Channels of the small parser at full resolution."""
 

@@ -25,13 +25,13 @@ class Part(NamedTuple):
 
 
 PARTS: Mapping[str, Part] = {
+    "Wearing_Hat": Part("hat", ("hat", "hair")),
     "Eyeglasses": Part("eye_g", ("eye_g",)),
     "Mouth_Slightly_Open": Part("mouth", ("mouth", "u_lip", "l_lip")),
     "Wearing_Earrings": Part("ear_r", ("ear_r",)),
-    "Wearing_Hat": Part("hat", ("hat", "hair")),
     "Wearing_Necklace": Part("neck_l", ("neck_l",)),
 }
-"""Attributes that one class of the label map shows."""
+"""Attributes that one class of the label map shows; what covers most comes first, so that the rest is put on top of it."""
 
 LEAST = 4
 """Pixels below which a class counts as absent."""
@@ -46,19 +46,36 @@ def contradicted(labels_HW: NDArray[np.uint8], attributes_A: NDArray[np.int8]) -
     ]
 
 
-def agreeing(labels_NHW: NDArray[np.uint8], attributes_NA: NDArray[np.int8], name: str, sign: int) -> NDArray[np.int64]:
-    """Return the places of faces of whom attribute `name` has `sign` (-1, +1), map and attribute alike, and whose nose shows."""
+def agreeing(
+    labels_HW: NDArray[np.uint8], others_NHW: NDArray[np.uint8], attributes_NA: NDArray[np.int8], name: str, sign: int
+) -> NDArray[np.int64]:
+    """Return the places of faces that can give the face `labels_HW` what attribute `name` with `sign` (-1, +1) asks for.
+
+    Map and attribute show it alike, their nose is to be seen, and they bring no other part of `PARTS` with them that the face
+    lacks.
+    """
     shown, index = CLASSES.index(PARTS[name].shown_by), attribute_index(name)
+    own = np.bincount(labels_HW.ravel(), minlength=256)
+    unwanted = [CLASSES.index(part.shown_by) for other, part in PARTS.items() if other != name]
+    unwanted = [place for place in unwanted if own[place] < LEAST]
+
+    def fits(other_HW: NDArray[np.uint8]) -> bool:
+        counts = np.bincount(other_HW.ravel(), minlength=256)
+        alike = (counts[shown] >= LEAST) == (sign > 0)
+        return bool(alike and counts[CLASSES.index("nose")] >= LEAST and not counts[unwanted].any())
+
     candidates = np.flatnonzero(attributes_NA[:, index] == sign)
-    counts = [np.bincount(labels_NHW[place].ravel(), minlength=256) for place in candidates]
-    fits = [(count[shown] >= LEAST) == (sign > 0) and count[CLASSES.index("nose")] >= LEAST for count in counts]
-    return candidates[np.array(fits, dtype=bool)]
+    return candidates[np.array([fits(others_NHW[place]) for place in candidates], dtype=bool)]
 
 
 def most_similar(labels_HW: NDArray[np.uint8], others_NHW: NDArray[np.uint8]) -> int:
-    """Return the place of the face whose nose, lips and outline lie most like those of `labels_HW`; N > 0."""
+    """Return the place of the face whose nose, lips and outline lie most like those of `labels_HW`; N > 0.
+
+    What one of the two does not show counts as a tenth of the picture's size apart.
+    """
     own = _outline(labels_HW)
-    return int(np.argmin([np.nansum((_outline(other) - own) ** 2) for other in others_NHW]))
+    apart = [np.nan_to_num(_outline(other) - own, nan=0.1) for other in others_NHW]
+    return int(np.argmin([(difference**2).sum() for difference in apart]))
 
 
 def take_part(labels_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:

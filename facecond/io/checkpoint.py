@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +87,28 @@ def load_weights(
             hint="update facecond",
         )
     return Weights(tensors, header.get("config", {}), header.get("metadata", {}), sha256_file(place))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name in front of what a CheckpointError inside the block says."""
+    try:
+        yield
+    except CheckpointError as error:
+        if str(path) in error.message:
+            raise
+        raise CheckpointError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def is_ours(path: Path) -> bool:
+    """Say whether a weights file is one of this project's, rather than another program's; a missing or damaged one may be."""
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(path, framework="pt") as stored:
+            return "facecond" in (stored.metadata() or {})
+    except (SafetensorError, OSError):
+        return True
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:

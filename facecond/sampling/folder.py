@@ -35,7 +35,7 @@ class GenerationFolder:
     """The files of one generation; several processes may hold one each on the same path, writing different images."""
 
     def __init__(self, path: Path, *, made_with: Mapping[str, Any], about: Mapping[str, Any], count: int) -> None:
-        """Open the folder, or make it; DataError when it was made with something else than `made_with`."""
+        """Open the folder, or make it for `count` images; DataError when it was made with something else than `made_with`."""
         self.path = path
         self._made_with = _plain(made_with)
         self._about = _plain(about)
@@ -46,9 +46,7 @@ class GenerationFolder:
             before = read_manifest(path)
             self._refuse_other(before["made_with"])
             self._about = before["about"]
-            self.count = max(count, before["count"])
-            if before["count"] < count:
-                self._write_manifest(before["image_shape"])
+            self.count = before["count"]
         elif all(name.startswith(".generation.") for name in names):  # empty, or another process is just beginning it
             self._write_manifest(None)
         else:
@@ -57,6 +55,12 @@ class GenerationFolder:
             )
         (path / "images").mkdir(exist_ok=True)
         self.records = {index: record for index, record in _all_records(path).items() if self._image(index).exists()}
+
+    def lengthen(self, count: int) -> None:
+        """Let the folder hold at least `count` images."""
+        if count > self.count:
+            self.count = count
+            self._write_manifest(read_manifest(self.path)["image_shape"])
 
     def _refuse_other(self, before: Mapping[str, Any]) -> None:
         there, asked = _flat(before), _flat(self._made_with)

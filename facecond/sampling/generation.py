@@ -82,14 +82,13 @@ def generate(
         raise ValueError("two requests of the plan have the same index")
     count = 1 + max((request.index for request in plan), default=-1)
     store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count)
-    mine = plan[rank::world_size]
     digests: dict[int, str | None] = {}
-    pending = []
-    for request in mine:
+    for request in plan:  # every process looks at all of it, so that either all go on or none does
         if request.index in store.records:
             _refuse_other_request(request, store.records[request.index], folder, digests)
-        else:
-            pending.append(request)
+    store.lengthen(count)
+    mine = plan[rank::world_size]
+    pending = [request for request in mine if request.index not in store.records]
 
     def save(batch: Sequence[Request], images_BHWC: NDArray[np.uint8]) -> None:
         array = store.array(images_BHWC.shape[1:])

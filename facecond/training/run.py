@@ -86,13 +86,15 @@ class Run:
             self.state.average.reset()
         self.watch.restore(self.state.pending, self.device)
         self.seen_at_start = self.state.images_seen
-        if self.processes.first:
-            self.tracker = Tracker(self.folder, self.state.images_seen, tensorboard=self.config.tensorboard)
+        self.processes.first_does(self._open_tracker)
         self.tell("resume" if resumed else "start", {"bfloat16": float(self.precision is Precision.bfloat16)})
         if resumed:
             self.evaluate_if_due()
         self.clock = self.started = self.checkpointed = time.monotonic()
         return self.started
+
+    def _open_tracker(self) -> None:
+        self.tracker = Tracker(self.folder, self.state.images_seen, tensorboard=self.config.tensorboard)
 
     def step(self) -> None:
         """Learn from one global batch: forward, backward, average over processes, clip, update; one phase after
@@ -164,6 +166,9 @@ class Run:
         if not (self.due(self.config.evaluate_every) or seen >= self.total):
             return
         self.watch.check()
+        self.processes.first_does(lambda: self._evaluate(seen))
+
+    def _evaluate(self, seen: int) -> None:
         if self.tracker is None or self.tracker.evaluated_at >= seen:
             return
         with torch.no_grad(), self.state.average.in_place(), _evaluation_mode(self.learner):
@@ -179,30 +184,34 @@ class Run:
         now = time.monotonic()
         self.state.seconds += now - self.clock
         self.clock = now
-        if self.tracker:
-            path = self.state.save(self.folder / "checkpoints", self._settings())
-            self.tracker.flush()
-            self.tell("checkpoint", path=path)
+        self.processes.first_does(self._save)
         self.checkpointed = time.monotonic()
+
+    def _save(self) -> None:
+        path = self.state.save(self.folder / "checkpoints", self._settings())
+        if self.tracker:
+            self.tracker.flush()
+        self.tell("checkpoint", path=path)
 
     def snapshot(self) -> None:
         """Keep the averaged weights of this moment for good."""
         self.watch.check()
-        if self.tracker:
-            self._write_weights(self.folder / "snapshots" / f"{self.state.images_seen:012d}.safetensors")
+        path = self.folder / "snapshots" / f"{self.state.images_seen:012d}.safetensors"
+        self.processes.first_does(lambda: self._write_weights(path))
 
     def finish(self) -> None:
         """Evaluate, write the last checkpoint, the weights, and done.json last of all."""
         self.evaluate_if_due()
         self.checkpoint()
         self.state.finished = True
-        if self.tracker:
-            path = self.folder / "weights.safetensors"
-            digest = self._write_weights(path)
-            done = {"images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest}
-            write_json(self.folder / "done.json", done)
-            self.tell("finished", path=path)
-        self.processes.any([True])  # nobody leaves before the files are there
+        self.processes.first_does(self._write_results)  # nobody leaves before the files are there
+
+    def _write_results(self) -> None:
+        path = self.folder / "weights.safetensors"
+        digest = self._write_weights(path)
+        done = {"images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest}
+        write_json(self.folder / "done.json", done)
+        self.tell("finished", path=path)
 
     def leave(self, stop: StopRequest) -> None:
         """Write a checkpoint before the end; raise when a signal was the reason."""

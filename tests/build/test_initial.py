@@ -8,15 +8,16 @@ from torch import nn
 
 from facecond.autoencoder.vq import VQModel
 from facecond.build.generator import diffusion_networks
-from facecond.build.initial import start_classifier, start_diffusion, start_first_stage
+from facecond.build.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
-from facecond.config.models import FirstStageModelConfig
-from facecond.config.networks import ClassifierConfig, ClassifierKind, UNetConfig, VQConfig
+from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
+from facecond.config.networks import ClassifierConfig, ClassifierKind, ParserConfig, ParserKind, UNetConfig, VQConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import AVERAGE, UNET, average_name
 from facecond.io.checkpoint import join_modules, save_weights
 from facecond.judges.classifier import build_classifier
+from facecond.judges.parser import build_parser
 
 VQ = VQConfig(ch=8, ch_mult=[1, 2, 2], num_res_blocks=1, n_embed=32, mid_attention=False, norm_groups=4)
 SMALL = UNetConfig(
@@ -69,6 +70,31 @@ def test_the_u_net_of_latent_diffusion(tmp_path: Path, averaged: bool) -> None:
     start_diffusion(unet, conditioner, str(tmp_path / "model.ckpt"))
     for name, tensor in unet.state_dict().items():
         assert torch.equal(tensor, (average if averaged else last)[name]), name
+
+
+def test_a_diffusion_model_of_ours_with_its_condition_encoders(tmp_path: Path) -> None:
+    config = DiffusionConfig(conditions=["attributes"], unet=SMALL)
+    unet, conditioner = diffusion_networks(config, 3)
+    given = {"unet": other(unet), "conditioner": other(conditioner)}
+    save_weights(tmp_path / "given.safetensors", join_modules(given), {"kind": "diffusion", "model": plain(config)})
+    start_diffusion(unet, conditioner, str(tmp_path / "given.safetensors"))
+    for module, tensors in ((unet, given["unet"]), (conditioner, given["conditioner"])):
+        assert all(torch.equal(tensor, tensors[name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["parser", "classifier"])
+def test_a_judge_of_ours(tmp_path: Path, kind: str) -> None:
+    network: nn.Module
+    if kind == "parser":
+        config = ParserModelConfig(network=ParserConfig(kind=ParserKind.small, width=8))
+        network, start = build_parser(config.network), start_parser
+    else:
+        config = ClassifierModelConfig(network=ClassifierConfig(kind=ClassifierKind.small, width=8))
+        network, start = build_classifier(config.network), start_classifier
+    given = other(network)
+    save_weights(tmp_path / "given.safetensors", join_modules({kind: given}), {"kind": kind, "model": plain(config)})
+    start(network, str(tmp_path / "given.safetensors"))
+    assert all(torch.equal(tensor, given[name]) for name, tensor in network.state_dict().items())
 
 
 def test_a_first_stage_is_no_diffusion_model(tmp_path: Path) -> None:

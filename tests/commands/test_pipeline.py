@@ -240,3 +240,15 @@ def _open(workspace: Path) -> list[bool]:
 
     pack = Pack.open(workspace / "packs" / "drawn-64")
     return [bool((pack.labels[i] == CLASSES.index("mouth")).any()) for i in pack.indices("validation")]
+
+
+def test_attribute_sets_change_the_items_that_are_named(workspace: Path) -> None:
+    words = [f"workspace={workspace}", "run=attr", "grid=attributes", "attribute_sets=[+Eyeglasses]"]
+    result = call("sample", *words, "items=[3,4]", "attr=+Smiling")
+    made = open_generation(Path(result.made["records"]).parent)
+    assert [record["source"] is not None for record in made.records] == [True] * 4
+    assert all("+Smiling" in record["condition"]["attributes"] for record in made.records)
+    assert [("+Eyeglasses" in record["condition"]["attributes"]) for record in made.records[1::2]] == [True, True]
+    result = call("sample", *words, "attr=+Smiling", "count=2")
+    made = open_generation(Path(result.made["records"]).parent)
+    assert [record["condition"]["attributes"] for record in made.records] == 2 * ["+Smiling", "+Eyeglasses,+Smiling"]

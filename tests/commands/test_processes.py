@@ -52,3 +52,14 @@ def test_commands_that_run_alone_say_so(facecond: Facecond, monkeypatch: pytest.
     status, _, text = facecond("data", "draw")
     assert status == 2
     assert "data draw runs in one process, but torchrun started 2" in text
+
+
+def test_a_folder_of_other_pictures_is_refused_by_all_and_left_as_it_is(workspace: Path) -> None:
+    words = ["run=multicond", f"workspace={workspace}", "count=1", "name=kept", "precision=float32"]
+    call("sample", *words)
+    folder = workspace / "samples" / "kept"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = together("sample", *words[:2], "count=5", "seed=1", "name=kept", "precision=float32")
+    assert done.returncode != 0
+    assert "seed" in done.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -66,6 +66,10 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     (folder / "run-first" / "weights.safetensors").unlink()
     (latents,) = (workspace / "packs" / "drawn-64" / "latents").iterdir()
     files["latents"] = latents
+    shutil.copytree(workspace / "packs" / "drawn-64", folder / "pack-unknown")
+    attributes = np.load(folder / "pack-unknown" / "attributes.npy", mmap_mode="r+")
+    attributes[0, 5] = 0
+    attributes.flush()
     return files | {path.name: path for path in folder.iterdir()}
 
 
@@ -109,6 +113,16 @@ CASES: list[tuple[str, str]] = [
     ("train model=classifier init=nowhere size=tiny name=new", "nowhere"),
     ("train model=classifier init=parser size=tiny name=new", "expected classifier"),
     ("sample run=attr guidance.mask=2", "not conditioned on mask"),
+    ("train model=attr guidance.mask=2 size=tiny name=new", "not conditioned on mask"),
+    (
+        "train model=attr pack={pack-unknown} size=tiny model.condition_dropout=0 model.partial_dropout=0 "
+        "guidance.attributes=1 name=new",
+        "1 items have unknown attributes",
+    ),
+    ("train model=vq init=vq model.training.quantise_after=0.3 size=tiny name=new", "bring a codebook"),
+    ("sample run=multicond only=[attributes] --mask {foreign.png}", "leaves the mask out"),
+    ("sample run=multicond grid=attributes attribute_sets=[+Smiling] only=[mask]", "leaves the attributes out"),
+    ("sample run=multicond grid=checkpoints compare=[multicond]", "the same name"),
     ("sample run=multicond grid=checkpoints samples=3", "no meaning for grid=checkpoints"),
     ("eval miou run=multicond samples={empty} sampler.steps=3", "no effect on samples"),
     ("train model=vq pack={latents} size=tiny name=new", "is not a pack"),
@@ -135,9 +149,9 @@ CASES: list[tuple[str, str]] = [
     ("sample run={run-torn}", "weights.safetensors"),
     ("encode first_stage={surprise.ckpt}", "surprise.ckpt"),
     ("encode first_stage={raw.pkl}", "raw.pkl"),
-    ("encode first_stage={foreign.safetensors}", "does not hold a first stage"),
+    ("encode first_stage={foreign.safetensors}", "foreign.safetensors: no first stage in the checkpoint"),
     ("encode first_stage={torn.safetensors}", "torn.safetensors"),
-    ("eval miou parser={foreign.safetensors} run=multicond", "does not hold a parser"),
+    ("eval miou parser={foreign.safetensors} run=multicond", "foreign.safetensors"),
     ("eval miou parser=classifier run=multicond", "expected parser"),
     ("eval miou samples=nowhere run=multicond", "nowhere"),
     ("train model=multicond name=multicond model.token_width=64 size=tiny", "model."),
