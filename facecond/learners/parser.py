@@ -3,60 +3,42 @@ accuracy)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from facecond.config.training import ParserTrainingConfig, TrainerConfig
-from facecond.data.batches import ResidentData
+from facecond.config.training import ParserTrainingConfig
 from facecond.faces.labels import CLASSES, UNSPECIFIED, colourise
 from facecond.judges.bisenet import BiSeNet
 from facecond.judges.parser import SmallParser, parse
 from facecond.learners.augment import augment
+from facecond.learners.judge import JudgeLearner
 from facecond.learners.rarity import class_weights, count_classes
-from facecond.learners.stream import stream_items, validation_pieces
+from facecond.learners.stream import validation_pieces
 from facecond.metrics.faithfulness import Confusion
-from facecond.training.learner import Evaluation, Items, Phase, Step, Total
+from facecond.training.learner import Evaluation, Step
 
 
-class ParserLearner:
-    """Satisfies `facecond.training.learner.Learner`. `train` and `validation` hold pictures."""
+class ParserLearner(JudgeLearner[BiSeNet | SmallParser, ParserTrainingConfig]):
+    """Satisfies `facecond.training.learner.Learner`."""
 
-    phases = (Phase("parser", ("parser",)),)
-    exported = ("parser",)
+    name = "parser"
 
-    def __init__(
-        self,
-        parser: BiSeNet | SmallParser,
-        config: ParserTrainingConfig,
-        trainer: TrainerConfig,
-        *,
-        train: ResidentData,
-        validation: ResidentData,
-        identity: Mapping[str, Any],
-    ) -> None:
-        self.parser, self.config, self.trainer = parser, config, trainer
-        self.train, self.validation = train, validation
-        self.modules: Mapping[str, nn.Module] = {"parser": parser}
-        self.averaged = ("parser",) if trainer.ema_decay > 0 else ()
-        self.identity = {**identity, "class_weight_power": config.class_weight_power}
-        self.weights_K = class_weights(count_classes(train), config.class_weight_power).to(train.device)
-
-    def items(self, images_seen: int, global_batch: int) -> Items:
-        """Return the items of the global batch that follows `images_seen`."""
-        return stream_items(self.trainer, images_seen, global_batch, len(self.train))
+    @cached_property
+    def weights_K(self) -> Tensor:  # noqa: N802 - the suffix is the shape
+        """float32 (19,): weight of each class, from its frequency in the training pictures."""
+        return class_weights(count_classes(self.train), self.config.class_weight_power).to(self.train.device)
 
     def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weighted cross-entropy over pixels, summed over the parser's heads."""
         images_BCHW, labels_BHW, _ = self.train.images(step.indices_B, step.flips_B)
         images_BCHW = augment(images_BCHW, self.config, step)
         with step.autocast():
-            heads = self.parser.training_logits(images_BCHW)
+            heads = self.network.training_logits(images_BCHW)
         losses = [self._cross_entropy(logits_BKHW, labels_BHW) for logits_BKHW in heads]
         loss = torch.stack(losses).sum()
         right_BHW = heads[0].detach().argmax(1) == labels_BHW
@@ -69,16 +51,12 @@ class ParserLearner:
         )
         return losses_BHW.mean()
 
-    def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
-        """Nothing is due."""
-        return {}
-
     def evaluate(self, images_seen: int) -> Evaluation:
         """Return mIoU, accuracy, the IoU of every class on validation pictures, and a few with their maps."""
         parts, grid = [], None
         for indices in validation_pieces(self.trainer, len(self.validation)):
             images_BCHW, labels_BHW, _ = self.validation.images(indices)
-            found = parse(self.parser, images_BCHW).cpu().numpy()
+            found = parse(self.network, images_BCHW).cpu().numpy()
             reference = labels_BHW.cpu().numpy()
             parts.append(Confusion.of(reference, found))
             if grid is None and self.trainer.sample_grid:

@@ -44,12 +44,12 @@ def test_class_weights():
 
 def test_parser_loss_is_the_weighted_cross_entropy(pictures):
     learner = make_parser(pictures)
-    learner.parser.eval()
+    learner.network.eval()
     step = step_of(learner, count=3)
     loss, _ = learner.loss("parser", step)
     images, labels, _ = pictures[0].images(step.indices_B, step.flips_B)
     labels = labels.long()
-    chances = learner.parser(images).log_softmax(1).gather(1, labels[:, None])[:, 0]
+    chances = learner.network(images).log_softmax(1).gather(1, labels[:, None])[:, 0]
     assert loss.item() == pytest.approx(-(chances * learner.weights_K[labels]).mean().item(), rel=1e-5)
     weights = learner.weights_K[labels].mean().item()
     assert weights == pytest.approx(1, abs=0.2)  # the mean weight of a pixel is 1 over the whole split
@@ -57,14 +57,16 @@ def test_parser_loss_is_the_weighted_cross_entropy(pictures):
 
 def test_unspecified_pixels_do_not_count(pictures, monkeypatch):
     learner = make_parser(pictures)
-    learner.parser.eval()
+    learner.network.eval()
     step = step_of(learner, count=2)
     images, labels, attributes = pictures[0].images(step.indices_B, step.flips_B)
     before, _ = learner.loss("parser", step)
     labels[:, :16] = 255
     monkeypatch.setattr(pictures[0], "images", lambda *asked: (images.clone(), labels.clone(), attributes))
     after, _ = learner.loss("parser", step)
-    kept = F.cross_entropy(learner.parser(images)[:, :, 16:], labels[:, 16:].long(), learner.weights_K, reduction="sum")
+    kept = F.cross_entropy(
+        learner.network(images)[:, :, 16:], labels[:, 16:].long(), learner.weights_K, reduction="sum"
+    )
     assert after.item() == pytest.approx(kept.item() / labels.numel(), rel=1e-5)
     assert after < before
 
@@ -72,7 +74,7 @@ def test_unspecified_pixels_do_not_count(pictures, monkeypatch):
 def test_parser_learns(pictures, tmp_path):
     learner = make_parser(pictures, ParserTrainingConfig(), images=960, learning_rate=1e-2)
     fit(learner, learner.trainer, tmp_path / "run", weights_config={})
-    learner.parser.eval()
+    learner.network.eval()
     with torch.no_grad():
         after = learner.evaluate(960)
     labels = pictures[1].labels(np.arange(len(pictures[1])))
@@ -88,7 +90,7 @@ def test_parser_learns(pictures, tmp_path):
 def test_classifier_learns_by_heart(pictures, tmp_path):
     learner = make_classifier((pictures[0], pictures[0]), images=960, learning_rate=1e-2, flips=False)
     fit(learner, learner.trainer, tmp_path / "run", weights_config={})
-    learner.classifier.eval()
+    learner.network.eval()
     with torch.no_grad():
         figures = learner.evaluate(960).figures
     assert figures["accuracy"] > figures["majority"] + 0.05
@@ -97,13 +99,13 @@ def test_classifier_learns_by_heart(pictures, tmp_path):
 
 def test_unknown_attributes_do_not_count(pictures, monkeypatch):
     learner = make_classifier(pictures)
-    learner.classifier.eval()
+    learner.network.eval()
     step = step_of(learner, count=4)
     images, labels, attributes = pictures[0].images(step.indices_B, step.flips_B)
     attributes[:, 10:] = 0
     monkeypatch.setattr(pictures[0], "images", lambda *asked: (images, labels, attributes))
     loss, figures = learner.loss("classifier", step)
-    logits = learner.classifier(images)[:, :10]
+    logits = learner.network(images)[:, :10]
     signs = attributes[:, :10].float()
     assert loss.item() == pytest.approx(F.softplus(-signs * logits).mean().item(), rel=1e-5)
     assert figures["accuracy"].item() == pytest.approx(((logits > 0) == (signs > 0)).float().mean().item())
