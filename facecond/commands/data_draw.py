@@ -10,7 +10,7 @@ from facecond.config.compose import compose
 from facecond.errors import ConfigError
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+def prepare(words: Sequence[str]) -> Prepared[DrawConfig, None]:
     """Check the configuration and settle the name."""
     composed = compose("data draw", words)
     config: DrawConfig = composed.config
@@ -20,16 +20,16 @@ def prepare(words: Sequence[str]) -> Prepared:
             hint=f"expected fewer than data.count={config.data.count}",
         )
     prefix = "drawn" if config.layout is Layout.pack else "release"
-    return Prepared(composed=composed, name=config.name or f"{prefix}-{config.resolution}")
+    return Prepared(composed=composed, name=config.name or f"{prefix}-{config.resolution}", found=None)
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[DrawConfig, None]) -> Result:
     """Draw what is missing; a finished folder is left as it is."""
     from facecond import build
     from facecond.data.packing import pack_source
     from facecond.drawn.release import write_release
 
-    config: DrawConfig = prepared.config
+    config = prepared.config
     if config.layout is Layout.release:
         folder = Path(config.workspace) / "releases" / prepared.name
         write_release(folder, seed=config.data.seed, count=config.data.count, resolution=config.resolution)

@@ -1,6 +1,7 @@
 """`facecond data inspect`: counts, frequencies, suspicious items and a contact sheet of a pack."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from facecond.commands.prepared import Prepared
@@ -10,15 +11,15 @@ from facecond.config.commands import InspectConfig
 from facecond.config.compose import compose
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+def prepare(words: Sequence[str]) -> Prepared[InspectConfig, Path]:
     """Check the configuration and find the pack."""
     composed = compose("data inspect", words)
     config: InspectConfig = composed.config
     pack = find_pack(config.workspace, config.pack)
-    return Prepared(composed=composed, name=pack.path.name, used={"pack": str(pack)}, found={"pack": pack.path})
+    return Prepared(composed=composed, name=pack.path.name, used={"pack": str(pack)}, found=pack.path)
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[InspectConfig, Path]) -> Result:
     """Count, look for trouble, draw."""
     from facecond.data.inspection import inspect_pack, sample_indices
     from facecond.data.pack import Pack, verify
@@ -26,8 +27,8 @@ def run(prepared: Prepared) -> Result:
     from facecond.reports.layouts import contact_sheet
 
     prepared.announce()
-    config: InspectConfig = prepared.config
-    pack = Pack.open(prepared.found["pack"])
+    config = prepared.config
+    pack = Pack.open(prepared.found)
     if config.verify:
         verify(pack)
     summary = inspect_pack(pack)

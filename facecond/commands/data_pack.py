@@ -10,19 +10,21 @@ from facecond.config.commands import PackConfig
 from facecond.config.compose import compose
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+def prepare(words: Sequence[str]) -> Prepared[PackConfig, None]:
     """Check the configuration and settle the name."""
     composed = compose("data pack", words)
     config: PackConfig = composed.config
-    return Prepared(composed=composed, name=config.name or f"{composed.choices['data']}-{config.resolution}")
+    return Prepared(
+        composed=composed, name=config.name or f"{composed.choices['data']}-{config.resolution}", found=None
+    )
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[PackConfig, None]) -> Result:
     """Read, resize and write what is missing; a finished pack of the same source is left as it is."""
     from facecond import build
     from facecond.data.packing import pack_source
 
-    config: PackConfig = prepared.config
+    config = prepared.config
     folder = Path(config.workspace) / "packs" / prepared.name
     source = build.open_source(config.data)
     pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)

@@ -28,7 +28,7 @@ ATTRIBUTE_SETS = (
 )
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+def prepare(words: Sequence[str]) -> Prepared[DemoConfig, None]:
     """Check the configuration; a demo of other minutes or another seed has a name of its own."""
     composed = compose("demo", words)
     config: DemoConfig = composed.config
@@ -37,15 +37,15 @@ def prepare(words: Sequence[str]) -> Prepared:
         name += f"-{config.minutes:g}min"
     if config.seed:
         name += f"-seed{config.seed}"
-    return Prepared(composed=composed, name=name)
+    return Prepared(composed=composed, name=name, found=None)
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[DemoConfig, None]) -> Result:
     """Go through the steps; say which one it is and how long the rest will take."""
     from facecond.commands.demo_edits import draw_edits
     from facecond.commands.demo_page import write_demo_page
 
-    config: DemoConfig = prepared.config
+    config = prepared.config
     folder = Path(config.workspace) / prepared.name
     plan = make_plan(config, folder)
     demo = Demo(config, prepared.name, folder, plan)

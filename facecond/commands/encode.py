@@ -1,6 +1,8 @@
 """`facecond encode`: latents of every picture of a pack, computed once (float32 arithmetic, half-precision storage)."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
@@ -10,7 +12,15 @@ from facecond.config.compose import compose
 from facecond.errors import DataError
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+class Encoding(NamedTuple):
+    """What is encoded with what."""
+
+    pack: Path
+    first_stage: Path
+    """Run or weights file."""
+
+
+def prepare(words: Sequence[str]) -> Prepared[EncodeConfig, Encoding]:
     """Check the configuration; find the pack and the first stage."""
     composed = compose("encode", words)
     config: EncodeConfig = composed.config
@@ -20,11 +30,11 @@ def prepare(words: Sequence[str]) -> Prepared:
         composed=composed,
         name=f"{pack.path.name}-{first_stage.path.name}",
         used={"pack": str(pack), "first stage": str(first_stage)},
-        found={"pack": pack.path, "first_stage": first_stage.path},
+        found=Encoding(pack.path, first_stage.path),
     )
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     """Encode what is missing; complete latents are left as they are."""
     import numpy as np
     import torch
@@ -34,10 +44,10 @@ def run(prepared: Prepared) -> Result:
     from facecond.data.pack import Pack
 
     prepared.announce()
-    config: EncodeConfig = prepared.config
+    config = prepared.config
     device = build.choose_device(config.device)
-    pack = Pack.open(prepared.found["pack"])
-    first_stage = build.load_first_stage(prepared.found["first_stage"], device)
+    pack = Pack.open(prepared.found.pack)
+    first_stage = build.load_first_stage(prepared.found.first_stage, device)
     build.check_resolution(first_stage, pack)
     folder = latents_folder(pack.path, first_stage.sha256)
     made = 0

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.generation import Session, digest, open_session, prepare_generation
+from facecond.commands.generation import Origin, Session, digest, open_session, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import find_run
@@ -22,47 +22,64 @@ WHOLE = {"parser": ("miou", "accuracy"), "classifier": ("attributes",)}
 """Measures each judge is needed for."""
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measuring(Origin):
+    """What samples come from, what is measured, and with what."""
+
+    metrics: list[str]
+    judges: dict[str, Path]
+    """Runs or weights files: parser, classifier, as far as they are needed."""
+    samples: Path | None
+    """Samples that are there already."""
+
+
+def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     """Check the measures first; find run, samples and judges."""
     metrics = _metrics(words)
     prepared = prepare_generation("eval", words)
-    config: EvalConfig = prepared.config
-    prepared.found["metrics"] = metrics
-    conditions = prepared.found["run"].config["model"]["conditions"]
+    config = prepared.config
+    conditions = prepared.found.conditions
     for metric, condition in (("miou", "mask"), ("accuracy", "mask"), ("attributes", "attributes")):
         if metric in metrics and condition not in conditions:
             raise ConfigError(
                 f"{metric} asks whether samples follow their {condition}, but {prepared.name} is not conditioned on it",
                 hint="measure something else, or name another run: run=...",
             )
+    judges: dict[str, Path] = {}
     for kind, measures in WHOLE.items():
         if set(measures) & set(metrics):
             named = getattr(config, kind)
             found = Path(named) if named and Path(named).is_file() else find_run(config.workspace, named, kind).path
-            prepared.found[kind] = found
+            judges[kind] = found
             prepared.used[kind] = f"{found} ({'named' if named else 'the latest'})"
+    samples = None
     if config.samples is not None:
         _check_only_measuring(words)
-        prepared.found["samples"] = _samples_folder(config)
-        prepared.used["samples"] = f"{prepared.found['samples']} (named)"
-    prepared.name = f"{prepared.name}-eval-{digest(prepared)}"
-    return prepared
+        samples = _samples_folder(config)
+        prepared.used["samples"] = f"{samples} (named)"
+    origin = prepared.found
+    measuring = Measuring(
+        run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage,
+        metrics=metrics, judges=judges, samples=samples,
+    )  # fmt: skip
+    name = f"{prepared.name}-eval-{digest(prepared)}"
+    return Prepared(composed=prepared.composed, name=name, found=measuring, used=prepared.used)
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     """Sample what is missing, judge, and write results.json and a Markdown table."""
     from facecond.io.files import atomic_write
     from facecond.io.results import write_results
     from facecond.reports.tables import report_markdown
 
     prepared.announce()
-    config: EvalConfig = prepared.config
+    config = prepared.config
     session = open_session(prepared)
     evidence = gather(prepared, session, _load_judges(prepared, session))
     figures: list[Figure] = []
 
     def measure() -> None:
-        for metric in prepared.found["metrics"]:
+        for metric in prepared.found.metrics:
             known = {figure.name for figure in figures}
             figures.extend(figure for figure in MEASURES[metric](evidence) if figure.name not in known)
 
@@ -83,7 +100,7 @@ class Evidence:
     """Samples, the real pictures behind their conditions, and judges; what is needed twice is computed once."""
 
     session: Session[EvalConfig]
-    prepared: Prepared
+    prepared: Prepared[EvalConfig, Measuring]
     folder: Path
     made_with: dict[str, Any]
     samples: Any
@@ -245,16 +262,20 @@ def _samples_folder(config: EvalConfig) -> Path:
     )
 
 
-def _load_judges(prepared: Prepared, session: Session[EvalConfig]) -> dict[str, Any]:
+def _load_judges(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfig]) -> dict[str, Any]:
     """Load what measures before anything is sampled, so that a wrong judge costs nothing."""
     from facecond import build
 
     loaders = {"parser": build.load_parser, "classifier": build.load_classifier}
     device = session.generator.device
-    return {kind: load(prepared.found[kind], device) for kind, load in loaders.items() if kind in prepared.found}
+    return {
+        kind: load(prepared.found.judges[kind], device)
+        for kind, load in loaders.items()
+        if kind in prepared.found.judges
+    }
 
 
-def gather(prepared: Prepared, session: Session[EvalConfig], judges: dict[str, Any]) -> Evidence:
+def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfig], judges: dict[str, Any]) -> Evidence:
     """Sample the validation conditions, or open the samples named; find what each was asked to be."""
     import numpy as np
 
@@ -262,17 +283,17 @@ def gather(prepared: Prepared, session: Session[EvalConfig], judges: dict[str, A
     from facecond.sampling.generation import open_generation
     from facecond.sampling.plans import one_each
 
-    config: EvalConfig = prepared.config
+    config = prepared.config
     pack = session.pack
-    if "samples" in prepared.found:
-        made = open_generation(prepared.found["samples"])
+    if prepared.found.samples is not None:
+        made = open_generation(prepared.found.samples)
     else:
         count = min(config.count, len(pack.indices("validation")))
         folder = Path(config.workspace) / "samples" / prepared.name
         made = session.generate(one_each([session.condition(i) for i in range(count)], config.seed), folder)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(
-            f"{made.folder} was sampled from other weights than {prepared.found['weights']}",
+            f"{made.folder} was sampled from other weights than {prepared.found.weights}",
             hint="name that run: run=...",
         )
     known = {name: place for place, name in enumerate(pack.ids)}
@@ -291,8 +312,8 @@ def gather(prepared: Prepared, session: Session[EvalConfig], judges: dict[str, A
     maps = [item for item in asked if item is not None and item.ndim == 2]
     signs = [record["attributes"] for record in made.records if record["attributes"] is not None]
     for needed, told in (({"miou", "accuracy"}, maps), ({"attributes"}, signs)):
-        if needed & set(prepared.found["metrics"]) and len(told) < len(made.records):
-            named = " and ".join(sorted(needed & set(prepared.found["metrics"])))
+        if needed & set(prepared.found.metrics) and len(told) < len(made.records):
+            named = " and ".join(sorted(needed & set(prepared.found.metrics)))
             raise DataError(
                 f"{named}: {len(made.records) - len(told)} of the samples in {made.folder} were not told what this measures "
                 "(or got overlapping parts)",

@@ -20,7 +20,26 @@ NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack")
 """Keys that do not decide what a picture looks like (run and pack are named by their content)."""
 
 
-def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
+C = TypeVar("C", bound=GenerateConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """What samples come from."""
+
+    run: RunInfo
+    pack: Path
+    weights: Path
+    first_stage: Path
+    """Run or weights file."""
+
+    @property
+    def conditions(self) -> list[str]:
+        """What the model is conditioned on."""
+        return list(self.run.config["model"]["conditions"])
+
+
+def prepare_generation(command: str, words: Sequence[str]) -> Prepared[Any, Origin]:
     """Compose, find run, pack and first stage, and let the run's own sampler and guidance stand beneath the person's."""
     config: GenerateConfig = compose(command, words).config
     found = find_run(config.workspace, config.run, "diffusion")
@@ -42,13 +61,11 @@ def prepare_generation(command: str, words: Sequence[str]) -> Prepared:
     if named:
         weights_of = ", ".join(f"{condition} {getattr(guidance, condition):g}" for condition in named)
         used["guidance"] = f"{weights_of} ({why})"
-    found_things = {
-        "run": run,
-        "pack": pack.path,
-        "weights": weights,
-        "first_stage": first_stage_of(config.workspace, str(run.first_stage), str(run.path)),
-    }
-    return Prepared(composed=composed, name=run.path.name, used=used, found=found_things)
+    origin = Origin(
+        run=run, pack=pack.path, weights=weights,
+        first_stage=first_stage_of(config.workspace, str(run.first_stage), str(run.path)),
+    )  # fmt: skip
+    return Prepared(composed=composed, name=run.path.name, used=used, found=origin)
 
 
 def weights_file(run: RunInfo) -> Path:
@@ -61,16 +78,13 @@ def weights_file(run: RunInfo) -> Path:
     return file
 
 
-def digest(prepared: Prepared) -> str:
+def digest(prepared: Prepared[C, Any]) -> str:
     """Eight digits that tell apart what is asked of one run: everything that has an influence on the pictures."""
     values = {key: value for key, value in plain(prepared.config).items() if key not in NO_INFLUENCE}
     mask = values.get("mask")
-    files = [prepared.found["weights"], prepared.found["pack"] / "manifest.json", *([Path(mask)] if mask else [])]
+    files = [prepared.found.weights, prepared.found.pack / "manifest.json", *([Path(mask)] if mask else [])]
     values["content"] = [sha256_file(file) for file in files]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
-
-
-C = TypeVar("C", bound=GenerateConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +154,19 @@ class Session(Generic[C]):
         return open_generation(folder)
 
 
-def open_session(prepared: Prepared, weights: Path | None = None) -> Session[Any]:
+def open_session(prepared: Prepared[C, Any], weights: Path | None = None) -> Session[C]:
     """Load the generator (from `weights`, or the run's own) and open the pack."""
     from facecond import build
     from facecond.data.pack import Pack
     from facecond.training.precision import resolve_precision
 
-    config: GenerateConfig = prepared.config
+    config = prepared.config
     device = build.choose_device(config.device, prepared.processes)
-    pack = Pack.open(prepared.found["pack"])
-    run: RunInfo = prepared.found["run"]
-    first_stage = build.load_first_stage(prepared.found["first_stage"], device)
+    pack = Pack.open(prepared.found.pack)
+    run: RunInfo = prepared.found.run
+    first_stage = build.load_first_stage(prepared.found.first_stage, device)
     generator = build.load_generator(
-        weights or prepared.found["weights"], first_stage, device, resolution=run.content["resolution"]
+        weights or prepared.found.weights, first_stage, device, resolution=run.content["resolution"]
     )
     if pack.resolution != generator.resolution:
         raise DataError(

@@ -2,32 +2,38 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
+from facecond.config.commands import CommandConfig
 from facecond.config.compose import Composed
 from facecond.processes import ALONE, Processes
 
 log = logging.getLogger("facecond")
 
 
+C = TypeVar("C", bound=CommandConfig)
+F = TypeVar("F")
+
+
 @dataclass(kw_only=True, slots=True)
-class Prepared:
-    """Ready to run; nothing has been written yet."""
+class Prepared(Generic[C, F]):
+    """Ready to run; nothing has been written yet. C is the command's configuration, F what it finds on disk."""
 
     composed: Composed
     name: str
     """Name of the folder the command will write, so that a sweep's members do not meet in one."""
+    found: F
+    """What was found while preparing, for `run`; None where there is nothing to find."""
     used: dict[str, str] = field(default_factory=dict)
     """What is used and why."""
-    found: dict[str, Any] = field(default_factory=dict)
-    """Folders and settings found while preparing, for `run`."""
     processes: Processes = ALONE
     """Those that share the work; the command line sets them before `run`."""
 
     @property
-    def config(self) -> Any:
+    def config(self) -> C:
         """The command's configuration dataclass."""
-        return self.composed.config
+        config: C = self.composed.config
+        return config
 
     def announce(self) -> None:
         """Say what is used and why."""

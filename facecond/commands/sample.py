@@ -3,11 +3,12 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from facecond.commands.defaults import check_sampling, may_be_left_out
-from facecond.commands.generation import Session, digest, open_session, prepare_generation, weights_file
+from facecond.commands.generation import Origin, Session, digest, open_session, prepare_generation, weights_file
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import RunInfo, find_run, first_stage_of, read_run
@@ -21,10 +22,17 @@ _DONORS = 1000
 """Training faces looked through, at most, for a part that an attribute asks for."""
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling(Origin):
+    """What samples come from, and the runs beside it."""
+
+    compare: list[RunInfo]
+
+
+def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     """Check everything that can be checked without loading a network."""
     prepared = prepare_generation("sample", words)
-    config: SampleConfig = prepared.config
+    config = prepared.config
     for text in (config.attr, *config.attribute_sets):
         if text is not None:
             parse_attributes(text)
@@ -45,7 +53,7 @@ def prepare(words: Sequence[str]) -> Prepared:
         raise DataError(f"{config.mask}: no such label map", hint="mask= takes a PNG whose pixel value is the class")
     if config.mask is not None and config.items:
         raise ConfigError("mask and items are both given", hint="items bring masks of their own; keep one of the two")
-    named = prepared.found["run"].config["model"]["conditions"]
+    named = prepared.found.conditions
     for name in config.only:
         if name not in named:
             raise ConfigError(
@@ -58,7 +66,7 @@ def prepare(words: Sequence[str]) -> Prepared:
                 hint="name another run: run=...",
             )
     told = [name for name in named if not config.only or name in config.only]
-    if _leaves_out(config, told, named) and not may_be_left_out(prepared.found["run"].config["model"]):
+    if _leaves_out(config, told, named) and not may_be_left_out(prepared.found.run.config["model"]):
         raise ConfigError(
             f"the model of {prepared.name} was always told everything, so no condition may be left out",
             hint="use the conditions of validation items (items=[0,1]), or train with model.condition_dropout=0.1",
@@ -66,31 +74,33 @@ def prepare(words: Sequence[str]) -> Prepared:
     for key, condition in (("attr", "attributes"), ("attribute_sets", "attributes"), ("mask", "mask")):
         if getattr(config, key) not in (None, []) and condition not in told:
             raise ConfigError(f"{key} is given, but only= leaves the {condition} out", hint="drop one of the two")
-    prepared.found["compare"] = [
-        read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare
-    ]
-    folders = [prepared.found["run"].path.name, *(info.path.name for info in prepared.found["compare"])]
+    compare = [read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare]
+    folders = [prepared.found.run.path.name, *(info.path.name for info in compare)]
     if len(set(folders)) < len(folders):
         raise ConfigError(
             f"compare={config.compare}: two runs have the same name", hint="compare runs of different names"
         )
-    for info in prepared.found["compare"]:
+    for info in compare:
         weights_file(info)
         check_sampling(info.config["model"], config.sampler, config.guidance, info.path.name)
-    prepared.name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
-    return prepared
+    name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
+    origin = prepared.found
+    found = Sampling(
+        run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage, compare=compare
+    )
+    return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
     """Sample what is missing and draw the grid."""
     from facecond.io.images import write_png
     from facecond.reports import layouts
 
     prepared.announce()
-    config: SampleConfig = prepared.config
+    config = prepared.config
     folder = Path(config.workspace) / "samples" / prepared.name
-    cell = 128 if prepared.found["run"].content["resolution"] <= 128 else 256
-    text = f"{prepared.found['run'].path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"
+    cell = 128 if prepared.found.run.content["resolution"] <= 128 else 256
+    text = f"{prepared.found.run.path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"
     if config.grid is Grid.checkpoints:
         picture, count = _checkpoints(prepared, folder, layouts, text, cell)
     else:
@@ -249,12 +259,14 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     return layouts.attribute_figure(pictures, columns, labels=labels, text=text, cell=cell), len(plan)
 
 
-def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
+def _checkpoints(
+    prepared: Prepared[SampleConfig, Sampling], folder: Path, layouts: Any, text: str, cell: int
+) -> tuple[Any, int]:
     """Same noise and conditions for the snapshots of one run, or of several above one another."""
     from facecond.sampling.plans import one_each
 
-    config: SampleConfig = prepared.config
-    runs = [prepared.found["run"], *prepared.found["compare"]]
+    config = prepared.config
+    runs = [prepared.found.run, *prepared.found.compare]
     columns = {info.path.name: _checkpoint_files(info) for info in runs}
     names = list(next(iter(columns.values())))
     for name, files in columns.items():
@@ -267,7 +279,7 @@ def _checkpoints(prepared: Prepared, folder: Path, layouts: Any, text: str, cell
     count = 0
     for info in runs:
         stage = first_stage_of(config.workspace, str(info.first_stage), str(info.path))
-        of_run = dataclasses.replace(prepared, found=prepared.found | {"run": info, "first_stage": stage})
+        of_run = dataclasses.replace(prepared, found=dataclasses.replace(prepared.found, run=info, first_stage=stage))
         by_checkpoint = []
         for file in columns[info.path.name].values():
             session = open_session(of_run, file)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.generation import digest, open_session, prepare_generation
+from facecond.commands.generation import Origin, digest, open_session, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import SwapConfig
@@ -12,21 +12,21 @@ from facecond.errors import ConfigError
 from facecond.faces.labels import part_indices
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
     """Check parts, pairs and that the run follows masks."""
     prepared = prepare_generation("swap-masks", words)
-    config: SwapConfig = prepared.config
+    config = prepared.config
     part_indices(config.parts)
     for pair in config.pairs:
         _read_pair(pair)
-    if "mask" not in prepared.found["run"].config["model"]["conditions"]:
+    if "mask" not in prepared.found.conditions:
         raise ConfigError(f"the model of {prepared.name} is not conditioned on masks", hint="name another run: run=...")
     prepared.used["pairs"] = "named" if config.pairs else "people whose heads are turned most differently"
     prepared.name = config.name or f"{prepared.name}-{'-'.join(config.parts)}-{digest(prepared)}"
     return prepared
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
     """Exchange, sample, and draw the figure: person, map, mixed map, samples."""
     import numpy as np
 
@@ -36,7 +36,7 @@ def run(prepared: Prepared) -> Result:
     from facecond.sampling.plans import several
 
     prepared.announce()
-    config: SwapConfig = prepared.config
+    config = prepared.config
     session = open_session(prepared)
     items = session.pack.indices("validation")
     labels = np.asarray(session.pack.labels[items])

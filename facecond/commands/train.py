@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,32 @@ NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init")
 pack, first stage and initial weights is compared by content.)"""
 
 
-def prepare(words: Sequence[str]) -> Prepared:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """What is learnt from what."""
+
+    kind: str
+    """diffusion, vq, parser or classifier."""
+    pack: Path
+    latents: str | None = None
+    """Diffusion: hash of the first stage whose latents are learnt."""
+    first_stage: Path | None = None
+    """Diffusion: run or weights file of that first stage."""
+
+    @property
+    def of_kind(self) -> dict[str, Any]:
+        """What the learner of this kind needs beside configuration and pack."""
+        return {"latents": self.latents, "first_stage": self.first_stage} if self.kind == "diffusion" else {}
+
+
+def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     """Check the configuration; find the pack, the size that fits it, and for a diffusion model the latents."""
     composed = compose("train", words)
     config: TrainConfig = composed.config
     kind = kind_of(composed.choices["model"])
     pack = find_pack(config.workspace, config.pack)
     used = {"pack": str(pack)}
-    found: dict[str, Any] = {"pack": pack.path, "kind": kind, "of_kind": {}}
+    found = Training(kind=kind, pack=pack.path)
     resolution = read_json(pack.path / "manifest.json")["resolution"]
     if not names_size(words):
         size, why = choose_size(resolution, _device_name(config.device))
@@ -54,14 +73,14 @@ def prepare(words: Sequence[str]) -> Prepared:
         _take_resolution(config.model, words, pack.path, resolution)  # type: ignore[arg-type]
         latents, used["latents"] = _latents(config, pack.path)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
-        found["of_kind"] = {"latents": latents, "first_stage": place}
+        found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)
         check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
         check_guided(words, config.model.conditions, "this model")  # type: ignore[attr-defined]
     name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     return Prepared(composed=composed, name=name, used=used, found=found)
 
 
-def run(prepared: Prepared) -> Result:
+def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     """Train to the end, or until stopped; a finished run is left as it is."""
     from facecond import build
     from facecond.data.pack import Pack
@@ -69,12 +88,12 @@ def run(prepared: Prepared) -> Result:
     from facecond.training.run import divide
 
     prepared.announce()
-    config: TrainConfig = prepared.config
+    config = prepared.config
     folder, processes = Path(config.workspace) / "runs" / prepared.name, prepared.processes
     divide(config.trainer, processes)
     device = build.choose_device(config.device, processes)
-    pack = Pack.open(prepared.found["pack"])
-    learner, weights_config = build.learner(prepared.found["kind"], config, pack, device, **prepared.found["of_kind"])
+    pack = Pack.open(prepared.found.pack)
+    learner, weights_config = build.learner(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
     processes.first_does(lambda: _write_run(folder, prepared, pack, weights_config))
     log.info("run: %s", folder)
     state = fit(
@@ -86,7 +105,7 @@ def run(prepared: Prepared) -> Result:
     made = {"run": folder}
     if state.finished:
         made["weights"] = folder / "weights.safetensors"
-    return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared.found["kind"]))
+    return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared.found.kind))
 
 
 def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
@@ -160,7 +179,9 @@ def _device_name(device: Device) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict[str, Any]) -> None:
+def _write_run(
+    folder: Path, prepared: Prepared[TrainConfig, Training], pack: Any, weights_config: dict[str, Any]
+) -> None:
     """Write run.json before anything else, or make sure that the run there is this one."""
     from facecond.training.state import MAY_CHANGE
 
@@ -168,7 +189,7 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
     file = folder / "run.json"
     identity = {
         "sha256 of the pack": sha256_file(pack.path / "manifest.json"),
-        "sha256 of the first stage": prepared.found["of_kind"].get("latents"),
+        "sha256 of the first stage": prepared.found.latents,
         "sha256 of the initial weights": _hash_of(config["init"]),
     }
     if file.is_file():
@@ -193,7 +214,7 @@ def _write_run(folder: Path, prepared: Prepared, pack: Any, weights_config: dict
         {
             "format": RUN_FORMAT,
             "version": RUN_VERSION,
-            "kind": prepared.found["kind"],
+            "kind": prepared.found.kind,
             "choices": prepared.composed.choices,
             "overrides": prepared.composed.overrides,
             "config": config,
