@@ -195,7 +195,7 @@ def _write_run(
     if file.is_file():
         content = read_json(file)
         before, now = _flat(content["config"]), _flat(config)
-        before |= {key: str(content[key]) for key in identity}
+        before |= {key: str(content.get(key)) for key in identity}
         now |= {key: str(value) for key, value in identity.items()}
         for name in sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
             if name in NOT_COMPARED or name.removeprefix("trainer.") in MAY_CHANGE:
