@@ -68,6 +68,7 @@ class Run:
         self.after: dict[str, float] = {}
         self.clock = self.started = self.checkpointed = time.monotonic()
         self.seen_at_start = 0
+        self.logged = (0, self.started)  # images seen and time at the last line of figures
 
     def already_finished(self) -> bool:
         """Say whether done.json stands for at least as many images as asked for; the state then holds no weights."""
@@ -91,6 +92,7 @@ class Run:
         if resumed:
             self.evaluate_if_due()
         self.clock = self.started = self.checkpointed = time.monotonic()
+        self.logged = (self.state.images_seen, self.started)
         return self.started
 
     def _open_tracker(self) -> None:
@@ -153,7 +155,9 @@ class Run:
         figures = self.watch.means() | self.after
         self.after = {}
         figures["learning_rate"] = learning_rate(self.config, self.state.images_seen, self.total)
-        figures["images_per_second"] = (self.state.images_seen - self.seen_at_start) / max(now - self.started, 1e-9)
+        seen, since = self.logged
+        figures["images_per_second"] = (self.state.images_seen - seen) / max(now - since, 1e-9)
+        self.logged = (self.state.images_seen, now)
         figures["seconds"] = self.state.seconds
         if self.tracker:
             self.tracker.figures("training", self.state.images_seen, figures)
