@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from facecond.cli.show import print_configuration, print_json, print_table
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import COMMANDS
+from facecond.config.models import MODELS
 from facecond.errors import ConfigError, nearest
+from facecond.faces.attributes import ATTRIBUTES
+from facecond.faces.labels import CLASSES
 
 
 def print_list(*, as_json: bool) -> None:
@@ -22,7 +25,12 @@ def print_list(*, as_json: bool) -> None:
         return
     print_table("Commands and their groups", [(c, " ".join(groups_of(c)) or "-") for c in COMMANDS])
     for group in groups:
-        print_table(f"{group}=", list(options_of(group).items()))
+        if group != "size":
+            print_table(f"{group}=", list(options_of(group).items()))
+            continue
+        for kind in MODELS:
+            print_table(f"size= of {kind} models", list(options_of(f"size/{kind}").items()))
+    print_table("Names", [("attributes", ", ".join(ATTRIBUTES)), ("parts", ", ".join(CLASSES[1:]))])
 
 
 def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> None:
@@ -38,5 +46,5 @@ def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> No
             f"{command!r} is not a command with a configuration",
             hint=nearest(command, [c.replace(" ", "-") for c in COMMANDS]),
         )
-    print_configuration(compose(name, words), as_json=as_json)
+    print_configuration(compose(name, words, blank=True), as_json=as_json)
     sys.stdout.flush()

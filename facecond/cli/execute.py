@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facecond.cli.show import print_configuration, print_json, print_result, start_log
+from facecond.cli.show import as_values, print_configuration, print_json, print_result, start_log
 from facecond.errors import ConfigError
 from facecond.processes import Processes
 
@@ -72,7 +72,12 @@ def execute(
         ]
     if dry_run:
         for item in prepared if rank == 0 else []:
-            print_configuration(item.composed, as_json=json)
+            item.announce()
+            if not json:
+                print_configuration(item.composed, as_json=False)
+        if json and rank == 0:
+            shown = [as_values(item.composed) for item in prepared]
+            print_json(shown[0] if len(shown) == 1 else shown)
         return
     results = []
     with Processes.from_environment() as processes:

@@ -50,12 +50,16 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and print the configuration, run nothing.")]
 Multirun = Annotated[
-    bool, typer.Option("-m", "--multirun", help="Run once for each combination of values: model=attr,mask.")
+    bool,
+    typer.Option(
+        "-m", "--multirun", help="Run once for each combination of values: KEY=A,B (overrides only, not flags)."
+    ),
 ]
 Run = Annotated[str | None, typer.Option(help="Run to use; the latest when not named (run=).", show_default=False)]
 Pack = Annotated[str | None, typer.Option(help="Pack to use; the latest when not named (pack=).", show_default=False)]
 Eta = Annotated[
-    float | None, typer.Option(help="0 = deterministic, 1 = stochastic DDIM (sampler.eta=).", show_default=False)
+    float | None,
+    typer.Option(help="0 = deterministic, 1 = fresh noise at every step (sampler.eta=).", show_default=False),
 ]
 Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000 (sampler.steps=).", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="Seed of the starting noise (seed=).", show_default=False)]
@@ -221,8 +225,8 @@ def swap_masks(
 ) -> None:
     """Exchange parts of the masks of two people and sample both mixed masks."""
     flags = {
-        "parts": f"[{parts}]" if parts else None,
-        "pairs": "[" + ",".join(f"'{pair}'" for pair in pairs.split(",")) + "]" if pairs else None,
+        "parts": f"[{parts}]" if parts is not None else None,
+        "pairs": "[" + ",".join(f"'{pair}'" for pair in pairs.split(",")) + "]" if pairs is not None else None,
         "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count,
     }  # fmt: skip
     execute("swap-masks", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
@@ -253,7 +257,10 @@ def config_show(
     overrides: Overrides = None,
     json: AsJson = False,
 ) -> None:
-    """Print the whole configuration of a command as YAML, with every default."""
+    """Print the configuration of a command as YAML, with every default.
+
+    What follows from a pack or a run (size, sampler, guidance) is shown by: facecond COMMAND --dry-run.
+    """
     from facecond.cli.configs import print_config
 
     print_config(command, overrides or [], as_json=json)
@@ -296,6 +303,8 @@ def main() -> None:
 def _usage(error: typer.TyperException) -> int:
     """A wrong flag or command, in one line with the nearest valid name."""
     message = error.format_message().rstrip(".")
+    if not message:  # no command: the help has been printed
+        return 2
     near = getattr(error, "possibilities", None)
     where = getattr(getattr(error, "ctx", None), "command_path", "facecond") or "facecond"
     hint = f"did you mean {' or '.join(near)}?" if near else f"see: {where} --help"

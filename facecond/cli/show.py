@@ -77,10 +77,15 @@ def print_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
     _out.print()
 
 
+def as_values(composed: "Composed") -> dict[str, Any]:
+    """A composed configuration as JSON values."""
+    return {"command": composed.command, "choices": composed.choices, "config": composed.as_dict()}
+
+
 def print_configuration(composed: "Composed", *, as_json: bool) -> None:
     """A composed configuration as YAML or JSON."""
     if as_json:
-        print_json({"command": composed.command, "choices": composed.choices, "config": composed.as_dict()})
+        print_json(as_values(composed))
         return
     chosen = " ".join(f"{group}={option}" for group, option in composed.choices.items())
     sys.stdout.write(f"# facecond {composed.command} {chosen}".rstrip() + "\n" + composed.as_yaml())

@@ -8,12 +8,16 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import PackConfig
 from facecond.config.compose import compose
+from facecond.errors import DataError
 
 
 def prepare(words: Sequence[str]) -> Prepared[PackConfig, None]:
     """Check the configuration and settle the name."""
     composed = compose("data pack", words)
     config: PackConfig = composed.config
+    root = getattr(config.data, "root", None)
+    if root is not None and not Path(root).is_dir():
+        raise DataError(f"data.root={root}: no such folder", hint="see docs/formats.md for what it should hold")
     return Prepared(
         composed=composed, name=config.name or f"{composed.choices['data']}-{config.resolution}", found=None
     )

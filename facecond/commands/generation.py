@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -39,9 +39,15 @@ class Origin:
         return list(self.run.config["model"]["conditions"])
 
 
-def prepare_generation(command: str, words: Sequence[str]) -> Prepared[Any, Origin]:
-    """Compose, find run, pack and first stage, and let the run's own sampler and guidance stand beneath the person's."""
+def prepare_generation(
+    command: str, words: Sequence[str], check: Callable[[Any], None] = lambda config: None
+) -> Prepared[Any, Origin]:
+    """Compose, find run, pack and first stage, and let the run's own sampler and guidance stand beneath the person's.
+
+    `check` looks at the configuration before anything is looked for on disk, so that a slip of the pen is named first.
+    """
     config: GenerateConfig = compose(command, words).config
+    check(config)
     found = find_run(config.workspace, config.run, "diffusion")
     run = read_run(found.path)
     beneath, why = sampling_of(run, words, command)

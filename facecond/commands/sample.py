@@ -31,28 +31,8 @@ class Sampling(Origin):
 
 def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     """Check everything that can be checked without loading a network."""
-    prepared = prepare_generation("sample", words)
+    prepared = prepare_generation("sample", words, _check_alone)
     config = prepared.config
-    for text in (config.attr, *config.attribute_sets):
-        if text is not None:
-            parse_attributes(text)
-    if config.grid is Grid.attributes and not config.attribute_sets:
-        raise ConfigError(
-            "grid=attributes needs attribute sets", hint="for example 'attribute_sets=[+Smiling,+Eyeglasses]'"
-        )
-    if config.attribute_sets and config.grid is not Grid.attributes:
-        raise ConfigError("attribute_sets belong to grid=attributes", hint="add grid=attributes, or use attr=")
-    if config.samples > 1 and config.grid in (Grid.attributes, Grid.checkpoints):
-        raise ConfigError(
-            f"samples={config.samples} has no meaning for grid={config.grid.name}, which makes one picture per cell",
-            hint="ask for more rows with count=",
-        )
-    if config.compare and config.grid is not Grid.checkpoints:
-        raise ConfigError("compare belongs to grid=checkpoints", hint="add grid=checkpoints")
-    if config.mask is not None and not Path(config.mask).is_file():
-        raise DataError(f"{config.mask}: no such label map", hint="mask= takes a PNG whose pixel value is the class")
-    if config.mask is not None and config.items:
-        raise ConfigError("mask and items are both given", hint="items bring masks of their own; keep one of the two")
     named = prepared.found.conditions
     for name in config.only:
         if name not in named:
@@ -89,6 +69,30 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
         run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage, compare=compare
     )
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
+
+
+def _check_alone(config: SampleConfig) -> None:
+    """Check what needs neither run nor pack."""
+    for text in (config.attr, *config.attribute_sets):
+        if text is not None:
+            parse_attributes(text)
+    if config.grid is Grid.attributes and not config.attribute_sets:
+        raise ConfigError(
+            "grid=attributes needs attribute sets", hint="for example 'attribute_sets=[+Smiling,+Eyeglasses]'"
+        )
+    if config.attribute_sets and config.grid is not Grid.attributes:
+        raise ConfigError("attribute_sets belong to grid=attributes", hint="add grid=attributes, or use attr=")
+    if config.samples > 1 and config.grid in (Grid.attributes, Grid.checkpoints):
+        raise ConfigError(
+            f"samples={config.samples} has no meaning for grid={config.grid.name}, which makes one picture per cell",
+            hint="ask for more rows with count=",
+        )
+    if config.compare and config.grid is not Grid.checkpoints:
+        raise ConfigError("compare belongs to grid=checkpoints", hint="add grid=checkpoints")
+    if config.mask is not None and not Path(config.mask).is_file():
+        raise DataError(f"{config.mask}: no such label map", hint="mask= takes a PNG whose pixel value is the class")
+    if config.mask is not None and config.items:
+        raise ConfigError("mask and items are both given", hint="items bring masks of their own; keep one of the two")
 
 
 def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:

@@ -14,16 +14,25 @@ from facecond.faces.labels import part_indices
 
 def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
     """Check parts, pairs and that the run follows masks."""
-    prepared = prepare_generation("swap-masks", words)
+    prepared = prepare_generation("swap-masks", words, _check_alone)
     config = prepared.config
-    part_indices(config.parts)
-    for pair in config.pairs:
-        _read_pair(pair)
+    if config.pairs and any(word.startswith("count=") for word in words):
+        raise ConfigError(
+            "pairs and count are both given", hint="count is for pairs that are chosen; drop one of the two"
+        )
     if "mask" not in prepared.found.conditions:
         raise ConfigError(f"the model of {prepared.name} is not conditioned on masks", hint="name another run: run=...")
     prepared.used["pairs"] = "named" if config.pairs else "people whose heads are turned most differently"
     prepared.name = config.name or f"{prepared.name}-{'-'.join(config.parts)}-{digest(prepared)}"
     return prepared
+
+
+def _check_alone(config: SwapConfig) -> None:
+    """Check what needs neither run nor pack."""
+    if not part_indices(config.parts):
+        raise ConfigError("no parts to exchange", hint="name some, for example parts=[hair,nose]")
+    for pair in config.pairs:
+        _read_pair(pair)
 
 
 def run(prepared: Prepared[SwapConfig, Origin]) -> Result:

@@ -29,6 +29,9 @@ NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init")
 """Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
 pack, first stage and initial weights is compared by content.)"""
 
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""One of these is there on Linux when a driver for a GPU is (NVIDIA, AMD, Windows' subsystem)."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
@@ -174,6 +177,8 @@ def _distinctive(choices: dict[str, str]) -> list[str]:
 def _device_name(device: Device) -> str:
     if device is not Device.auto:
         return device.name
+    if sys.platform == "linux" and not any(Path(place).exists() for place in GPU_DEVICES):
+        return "cpu"  # without the seconds that importing torch takes
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

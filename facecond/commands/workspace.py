@@ -50,14 +50,14 @@ def find_pack(workspace: str, name: str | None) -> Found:
     """The pack called `name` (a folder or a name in the workspace), or the latest.
 
     Raises:
-        DataError: when there is none.
+        DataError: when there is none, or it is damaged or of another version.
     """
+    from facecond.data.pack import read_manifest
+
     packs = Path(workspace) / "packs"
     hint = "make one: facecond data draw, or: facecond data pack data=label_maps data.root=FOLDER"
     found = _find("pack", packs, name, "manifest.json", hint, DataError)
-    content = read_json(found.path / "manifest.json")
-    if not isinstance(content, dict) or content.get("format") != "facecond-pack":
-        raise DataError(f"{found.path} is not a pack: its manifest.json is of something else", hint=hint)
+    read_manifest(found.path)
     return found
 
 
@@ -73,12 +73,14 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
     if name is None:
         finished = [path for path in _folders(runs, "weights.safetensors") if _kind(path) == kind]
         if not finished:
-            raise CheckpointError(f"no finished run of a {kind} model in {runs}", hint=hint)
+            unreadable = [path.name for path in _folders(runs, "run.json") if _kind(path) == "unknown"]
+            more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
+            raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
         return Found(
             max(finished, key=lambda path: (path / "weights.safetensors").stat().st_mtime), f"the latest {kind} run"
         )
     found = _find("run", runs, name, "run.json", hint, CheckpointError)
-    if _kind(found.path) != kind:
+    if read_run(found.path).kind != kind:
         raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=hint)
     return found
 

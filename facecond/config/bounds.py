@@ -1,10 +1,14 @@
-"""Fields with limits: a value outside them is refused with the key's name before anything runs."""
+"""Fields with limits, and lists with entries of one kind: other values are refused with the key's name before anything runs."""
 
 import dataclasses
 import math
+import typing
 from typing import Any
 
 from facecond.errors import ConfigError
+
+WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+"""Kinds of values, for people."""
 
 
 def bounded(default: Any, *, minimum: float = -math.inf, maximum: float = math.inf, above: float = -math.inf) -> Any:
@@ -19,6 +23,8 @@ def check_bounds(config: Any, prefix: str = "") -> None:
         if dataclasses.is_dataclass(value):
             check_bounds(value, key + ".")
             continue
+        if isinstance(value, list):
+            _check_entries(value, field.type, key)
         numbers = value if isinstance(value, list) else [value]
         for number in numbers:
             if isinstance(number, bool) or not isinstance(number, (int, float)):
@@ -27,6 +33,17 @@ def check_bounds(config: Any, prefix: str = "") -> None:
                 raise ConfigError(f"{key}={number} is not a finite number")
             if field.metadata and not _inside(number, field.metadata):
                 raise ConfigError(f"{key}={number} is out of range", hint=f"expected {_describe(field.metadata)}")
+
+
+def _check_entries(entries: list[Any], kind: Any, key: str) -> None:
+    """Raise a `ConfigError` for an entry of a list that is not of the kind the schema says."""
+    (wanted,) = typing.get_args(kind) or (object,)
+    for entry in entries:
+        if not isinstance(entry, wanted):
+            raise ConfigError(
+                f"{key}={entries}: the entry {entry} is not {WORDS.get(wanted, wanted.__name__)}",
+                hint="write a flat list, and quotes around an entry with commas: ['a,b',c]",
+            )
 
 
 def _inside(number: float, limits: Any) -> bool:

@@ -7,6 +7,7 @@ values of a wrong type, values left out, environment variables that are not set.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,9 @@ from facecond.errors import ConfigError, nearest
 
 DIFFUSION_ONLY = {"weighting", "sampler", "guidance", "experiment", "first_stage"}
 """Keys and groups of `facecond train` that only diffusion models use."""
+
+REQUIRED = "(required)"
+"""Stands for a value that must be given."""
 
 SET_BY_SIZES = {"sampler"}
 """Groups some of whose values the sizes set."""
@@ -80,7 +84,12 @@ def is_group_choice(word: str, command: str) -> bool:
 
 
 def compose(
-    command: str, overrides: Sequence[str], *, size: str | None = None, beneath: Sequence[str] = ()
+    command: str,
+    overrides: Sequence[str],
+    *,
+    size: str | None = None,
+    beneath: Sequence[str] = (),
+    blank: bool = False,
 ) -> Composed:
     """Compose and check the configuration of `command`.
 
@@ -88,6 +97,7 @@ def compose(
         command: a key of `facecond.config.commands.COMMANDS`.
         overrides: Hydra overrides (`group=option`, `key.path=value`), later ones winning.
         size: size to use when the overrides name none (tiny, small, base, paper).
+        blank: let what has no value stand as `REQUIRED`, for looking at.
         beneath: overrides with less say than the person's, for example the sampler a run was trained with.
 
     Raises:
@@ -101,7 +111,7 @@ def compose(
         chosen.insert(0, f"size={size}")
     if command == "train" and (kind := sized_kind(command, chosen)) != "diffusion":
         _check_kind(kind, overrides)
-    chosen = [_resolve_size(command, word, chosen) for word in chosen]
+    chosen = [_resolve_size(command, word, chosen) for word in chosen if word != "size=null"]
     with _hydra():
         skeleton = _compose(command, chosen, with_hydra=True)
         choices = _choices(command, skeleton)
@@ -109,7 +119,7 @@ def compose(
         for word in values:
             _check_key(word.partition("=")[0], known, command)
         composed = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values])
-        config = _to_object(composed)
+        config = _to_object(composed, blank=blank)
     check_bounds(config)
     return Composed(command, config, choices, overrides)
 
@@ -142,7 +152,9 @@ def _check_words(command: str, overrides: list[str]) -> None:
                 f"{word!r} cannot be read: {_first_line(error)}", hint="quote values with spaces, commas or braces"
             ) from error
         if parsed.is_sweep_override():
-            raise ConfigError(f"{word!r} names several values", hint="add -m to run the command once for each")
+            raise ConfigError(
+                f"{word!r} names several values", hint=f"write {key}=[...] for one list, or add -m to run once for each"
+            )
         if key in groups:
             _check_option(key, word.partition("=")[2], optional=groups[key] == "null")
 
@@ -219,18 +231,33 @@ def _compose(command: str, words: list[str], *, with_hydra: bool = False) -> Any
         return hydra_compose(config_name=commands.config_name(command), overrides=words, return_hydra_config=with_hydra)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         reason = error.__cause__ or error
-        key = getattr(reason, "full_key", None)
-        raise ConfigError(
-            f"{key}: {_first_line(reason)}" if key else _first_line(reason), hint=f"see: facecond config show {command}"
-        ) from error
+        message, hint = _in_our_words(getattr(reason, "full_key", None), _first_line(reason))
+        raise ConfigError(message, hint=hint or f"see: facecond config show {command}") from error
 
 
-def _to_object(composed: Any) -> Any:
+def _in_our_words(key: str | None, text: str) -> tuple[str, str | None]:
+    """Say what Hydra and OmegaConf find wrong in the words of this tool; return a message and, for some, a hint."""
+    kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "text"}
+    if re.search(r"is not a ListConfig, list or tuple", text):
+        return f"{key} takes a list", f"write {key}=[...]"
+    if re.search(r"Invalid type assigned: \w+ is not a subclass of", text):
+        return f"{key} is a section of keys, not a value", f"write {key}.KEY=VALUE"
+    if found := re.search(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text):
+        return f"{key}={found[1]} is not {kinds.get(found[2], found[2])}", None
+    if re.search(r"field '.*' is not Optional", text):
+        return f"{key} needs a value", None
+    return (f"{key}: {text}" if key else text), None
+
+
+def _to_object(composed: Any, *, blank: bool = False) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
         OmegaConf.resolve(composed)
+        if blank:
+            for key in OmegaConf.missing_keys(composed):
+                OmegaConf.update(composed, key, REQUIRED)
         if missing := sorted(OmegaConf.missing_keys(composed)):
             raise ConfigError(f"{missing[0]} has no value", hint=f"give it: {missing[0]}=...")
         return OmegaConf.to_object(composed)

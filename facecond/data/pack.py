@@ -249,7 +249,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise DataError(f"{folder / 'manifest.json'} is not the manifest of a pack")
+        raise DataError(f"{folder / 'manifest.json'} is not the manifest of a pack", hint="name a folder of packs/")
     if manifest.get("version") != VERSION:
         raise DataError(
             f"{folder} is a pack of version {manifest.get('version')}, this program reads version {VERSION}"

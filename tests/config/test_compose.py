@@ -72,7 +72,7 @@ def test_person_has_the_last_word() -> None:
         ("sample", ["sampler.stesp=3"], "did you mean 'sampler.steps'?"),
         ("sample", ["steps=3"], "did you mean 'sampler.steps'?"),
         ("sample", ["sampler=ddin"], "did you mean 'ddim'?"),
-        ("sample", ["sampler.steps=abc"], "could not be converted to Integer"),
+        ("sample", ["sampler.steps=abc"], "is not a whole number"),
         ("sample", ["sampler.steps=0"], "expected at least 1"),
         ("sample", ["sampler.steps=1,2"], "add -m"),
         ("sample", ["sampler.name=foo"], "expected one of [ddim, dpmpp]"),
