@@ -6,14 +6,20 @@ first_stage   a trained autoencoder, ready to encode and decode
 generator     a trained diffusion model, ready to sample
 judges        trained parsers and classifiers
 training      what `facecond train` hands to the training loop
+
+Each name is imported when it is asked for, so that commands without networks do not wait for torch.
 """
 
-from facecond.build.device import choose_device
-from facecond.build.first_stage import FirstStage, check_resolution, load_first_stage
-from facecond.build.generator import Generator, load_generator
-from facecond.build.judges import Judge, load_classifier, load_parser
-from facecond.build.sources import open_source
-from facecond.build.training import learner
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facecond.build.device import choose_device
+    from facecond.build.first_stage import FirstStage, check_resolution, load_first_stage
+    from facecond.build.generator import Generator, load_generator
+    from facecond.build.judges import Judge, load_classifier, load_parser
+    from facecond.build.sources import open_source
+    from facecond.build.training import learner
 
 __all__ = [
     "FirstStage",
@@ -28,3 +34,15 @@ __all__ = [
     "load_parser",
     "open_source",
 ]
+
+_ROOMS = {
+    "choose_device": "device", "FirstStage": "first_stage", "check_resolution": "first_stage",
+    "load_first_stage": "first_stage", "Generator": "generator", "load_generator": "generator", "Judge": "judges",
+    "load_classifier": "judges", "load_parser": "judges", "open_source": "sources", "learner": "training",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"facecond.build.{_ROOMS[name]}"), name)

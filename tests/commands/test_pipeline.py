@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -252,3 +254,18 @@ def test_attribute_sets_change_the_items_that_are_named(workspace: Path) -> None
     result = call("sample", *words, "attr=+Smiling", "count=2")
     made = open_generation(Path(result.made["records"]).parent)
     assert [record["condition"]["attributes"] for record in made.records] == 2 * ["+Smiling", "+Eyeglasses,+Smiling"]
+
+
+def test_drawing_and_packing_load_no_torch(tmp_path: Path) -> None:
+    draw = ["data", "draw", "--count", "8", "data.validation=2", "layout=release", "name=official"]
+    pack = ["data", "pack", f"data.root={tmp_path}/releases/official", "resolution=32", "workers=1"]
+    code = (
+        "import sys; from facecond.cli.main import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    for words in (draw, pack):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, f"workspace={tmp_path}"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
