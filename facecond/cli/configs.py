@@ -46,5 +46,5 @@ def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> No
             f"{command!r} is not a command with a configuration",
             hint=nearest(command, [c.replace(" ", "-") for c in COMMANDS]),
         )
-    print_configuration(compose(name, words, blank=True), as_json=as_json)
+    print_configuration(compose(name, words, blank=True), as_json=as_json, meanings=True)
     sys.stdout.flush()

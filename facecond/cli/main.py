@@ -257,7 +257,7 @@ def config_show(
     overrides: Overrides = None,
     json: AsJson = False,
 ) -> None:
-    """Print the configuration of a command as YAML, with every default.
+    """Print the configuration of a command as YAML, with every default and what it means.
 
     What follows from a pack or a run (size, sampler, guidance) is shown by: facecond COMMAND --dry-run.
     """

@@ -82,13 +82,14 @@ def as_values(composed: "Composed") -> dict[str, Any]:
     return {"command": composed.command, "choices": composed.choices, "config": composed.as_dict()}
 
 
-def print_configuration(composed: "Composed", *, as_json: bool) -> None:
-    """A composed configuration as YAML or JSON."""
+def print_configuration(composed: "Composed", *, as_json: bool, meanings: bool = False) -> None:
+    """A composed configuration as YAML, with the keys' meanings on request, or JSON."""
     if as_json:
         print_json(as_values(composed))
         return
     chosen = " ".join(f"{group}={option}" for group, option in composed.choices.items())
-    sys.stdout.write(f"# facecond {composed.command} {chosen}".rstrip() + "\n" + composed.as_yaml())
+    sys.stdout.write(f"# facecond {composed.command} {chosen}".rstrip() + "\n")
+    sys.stdout.write(composed.as_commented_yaml() if meanings else composed.as_yaml())
 
 
 def print_result(result: "Result") -> None:

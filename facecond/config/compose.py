@@ -15,6 +15,7 @@ from typing import Any
 from facecond.config import commands
 from facecond.config.bounds import check_bounds
 from facecond.config.catalogue import conf_folder, groups_of, options_of, sized_kind
+from facecond.config.meanings import commented
 from facecond.errors import ConfigError, nearest
 
 DIFFUSION_ONLY = {"weighting", "sampler", "guidance", "experiment", "first_stage"}
@@ -46,6 +47,10 @@ class Composed:
     def as_yaml(self) -> str:
         """The configuration as YAML, keys in schema order."""
         return to_yaml(self.as_dict())
+
+    def as_commented_yaml(self) -> str:
+        """The same with the meaning of every key above it."""
+        return "\n".join(commented(self.config, lambda name, value: to_yaml({name: plain(value)}).splitlines())) + "\n"
 
 
 def to_yaml(values: dict[str, Any]) -> str:
