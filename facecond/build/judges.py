@@ -1,12 +1,14 @@
 """Trained judges: a face parser and an attribute classifier, pictures in, label maps and attributes out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from facecond import progress
 from facecond.config.compose import restore
@@ -39,7 +41,9 @@ class Judge:
         """uint8 pictures (N, H, W, 3) -> bool (N, 40): the attribute is there."""
         return self._judge(images_NHWC, lambda images: self.network(images) > 0, description)
 
-    def _judge(self, images_NHWC, read, description):  # type: ignore[no-untyped-def]
+    def _judge(
+        self, images_NHWC: NDArray[np.uint8], read: Callable[[Tensor], Tensor], description: str
+    ) -> NDArray[Any]:
         found = []
         with torch.inference_mode(), progress.bar(description, len(images_NHWC)) as bar:
             for start in range(0, len(images_NHWC), self.batch_size):

@@ -79,3 +79,13 @@ def test_the_mask_may_have_a_rate_of_its_own() -> None:
     found = withheld(20_000, condition_dropout=0.1, mask_dropout=0.4)
     assert abs(float((~found.keep["attributes"]).float().mean()) - 0.1) < 0.01
     assert abs(float((~found.keep["mask"]).float().mean()) - 0.4) < 0.01
+
+
+def test_a_box_hides_its_pixels_and_no_others() -> None:
+    keep = torch.ones(2, 40, dtype=torch.bool), torch.ones(2, 19, dtype=torch.bool)
+    boxes = torch.tensor([[0.25, 0.5, 0.125, 0.75], [0.0, 0.0, 0.0, 0.0]])
+    labels = torch.full((2, 16, 8), 3, dtype=torch.uint8)
+    batch = Batch(torch.zeros(2, 3, 4, 2), torch.ones(2, 40, dtype=torch.int8), labels)
+    expected = labels.clone()
+    expected[0, 4:8, 1:6] = 255
+    assert torch.equal(Withheld({}, *keep, boxes).hide(batch).labels_BHW, expected)
