@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from facecond.assembly.generator import diffusion_networks
 from facecond.autoencoder.quantise import nearest_codes
-from facecond.build.generator import diffusion_networks
 from facecond.conditions.mask import MaskCondition
 from facecond.config.compose import compose
 from facecond.diffusion.samplers import ddim

@@ -19,7 +19,7 @@ MODULES = {
     "sample": "facecond.commands.sample",
     "eval": "facecond.commands.eval",
     "swap-masks": "facecond.commands.swap_masks",
-    "demo": "facecond.commands.demo",
+    "demo": "facecond.demo.command",
 }
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
 

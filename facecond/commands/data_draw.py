@@ -25,7 +25,7 @@ def prepare(words: Sequence[str]) -> Prepared[DrawConfig, None]:
 
 def run(prepared: Prepared[DrawConfig, None]) -> Result:
     """Draw what is missing; a finished folder is left as it is."""
-    from facecond import build
+    from facecond import assembly
     from facecond.data.packing import pack_source
     from facecond.drawn.release import write_release
 
@@ -40,7 +40,7 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
             next=[f"facecond data pack data=celebamask_hq data.root={folder} resolution={config.resolution}"],
         )
     folder = Path(config.workspace) / "packs" / prepared.name
-    pack = pack_source(build.open_source(config.data), folder, config.resolution)
+    pack = pack_source(assembly.open_source(config.data), folder, config.resolution)
     return Result(
         command="data draw",
         facts={

@@ -6,9 +6,9 @@ from typing import Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import find_pack
 from facecond.config.commands import InspectConfig
 from facecond.config.compose import compose
+from facecond.workspace.find import find_pack
 
 
 def prepare(words: Sequence[str]) -> Prepared[InspectConfig, Path]:

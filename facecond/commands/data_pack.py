@@ -25,12 +25,12 @@ def prepare(words: Sequence[str]) -> Prepared[PackConfig, None]:
 
 def run(prepared: Prepared[PackConfig, None]) -> Result:
     """Read, resize and write what is missing; a finished pack of the same source is left as it is."""
-    from facecond import build
+    from facecond import assembly
     from facecond.data.packing import pack_source
 
     config = prepared.config
     folder = Path(config.workspace) / "packs" / prepared.name
-    source = build.open_source(config.data)
+    source = assembly.open_source(config.data)
     pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
     splits = {name: len(indices) for name in dict.fromkeys(pack.splits) if len(indices := pack.indices(name))}
     return Result(

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facecond.commands.workspace import RunInfo
 from facecond.config.catalogue import groups_of
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig
 from facecond.errors import ConfigError
+from facecond.workspace.find import RunInfo
 
 PER_DEVICE = {
     "cpu": ((64, "tiny"), (10_000, "small")),

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import find_first_stage, find_pack
 from facecond.config.commands import EncodeConfig
 from facecond.config.compose import compose
 from facecond.errors import DataError
+from facecond.workspace.find import find_first_stage, find_pack
 
 
 class Encoding(NamedTuple):
@@ -39,16 +39,16 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     import numpy as np
     import torch
 
-    from facecond import build, progress
+    from facecond import assembly, progress
     from facecond.data.latents import LatentStore, LatentWriter, latents_folder
     from facecond.data.pack import Pack
 
     prepared.announce()
     config = prepared.config
-    device = build.choose_device(config.device)
+    device = assembly.choose_device(config.device)
     pack = Pack.open(prepared.found.pack)
-    first_stage = build.load_first_stage(prepared.found.first_stage, device)
-    build.check_resolution(first_stage, pack)
+    first_stage = assembly.load_first_stage(prepared.found.first_stage, device)
+    assembly.check_resolution(first_stage, pack)
     folder = latents_folder(pack.path, first_stage.sha256)
     made = 0
     if not (folder / "manifest.json").exists():

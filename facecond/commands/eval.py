@@ -6,14 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.generation import Origin, Session, digest, open_session, prepare_generation
+from facecond.assembly.session import Session, open_session
+from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import find_run
 from facecond.config.commands import EvalConfig
 from facecond.config.compose import plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.results import Figure
+from facecond.workspace.find import find_run
+from facecond.workspace.origin import Origin
 
 LATER = ("fid", "kid", "lpips")
 """Measures of the paper that need weights this version does not bring."""
@@ -74,7 +76,7 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
 
     prepared.announce()
     config = prepared.config
-    session = open_session(prepared)
+    session = open_session(prepared.found, config, processes=prepared.processes)
     evidence = gather(prepared, session, _load_judges(prepared, session))
     figures: list[Figure] = []
 
@@ -264,9 +266,9 @@ def _samples_folder(config: EvalConfig) -> Path:
 
 def _load_judges(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfig]) -> dict[str, Any]:
     """Load what measures before anything is sampled, so that a wrong judge costs nothing."""
-    from facecond import build
+    from facecond import assembly
 
-    loaders = {"parser": build.load_parser, "classifier": build.load_classifier}
+    loaders = {"parser": assembly.load_parser, "classifier": assembly.load_classifier}
     device = session.generator.device
     return {
         kind: load(prepared.found.judges[kind], device)

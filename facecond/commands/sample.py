@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facecond.assembly.session import Session, open_session
 from facecond.commands.defaults import check_sampling, may_be_left_out
-from facecond.commands.generation import Origin, Session, digest, open_session, prepare_generation, weights_file
+from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import RunInfo, find_run, first_stage_of, read_run
 from facecond.config.commands import Grid, SampleConfig
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import attribute_index, format_attributes, parse_attributes
+from facecond.workspace.find import RunInfo, find_run, read_run
+from facecond.workspace.origin import Origin, origin_of, weights_file
 
 log = logging.getLogger("facecond")
 
@@ -108,7 +110,7 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
     if config.grid is Grid.checkpoints:
         picture, count = _checkpoints(prepared, folder, layouts, text, cell)
     else:
-        session = open_session(prepared)
+        session = open_session(prepared.found, config, processes=prepared.processes)
         picture, count = _LAYOUTS[config.grid](session, folder, layouts, text, cell)
     grid = folder / "grid.png"
     if prepared.processes.first:
@@ -282,11 +284,10 @@ def _checkpoints(
     pictures: dict[str, list[list[Any]]] = {}
     count = 0
     for info in runs:
-        stage = first_stage_of(config.workspace, str(info.first_stage), str(info.path))
-        of_run = dataclasses.replace(prepared, found=dataclasses.replace(prepared.found, run=info, first_stage=stage))
+        origin = origin_of(info, prepared.found.pack, config.workspace)
         by_checkpoint = []
         for file in columns[info.path.name].values():
-            session = open_session(of_run, file)
+            session = open_session(origin, config, weights=file, processes=prepared.processes)
             made = session.generate(
                 one_each(conditions(session), config.seed), folder / info.path.name / file.stem, file.stem
             )

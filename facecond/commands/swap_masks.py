@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.generation import Origin, digest, open_session, prepare_generation
+from facecond.assembly.session import open_session
+from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import SwapConfig
 from facecond.errors import ConfigError
 from facecond.faces.labels import part_indices
+from facecond.workspace.origin import Origin
 
 
 def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
@@ -46,7 +48,7 @@ def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
 
     prepared.announce()
     config = prepared.config
-    session = open_session(prepared)
+    session = open_session(prepared.found, config, processes=prepared.processes)
     items = session.pack.indices("validation")
     labels = np.asarray(session.pack.labels[items])
     pairs = [_read_pair(pair) for pair in config.pairs] or turned_pairs(

@@ -1,9 +1,6 @@
 """`facecond train`: one model on one pack; running it again continues."""
 
 import logging
-import os
-import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +11,6 @@ from facecond import __version__
 from facecond.commands.defaults import check_guided, check_sampling, choose_size, names_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig
 from facecond.config.compose import compose, plain
@@ -22,6 +18,8 @@ from facecond.config.diffusion import DiffusionConfig
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
+from facecond.workspace.find import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
+from facecond.workspace.provenance import revision, versions
 
 log = logging.getLogger("facecond")
 
@@ -85,7 +83,7 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
 
 def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     """Train to the end, or until stopped; a finished run is left as it is."""
-    from facecond import build
+    from facecond import assembly
     from facecond.data.pack import Pack
     from facecond.training.loop import fit
     from facecond.training.run import divide
@@ -94,9 +92,9 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     config = prepared.config
     folder, processes = Path(config.workspace) / "runs" / prepared.name, prepared.processes
     divide(config.trainer, processes)
-    device = build.choose_device(config.device, processes)
+    device = assembly.choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
-    learner, weights_config = build.learner(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
+    learner, weights_config = assembly.learner(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
     processes.first_does(lambda: _write_run(folder, prepared, pack, weights_config))
     log.info("run: %s", folder)
     state = fit(
@@ -231,27 +229,6 @@ def _write_run(
             "versions": versions(),
         },
     )
-
-
-def revision() -> str | None:
-    """Commit of the checkout the program runs from; None when it does not run from one."""
-    root = Path(__file__).resolve().parent.parent.parent
-    if not (root / ".git").exists():
-        return None
-    answer = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or None
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
-    import torch
-
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-    }
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, str]:

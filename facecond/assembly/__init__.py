@@ -14,12 +14,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facecond.build.device import choose_device
-    from facecond.build.first_stage import FirstStage, check_resolution, load_first_stage
-    from facecond.build.generator import Generator, load_generator
-    from facecond.build.judges import Judge, load_classifier, load_parser
-    from facecond.build.sources import open_source
-    from facecond.build.training import learner
+    from facecond.assembly.device import choose_device
+    from facecond.assembly.first_stage import FirstStage, check_resolution, load_first_stage
+    from facecond.assembly.generator import Generator, load_generator
+    from facecond.assembly.judges import Judge, load_classifier, load_parser
+    from facecond.assembly.sources import open_source
+    from facecond.assembly.training import learner
 
 __all__ = [
     "FirstStage",
@@ -45,4 +45,4 @@ _ROOMS = {
 def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(name)
-    return getattr(importlib.import_module(f"facecond.build.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"facecond.assembly.{_ROOMS[name]}"), name)

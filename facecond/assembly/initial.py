@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from facecond.assembly.first_stage import load_first_stage
+from facecond.assembly.judges import load_classifier, load_parser
 from facecond.autoencoder.vq import VQModel
-from facecond.build.first_stage import load_first_stage
-from facecond.build.judges import load_classifier, load_parser
 from facecond.conditions.conditioner import Conditioner
 from facecond.config.compose import plain
 from facecond.errors import CheckpointError, ConfigError

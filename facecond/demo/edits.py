@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from facecond.commands.generation import open_session, prepare_generation
+from facecond.assembly.session import open_session
+from facecond.commands.generate import prepare_generation
 from facecond.config.commands import DemoConfig
 from facecond.faces.attributes import parse_attributes
 from facecond.faces.labels import CLASSES
@@ -26,7 +27,7 @@ def draw_edits(config: DemoConfig, folder: Path, words: Sequence[str]) -> dict[s
     from facecond.sampling.plans import Request
 
     prepared = prepare_generation("sample", [*words, f"workspace={config.workspace}", f"device={config.device.name}"])
-    session = open_session(prepared)
+    session = open_session(prepared.found, prepared.config)
     items = session.pack.indices("validation")
     labels = np.asarray(session.pack.labels[items])
     plan: list[Any] = []

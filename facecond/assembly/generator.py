@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facecond.build.first_stage import FirstStage
+from facecond.assembly.first_stage import FirstStage
 from facecond.conditions.conditioner import Conditioner
 from facecond.config.compose import restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from facecond.assembly.generator import diffusion_networks
+from facecond.assembly.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.vq import VQModel
-from facecond.build.generator import diffusion_networks
-from facecond.build.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig

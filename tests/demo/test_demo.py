@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from facecond.commands import demo
-from facecond.commands.demo_plan import LEAST, PACES, Plan, divide, make_plan
 from facecond.config.compose import compose
+from facecond.demo import command as demo
+from facecond.demo.plan import LEAST, PACES, Plan, divide, make_plan
 from facecond.errors import DataError
 
 SPEEDS = {"draw": 0.001, "encode": 0.002, "vq": 0.012, "parser": 0.004, "classifier": 0.003, "multicond": 0.007}

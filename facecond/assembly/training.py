@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facecond.assembly.first_stage import FirstStage, load_first_stage
+from facecond.assembly.generator import Generator, diffusion_networks
+from facecond.assembly.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
-from facecond.build.first_stage import FirstStage, load_first_stage
-from facecond.build.generator import Generator, diffusion_networks
-from facecond.build.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.config.commands import TrainConfig
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig

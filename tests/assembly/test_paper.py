@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from facecond.build.generator import diffusion_networks
+from facecond.assembly.generator import diffusion_networks
 from facecond.config.compose import compose
 from facecond.diffusion.loss import noise_loss
 from facecond.diffusion.samplers import ddim

@@ -12,11 +12,11 @@ from typing import Any
 
 from facecond.commands import data_draw, encode, sample, swap_masks, train
 from facecond.commands import eval as evaluate
-from facecond.commands.demo_plan import PACES, Plan, make_plan, overrides
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import DemoConfig
 from facecond.config.compose import compose
+from facecond.demo.plan import PACES, Plan, make_plan, overrides
 from facecond.io.files import read_json, write_json
 
 log = logging.getLogger("facecond")
@@ -42,8 +42,8 @@ def prepare(words: Sequence[str]) -> Prepared[DemoConfig, None]:
 
 def run(prepared: Prepared[DemoConfig, None]) -> Result:
     """Go through the steps; say which one it is and how long the rest will take."""
-    from facecond.commands.demo_edits import draw_edits
-    from facecond.commands.demo_page import write_demo_page
+    from facecond.demo.edits import draw_edits
+    from facecond.demo.page import write_demo_page
 
     config = prepared.config
     folder = Path(config.workspace) / prepared.name

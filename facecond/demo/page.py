@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
-from facecond.commands.train import versions
 from facecond.config.compose import to_yaml
 from facecond.io.files import read_json
 from facecond.io.records import read_records
 from facecond.io.results import read_results
+from facecond.workspace.provenance import versions
 
 if TYPE_CHECKING:
-    from facecond.commands.demo import Demo
+    from facecond.demo.command import Demo
 
 HEADLINE = ("miou", "attribute_accuracy", "attribute_balanced_mask_free", "mask_accuracy", "psnr", "ssim")
 """Figures shown as tiles, in this order."""

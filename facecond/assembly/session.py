@@ -1,0 +1,108 @@
+"""A loaded generator with the pack its conditions come from: the entry for the commands and for programs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from facecond.config.commands import GenerateConfig
+from facecond.config.compose import plain
+from facecond.errors import DataError
+from facecond.processes import ALONE, Processes
+from facecond.workspace.origin import Origin
+
+C = TypeVar("C", bound=GenerateConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Generic[C]):
+    """A loaded generator with the pack its conditions come from; C is the command's configuration."""
+
+    generator: Any
+    pack: Any
+    config: C
+    made_with: dict[str, Any]
+    processes: Processes = ALONE
+    """Those that share the sampling; the first one draws figures and measures."""
+
+    @property
+    def names(self) -> list[str]:
+        """Conditions the model is told: all it has, or those the configuration keeps."""
+        only = getattr(self.config, "only", [])
+        return [name for name in self.generator.conditioner.names if not only or name in only]
+
+    def condition(self, place: int, attributes: Any = None, labels: Any = None) -> Any:
+        """The condition of validation item `place` (0, 1, ...), as far as the model has such conditions.
+
+        `attributes` (int8 (40,)) changes what it names; `labels` replaces the item's map.
+        Raises DataError for an item the split does not hold.
+        """
+        import numpy as np
+
+        from facecond.faces.attributes import format_attributes
+        from facecond.sampling.plans import Condition
+
+        items = self.pack.indices("validation")
+        if not 0 <= place < len(items):
+            raise DataError(
+                f"validation item {place} does not exist", hint=f"{self.pack.path} has 0 to {len(items) - 1}"
+            )
+        index = items[place]
+        own = np.array(self.pack.attributes[index])
+        if attributes is not None:
+            own = np.where(attributes != 0, attributes, own).astype(np.int8)
+        names = self.names
+        description = {}
+        if "mask" in names:
+            description["mask"] = f"validation item {place}" + ("" if labels is None else ", changed")
+        if "attributes" in names:
+            description["attributes"] = format_attributes(own)
+        return Condition(
+            labels=(np.array(self.pack.labels[index]) if labels is None else labels) if "mask" in names else None,
+            attributes=own if "attributes" in names else None,
+            description=description,
+            source=self.pack.ids[index],
+        )
+
+    def generate(self, plan: Sequence[Any], folder: Path, description: str = "sampling") -> Any:
+        """Sample what `folder` lacks of `plan`, with all processes; return the opened generation."""
+        from facecond.sampling.folder import finish
+        from facecond.sampling.generation import generate, open_generation
+
+        config, generator, processes = self.config, self.generator, self.processes
+        render = generator.renderer(config.sampler, config.guidance, config.precision)
+        processes.all_do(lambda: generate(
+            plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
+            batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
+            description=description,
+        ))  # fmt: skip
+        if processes.size > 1:
+            processes.first_does(lambda: finish(folder))
+        return open_generation(folder)
+
+
+def open_session(origin: Origin, config: C, *, weights: Path | None = None, processes: Processes = ALONE) -> Session[C]:
+    """Load the generator (from `weights`, or the run's own) and open the pack."""
+    from facecond import assembly
+    from facecond.data.pack import Pack
+    from facecond.training.precision import resolve_precision
+
+    device = assembly.choose_device(config.device, processes)
+    pack, run = Pack.open(origin.pack), origin.run
+    first_stage = assembly.load_first_stage(origin.first_stage, device)
+    generator = assembly.load_generator(
+        weights or origin.weights, first_stage, device, resolution=run.content["resolution"]
+    )
+    if pack.resolution != generator.resolution:
+        raise DataError(
+            f"{pack.path} has {pack.resolution} px, the run {run.path.name} was trained at {generator.resolution}",
+            hint="name a pack of that resolution: pack=...",
+        )
+    made_with: Mapping[str, Any] = {
+        "weights": generator.sha256,
+        "first_stage": first_stage.sha256,
+        "sampler": plain(config.sampler),
+        "guidance": plain(config.guidance),
+        "precision": resolve_precision(config.precision, device).name,
+    }
+    return Session(generator, pack, config, dict(made_with), processes)

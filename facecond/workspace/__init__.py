@@ -1,0 +1,1 @@
+"""Folders of a workspace: finding packs and runs, what must be equal to continue one, and where results come from."""
