@@ -14,12 +14,11 @@ from torch import Tensor
 
 from facecond.assembly.generator import diffusion_networks
 from facecond.autoencoder.quantise import nearest_codes
-from facecond.conditions.mask import MaskCondition
+from facecond.conditions.mask import Mask
 from facecond.config.compose import compose
 from facecond.diffusion.samplers import ddim
 from facecond.diffusion.schedule import Schedule
 from facecond.networks.cached import cache_context
-from facecond.types import Batch
 
 
 def compare(name: str, plain: Callable[[], Tensor], ours: Callable[[], Tensor], rounds: int, tolerance: float) -> None:
@@ -61,35 +60,34 @@ def quantise(rounds: int) -> None:
 
 def masks(rounds: int) -> None:
     """Label maps to channels on the device: broadcast compare of uint8 against one-hot in float."""
-    config = compose("train", ["model=mask", "size=paper"]).config.model
-    encoder = MaskCondition(config.mask, token_width=512, optional=False)
     labels = torch.randint(0, 19, (16, 256, 256), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
     def one_hot() -> Tensor:
         return torch.nn.functional.one_hot(labels.long(), 19)[..., 1:].permute(0, 3, 1, 2).float().contiguous()
 
-    compare("masks to channels, 16 x 256 px", one_hot, lambda: encoder.channels(labels).float(), rounds, 0)
+    compare(
+        "masks to channels, 16 x 256 px", one_hot, lambda: Mask().channels(labels, optional=False).float(), rounds, 0
+    )
 
 
 def sampling(rounds: int) -> None:
     """DDIM with keys and values read once, against reading them at every step; and bfloat16 against float32."""
     model = compose("train", ["model=multicond", "size=tiny"]).config.model
-    model.mask.resolution = 64
     torch.manual_seed(0)
-    unet, conditioner = diffusion_networks(model, 3)
-    batch = Batch(
-        torch.randn(16, 3, 16, 16),
-        torch.ones(16, 40, dtype=torch.int8),
-        torch.randint(0, 19, (16, 64, 64), dtype=torch.uint8),
-    )
+    unet, conditioner = diffusion_networks(model, 3, 64)
+    noise = torch.randn(16, 3, 16, 16)
+    told = {
+        "attributes": torch.ones(16, 40, dtype=torch.int8),
+        "mask": torch.randint(0, 19, (16, 64, 64), dtype=torch.uint8),
+    }
     with torch.inference_mode():
-        context = conditioner.eval()(batch)
+        context = conditioner.eval()(told)
         cached = cache_context(unet.eval(), context)
         schedule = Schedule(model.schedule)
 
         def sample(predict: Callable[..., Tensor], *, bfloat16: bool = False) -> Tensor:
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                return ddim(predict, batch.latents_BCHW, schedule, steps=10, context=context).float()
+                return ddim(predict, noise, schedule, steps=10, context=context).float()
 
         compare("DDIM-10, contexts read once", lambda: sample(unet), lambda: sample(cached), rounds, 1e-4)
         compare("DDIM-10, bfloat16", lambda: sample(cached), lambda: sample(cached, bfloat16=True), rounds, 0.05)

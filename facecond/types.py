@@ -9,6 +9,7 @@ P  numbers that place a token: x, y in [0, 1] and 1 when the token has a place, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -21,15 +22,16 @@ UNSPECIFIED_ATTRIBUTE = 0
 """Value of an attribute the person does not name."""
 
 
+Values = Mapping[str, "Tensor"]
+"""What a batch is told: name of each condition -> its values, items on the first axis (`facecond.conditions`)."""
+
+
 class Batch(NamedTuple):
-    """What one step of training, or one round of sampling, looks at."""
+    """What one step of training looks at."""
 
     latents_BCHW: Tensor
     """float32, as the first stage's encoder gives them (before quantisation, unscaled)."""
-    attributes_BA: Tensor
-    """int8 in {-1, 0, +1}; 0 = not specified."""
-    labels_BHW: Tensor
-    """uint8 label map, 0..18, 255 = not specified; or bool (B, 18, H, W), one channel per part, where parts may overlap."""
+    conditions: Values
 
 
 class Context(NamedTuple):

@@ -18,14 +18,13 @@ from facecond.diffusion.guidance import guide_stacked, stack
 from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import Schedule
 from facecond.errors import CheckpointError
-from facecond.faces.attributes import NUM_ATTRIBUTES
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.learners.scale import LatentScale
 from facecond.networks.cached import cache_context
 from facecond.networks.unet import UNet
 from facecond.sampling.generation import Render
 from facecond.training.precision import autocast, resolve_precision
-from facecond.types import UNSPECIFIED_LABEL, Batch, Context, NoiseSource, PredictNoise
+from facecond.types import Context, NoiseSource, PredictNoise, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +50,20 @@ class Generator:
 
     def latents(
         self,
-        batch: Batch,
+        values: Values,
+        noise_BCHW: Tensor,
         sampler: SamplerConfig,
         guidance: GuidanceConfig,
         noise_source: NoiseSource | None = None,
         precision: Precision = Precision.float32,
     ) -> Tensor:
-        """Sample latents from the noise in `batch.latents_BCHW` under the conditions in `batch`.
+        """Sample latents from standard normal noise, float32 (B, C, h, w), under what `values` say; what they lack is unspecified.
 
         Returns float32 latents on the first stage's scale. Raises ConfigError when the model must be told something
         that is not specified, or when guidance is asked of a model without null tokens.
         """
         with torch.inference_mode(), autocast(precision, self.device):
-            predict_noise, context = self._predictor(batch, guidance)
+            predict_noise, context = self._predictor(self.told(values, len(noise_BCHW)), guidance)
         with torch.inference_mode():
 
             def predict(z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
@@ -71,49 +71,50 @@ class Generator:
                     return predict_noise(z_BCHW, t_B, context).float()
 
             z_BCHW = SAMPLERS[sampler.name](
-                predict, batch.latents_BCHW, Schedule(self.config.schedule), steps=sampler.steps, eta=sampler.eta,
+                predict, noise_BCHW, Schedule(self.config.schedule), steps=sampler.steps, eta=sampler.eta,
                 context=context, noise_source=noise_source,
             )  # fmt: skip
             return self.scale.restore(z_BCHW)
 
     def renderer(self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision) -> Render:
-        """Return `render(labels, attributes, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""
+        """Return `render(values, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""
         precision = resolve_precision(precision, self.device)
 
-        def render(
-            labels: Tensor | None, attributes: Tensor | None, start_noise_BCHW: Tensor, noise_source: NoiseSource
-        ) -> NDArray[np.uint8]:
-            batch = self.batch(labels, attributes, start_noise_BCHW)
-            return self.first_stage.decode(self.latents(batch, sampler, guidance, noise_source, precision))
+        def render(values: Values, start_noise_BCHW: Tensor, noise_source: NoiseSource) -> NDArray[np.uint8]:
+            latents = self.latents(values, start_noise_BCHW, sampler, guidance, noise_source, precision)
+            return self.first_stage.decode(latents)
 
         return render
 
-    def batch(self, labels: Tensor | None, attributes: Tensor | None, noise_BCHW: Tensor) -> Batch:
-        """Put conditions beside the starting noise; what is None is unspecified throughout."""
-        count, size = len(noise_BCHW), self.resolution
-        if attributes is None:
-            attributes = torch.zeros(count, NUM_ATTRIBUTES, dtype=torch.int8, device=self.device)
-        if labels is None:
-            labels = torch.full((count, size, size), UNSPECIFIED_LABEL, dtype=torch.uint8, device=self.device)
-        return Batch(noise_BCHW, attributes, labels)
+    def told(self, values: Values, count: int) -> Values:
+        """Return values of every condition of the model for `count` items; those that are missing say nothing."""
+        return {
+            each.name: values[each.name] if each.name in values else each.nothing(count, self.resolution, self.device)
+            for each in self.conditioner.conditions
+        }
 
-    def _predictor(self, batch: Batch, guidance: GuidanceConfig) -> tuple[PredictNoise, Context | None]:
+    def _predictor(self, values: Values, guidance: GuidanceConfig) -> tuple[PredictNoise, Context | None]:
         if not self.conditioner.names:
             return self.unet, None
-        self.conditioner.check_specified(batch)
-        weights = [float(getattr(guidance, name)) for name in self.conditioner.guidance_order]
+        self.conditioner.check_specified(values)
+        weights = [guidance.weight(name) for name in self.conditioner.guidance_order]
         if all(weight == 1.0 for weight in weights):
-            context = self.conditioner(batch)
+            context = self.conditioner(values)
             assert context is not None
             return cache_context(self.unet, context), context
-        guided = stack(self.conditioner.chain(batch), weights)
+        guided = stack(self.conditioner.chain(values), weights)
         return guide_stacked(cache_context(self.unet, guided.context), guided), None
 
 
-def diffusion_networks(config: DiffusionConfig, channels: int) -> tuple[UNet, Conditioner]:
-    """Build the U-Net and the condition encoders of `config` for latents of `channels` channels, with random weights."""
+def diffusion_networks(config: DiffusionConfig, channels: int, resolution: int) -> tuple[UNet, Conditioner]:
+    """Build the U-Net for latents of `channels` channels, and the condition encoders for pictures of `resolution` pixels.
+
+    Their weights are random.
+    """
     width = config.token_width if config.conditions else None
-    return UNet(config.unet, in_channels=channels, out_channels=channels, context_dim=width), Conditioner(config)
+    return UNet(config.unet, in_channels=channels, out_channels=channels, context_dim=width), Conditioner(
+        config.told(), token_width=config.token_width, optional=config.optional, resolution=resolution
+    )
 
 
 def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *, resolution: int) -> Generator:
@@ -130,7 +131,7 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
             hint="bring back the first stage it was trained with, or train again",
         )
     config = restore(DiffusionConfig, weights.config["model"], str(file))
-    unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim)
+    unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim, resolution)
     modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)
     scale = LatentScale(first_stage.network.config.embed_dim)
     for name, module in (("unet", unet), ("conditioner", conditioner), ("scale", scale)):

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.conditions.table import CONDITIONS, chosen
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import plain
 from facecond.errors import DataError
 from facecond.processes import ALONE, Processes
+from facecond.sampling.plans import Prompt
 from facecond.workspace.origin import Origin
 
 C = TypeVar("C", bound=GenerateConfig)
@@ -31,37 +36,30 @@ class Session(Generic[C]):
         only = getattr(self.config, "only", [])
         return [name for name in self.generator.conditioner.names if not only or name in only]
 
-    def condition(self, place: int, attributes: Any = None, labels: Any = None) -> Any:
-        """The condition of validation item `place` (0, 1, ...), as far as the model has such conditions.
+    def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None) -> Prompt:
+        """The values of validation item `place` (0, 1, ...), as far as the model is told them, with `changes` put over them.
 
-        `attributes` (int8 (40,)) changes what it names; `labels` replaces the item's map.
         Raises DataError for an item the split does not hold.
         """
-        import numpy as np
-
-        from facecond.faces.attributes import format_attributes
-        from facecond.sampling.plans import Condition
-
         items = self.pack.indices("validation")
         if not 0 <= place < len(items):
             raise DataError(
                 f"validation item {place} does not exist", hint=f"{self.pack.path} has 0 to {len(items) - 1}"
             )
-        index = items[place]
-        own = np.array(self.pack.attributes[index])
-        if attributes is not None:
-            own = np.where(attributes != 0, attributes, own).astype(np.int8)
-        names = self.names
-        description = {}
-        if "mask" in names:
-            description["mask"] = f"validation item {place}" + ("" if labels is None else ", changed")
-        if "attributes" in names:
-            description["attributes"] = format_attributes(own)
-        return Condition(
-            labels=(np.array(self.pack.labels[index]) if labels is None else labels) if "mask" in names else None,
-            attributes=own if "attributes" in names else None,
-            description=description,
-            source=self.pack.ids[index],
+        values, description = {}, {}
+        for condition in chosen(self.names):
+            name, origin = condition.name, f"validation item {place}"
+            value = np.array(self.pack.values(condition)[items[place]])
+            if changes and name in changes:
+                value, origin = condition.change(value, changes[name]), f"{origin}, changed"
+            values[name], description[name] = value, condition.describe(value, origin)
+        return Prompt(values=values, description=description, source=self.pack.ids[items[place]])
+
+    def read(self, texts: Mapping[str, str]) -> Prompt:
+        """The values a person gave by hand, condition -> text, and no others. Raises FacecondError for what cannot be read."""
+        values = {name: CONDITIONS[name].read(text, self.generator.resolution) for name, text in texts.items()}
+        return Prompt(
+            values=values, description={name: CONDITIONS[name].describe(values[name], texts[name]) for name in texts}
         )
 
     def generate(self, plan: Sequence[Any], folder: Path, description: str = "sampling") -> Any:

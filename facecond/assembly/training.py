@@ -12,6 +12,7 @@ from facecond.assembly.generator import Generator, diffusion_networks
 from facecond.assembly.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
+from facecond.conditions.table import chosen, pictures_of
 from facecond.config.commands import TrainConfig
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
@@ -31,7 +32,7 @@ from facecond.reports.layouts import Shown, samples_figure
 from facecond.rng import mix
 from facecond.training.learner import Learner
 from facecond.training.precision import resolve_precision
-from facecond.types import NoiseSource
+from facecond.types import NoiseSource, Values
 
 Built = tuple[Learner, dict[str, Any]]
 """A learner and what the header of its weights says: kind, model configuration, resolution."""
@@ -64,20 +65,19 @@ def _pictures(pack: Pack, device: torch.device) -> dict[str, ResidentData]:
 
 def _check_told(model: DiffusionConfig, pack: Pack) -> None:
     """Raise ConfigError when the pack leaves something unsaid that a model without null tokens must be told."""
-    if model.condition_dropout or model.mask_dropout or model.partial_dropout:
+    if model.optional:
         return
-    unsaid = []
-    if "attributes" in model.conditions:
-        known = [np.asarray(pack.attributes[pack.indices(split)]) != 0 for split in SPLITS]
-        unknown = sum(int((~known_NA.all(axis=1)).sum()) for known_NA in known)
-        unsaid += [f"{unknown} items have unknown attributes"] if unknown else []
-    if "mask" in model.conditions and any(pack.manifest["classes"][split]["unspecified_pixels"] for split in SPLITS):
-        unsaid += ["some pixels of the label maps have no class"]
-    if unsaid:
-        raise ConfigError(
-            f"{pack.path}: {' and '.join(unsaid)}, and this model must be told everything",
-            hint="choose a model without that condition, or train with model.condition_dropout=0.1 model.partial_dropout=0.1",
-        )
+    items = np.concatenate([pack.indices(split) for split in SPLITS])
+    for condition in chosen(model.conditions):
+        values = pack.values(condition)
+        pieces = (torch.from_numpy(np.array(values[items[i : i + 256]])) for i in range(0, len(items), 256))
+        open_items = sum(int((~condition.says_everything(piece)).sum()) for piece in pieces)
+        if open_items:
+            raise ConfigError(
+                f"{pack.path}: {condition.unsaid} of {open_items} items are not specified, and this model must be told all",
+                hint=f"choose a model without {condition.name}, or train with model.condition_dropout=0.1 "
+                "model.partial_dropout=0.1",
+            )
 
 
 def _identity(pack: Pack) -> dict[str, Any]:
@@ -99,14 +99,17 @@ def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents
         pack.resolution // store.shape[-1] * 2 ** (len(model.unet.channel_mult) - 1),
         "this U-Net on these latents",
     )
-    unet, conditioner = diffusion_networks(model, store.shape[0])
+    unet, conditioner = diffusion_networks(model, store.shape[0], pack.resolution)
     statistics = (store.mean, store.std) if model.standardise_latents else (None, None)
     scale = LatentScale(store.shape[0], *statistics)
     if config.init is not None:
         start_diffusion(unet, conditioner, config.init)
     for module in (unet, conditioner, scale):
         module.to(device)
-    data = {split: ResidentData(pack, split=split, latents=store, device=device) for split in ("train", "validation")}
+    data = {
+        split: ResidentData(pack, split=split, latents=store, conditions=conditioner.conditions, device=device)
+        for split in ("train", "validation")
+    }
     built = DiffusionLearner(
         unet, conditioner, scale, model, config.weighting, config.trainer, **data,
         identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
@@ -125,19 +128,22 @@ def _grid_drawer(
         generator = Generator(
             config.model, request.unet, request.conditioner, request.scale, stage, "", pack.resolution, device  # type: ignore[arg-type]
         )  # fmt: skip
-        batch = request.batch._replace(latents_BCHW=request.noise_BCHW)
+        values, noise_BCHW = request.batch.conditions, request.noise_BCHW
         samples = stage.decode(
-            generator.latents(batch, config.sampler, config.guidance, _grid_noise(request.noise_BCHW), precision)
+            generator.latents(values, noise_BCHW, config.sampler, config.guidance, _grid_noise(noise_BCHW), precision)
         )
         real = stage.decode(request.batch.latents_BCHW)
-        maps = request.batch.labels_BHW.cpu().numpy() if "mask" in request.conditioner.names else [None] * len(real)
         shown = [
-            Shown(name=f"item {i}", image=image, labels=labels, samples=[sample])
-            for i, (image, labels, sample) in enumerate(zip(real, maps, samples, strict=True))
+            Shown(name=f"item {i}", image=real[i], given=pictures_of(_item(values, i)), samples=[samples[i]])
+            for i in range(len(real))
         ]
         return samples_figure(shown, title="Validation items, same noise at every evaluation", cell=pack.resolution)
 
     return draw
+
+
+def _item(values: Values, place: int) -> dict[str, NDArray[Any]]:
+    return {name: each[place].cpu().numpy() for name, each in values.items()}
 
 
 def _grid_noise(noise_BCHW: torch.Tensor) -> NoiseSource:

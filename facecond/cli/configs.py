@@ -30,7 +30,7 @@ def print_list(*, as_json: bool) -> None:
             continue
         for kind in MODELS:
             print_table(f"size= of {kind} models", list(options_of(f"size/{kind}").items()))
-    print_table("Names", [("attributes", ", ".join(ATTRIBUTES)), ("parts", ", ".join(CLASSES[1:]))])
+    print_table("Names", [("names of attributes", ", ".join(ATTRIBUTES)), ("parts of a map", ", ".join(CLASSES[1:]))])
 
 
 def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> None:

@@ -4,8 +4,10 @@ Every command takes Hydra overrides (`group=option`, `key.path=value`) as positi
 overrides. Nothing heavy is imported before a command has been understood and its configuration checked.
 """
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ from facecond.cli import complete
 from facecond.cli.execute import execute
 from facecond.cli.help import epilog
 from facecond.cli.show import print_error
+from facecond.conditions.table import CONDITIONS
 from facecond.errors import ConfigError, FacecondError
 from facecond.processes import OtherProcessError
 
@@ -70,10 +73,23 @@ Parts = Annotated[
     str | None, typer.Option(help="Parts to exchange, for example hair,nose (parts=).", show_default=False)
 ]
 Pairs = Annotated[str | None, typer.Option(help="Validation items, for example 3:17,5:8 (pairs=).", show_default=False)]
-Attr = Annotated[
-    str | None, typer.Option(help="Attributes, for example +Smiling,-Male,Eyeglasses (attr=).", show_default=False)
-]
-Mask = Annotated[str | None, typer.Option(help="Label map (PNG) as the condition (mask=).", show_default=False)]
+
+
+def _with_condition_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Let `command` take, in place of its `**given`, the flag of every condition, before its other flags."""
+    own = inspect.signature(command)
+    flags = {
+        each.word: Annotated[str | None, typer.Option(help=f"{each.help} ({each.word}=).", show_default=False)]
+        for each in CONDITIONS.values()
+    }
+    words = [
+        inspect.Parameter(word, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for word, kind in flags.items()
+    ]
+    others = [each for each in own.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    command.__signature__ = own.replace(parameters=[*others, *words])  # type: ignore[attr-defined]
+    command.__annotations__ |= flags
+    return command
 
 
 @app.callback(invoke_without_command=True)
@@ -155,11 +171,10 @@ def encode(
 
 
 @app.command("sample", epilog=epilog("sample"))
+@_with_condition_flags
 def sample(
     overrides: Overrides = None,
     run: Run = None,
-    attr: Attr = None,
-    mask: Mask = None,
     eta: Eta = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -167,17 +182,10 @@ def sample(
     json: AsJson = False,
     dry_run: DryRun = False,
     multirun: Multirun = False,
+    **given: str | None,
 ) -> None:
-    """Sample faces that obey attributes, a label map, or the conditions of validation items."""
-    flags = {
-        "run": run,
-        "attr": attr,
-        "mask": mask,
-        "sampler.eta": eta,
-        "sampler.steps": steps,
-        "seed": seed,
-        "count": count,
-    }
+    """Sample faces that obey what they are told, or the conditions of validation items."""
+    flags = {"run": run, **given, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count}
     execute("sample", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecond.config.catalogue import groups_of
-from facecond.config.diffusion import GuidanceConfig, SamplerConfig
+from facecond.config.compose import restore
+from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.errors import ConfigError
 from facecond.workspace.find import RunInfo
 
@@ -39,9 +40,9 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
             hint=f"at most {timesteps}",
         )
     for condition in model["conditions"]:
-        if getattr(guidance, condition, 1.0) != 1.0 and not may_be_left_out(model):
+        if guidance.weight(condition) != 1.0 and not may_be_left_out(model):
             raise ConfigError(
-                f"guidance.{condition}={getattr(guidance, condition):g}: the model of {name} was always told everything, "
+                f"guidance.{condition}={guidance.weight(condition):g}: the model of {name} was always told everything, "
                 "so there is nothing to guide away from",
                 hint="leave guidance at 1, or train with model.condition_dropout=0.1",
             )
@@ -59,7 +60,8 @@ def check_guided(words: Sequence[str], conditions: Sequence[str], name: str) -> 
 
 def may_be_left_out(model: Mapping[str, Any]) -> bool:
     """Say whether a model (its configuration as plain values) learnt to do without a condition."""
-    return any((model[key] or 0) > 0 for key in ("condition_dropout", "mask_dropout", "partial_dropout"))
+    config: DiffusionConfig = restore(DiffusionConfig, dict(model), "the model")
+    return config.optional
 
 
 def sampling_of(run: RunInfo, words: Sequence[str], command: str) -> tuple[list[str], str]:

@@ -10,6 +10,7 @@ from facecond.assembly.session import Session, open_session
 from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import EvalConfig
 from facecond.config.compose import plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
@@ -22,6 +23,10 @@ LATER = ("fid", "kid", "lpips")
 
 WHOLE = {"parser": ("miou", "accuracy"), "classifier": ("attributes",)}
 """Measures each judge is needed for."""
+
+
+JUDGED = {measure: name for name, condition in CONDITIONS.items() for measure in condition.measures}
+"""The condition whose values each measure asks after."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +46,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     prepared = prepare_generation("eval", words)
     config = prepared.config
     conditions = prepared.found.conditions
-    for metric, condition in (("miou", "mask"), ("accuracy", "mask"), ("attributes", "attributes")):
+    for metric, condition in JUDGED.items():
         if metric in metrics and condition not in conditions:
             raise ConfigError(
                 f"{metric} asks whether samples follow their {condition}, but {prepared.name} is not conditioned on it",
@@ -109,10 +114,8 @@ class Evidence:
     """uint8 (N, H, W, 3)."""
     places: Any
     """int64 (N,), place of each condition's item in the pack."""
-    labels: Any
-    """uint8 (N, H, W): what the samples were asked to be; None when nobody asks."""
-    attributes: Any
-    """int8 (N, 40)."""
+    asked: dict[str, Any]
+    """Condition -> values (N, ...) the samples were asked to have, for the conditions that measures ask after."""
     judges: dict[str, Any]
     """Loaded judges: parser, classifier, as far as they are needed."""
 
@@ -159,7 +162,7 @@ def _mask_figures(evidence: Evidence) -> list[Figure]:
     from facecond.metrics.faithfulness import Confusion
     from facecond.metrics.figures import Circumstances, mask_figures
 
-    judge, labels = evidence.judges["parser"], evidence.labels
+    judge, labels = evidence.judges["parser"], evidence.asked[JUDGED["miou"]]
     own = np.asarray(evidence.session.pack.labels[evidence.places])
     found = judge.parse(evidence.samples, "parsing samples")
     return mask_figures(
@@ -187,7 +190,7 @@ def _attributes(evidence: Evidence) -> list[Figure]:
     from facecond.metrics.faithfulness import AttributeScores
     from facecond.metrics.figures import Circumstances, attribute_figures
 
-    judge, asked, pack = evidence.judges["classifier"], evidence.attributes, evidence.session.pack
+    judge, asked, pack = evidence.judges["classifier"], evidence.asked[JUDGED["attributes"]], evidence.session.pack
     own = np.asarray(pack.attributes[evidence.places])
     found = judge.attributes(evidence.samples, "classifying samples")
     training = np.asarray(pack.attributes)[pack.indices("train")]
@@ -281,7 +284,7 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
     """Sample the validation conditions, or open the samples named; find what each was asked to be."""
     import numpy as np
 
-    from facecond.sampling.folder import read_condition
+    from facecond.sampling.folder import read_values
     from facecond.sampling.generation import open_generation
     from facecond.sampling.plans import one_each
 
@@ -292,7 +295,7 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
     else:
         count = min(config.count, len(pack.indices("validation")))
         folder = Path(config.workspace) / "samples" / prepared.name
-        made = session.generate(one_each([session.condition(i) for i in range(count)], config.seed), folder)
+        made = session.generate(one_each([session.prompt(i) for i in range(count)], config.seed), folder)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(
             f"{made.folder} was sampled from other weights than {prepared.found.weights}",
@@ -310,22 +313,21 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
         raise DataError(
             f"{made.folder} has conditions of one item only", hint="the floor needs the conditions of others"
         )
-    asked = [read_condition(made.folder, record) for record in made.records]
-    maps = [item for item in asked if item is not None and item.ndim == 2]
-    signs = [record["attributes"] for record in made.records if record["attributes"] is not None]
-    for needed, told in (({"miou", "accuracy"}, maps), ({"attributes"}, signs)):
-        if needed & set(prepared.found.metrics) and len(told) < len(made.records):
-            named = " and ".join(sorted(needed & set(prepared.found.metrics)))
+    told = [read_values(made.folder, record) for record in made.records]
+    asked: dict[str, Any] = {}
+    for metric in prepared.found.metrics:
+        if metric not in JUDGED:
+            continue
+        name = JUDGED[metric]
+        values = [each[name] for each in told if name in each]
+        if len(values) < len(told) or len({value.shape for value in values}) > 1 or values[0].dtype == bool:
             raise DataError(
-                f"{named}: {len(made.records) - len(told)} of the samples in {made.folder} were not told what this measures "
+                f"{metric}: some of the samples in {made.folder} were not told what this measures "
                 "(or got overlapping parts)",
                 hint="measure samples that were given the whole condition",
             )
-    labels = np.stack(maps) if maps else None
-    attributes = (
-        np.array([["-0+".index(sign) - 1 for sign in text] for text in signs], dtype=np.int8) if signs else None
-    )
+        asked[name] = np.stack(values)
     return Evidence(
         session=session, prepared=prepared, folder=made.folder, made_with=made.made_with, samples=np.asarray(made.images),
-        places=places, labels=labels, attributes=attributes, judges=judges,
+        places=places, asked=asked, judges=judges,
     )  # fmt: skip

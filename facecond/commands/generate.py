@@ -47,7 +47,7 @@ def prepare_generation(
         "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
     }
     if named:
-        weights_of = ", ".join(f"{condition} {getattr(guidance, condition):g}" for condition in named)
+        weights_of = ", ".join(f"{condition} {guidance.weight(condition):g}" for condition in named)
         used["guidance"] = f"{weights_of} ({why})"
     origin = origin_of(run, pack.path, config.workspace)
     return Prepared(composed=composed, name=run.path.name, used=used, found=origin)
@@ -56,7 +56,7 @@ def prepare_generation(
 def digest(prepared: Prepared[C, Any]) -> str:
     """Eight digits that tell apart what is asked of one run: everything that has an influence on the pictures."""
     values = {key: value for key, value in plain(prepared.config).items() if key not in NO_INFLUENCE}
-    mask = values.get("mask")
-    files = [prepared.found.weights, prepared.found.pack / "manifest.json", *([Path(mask)] if mask else [])]
+    given = [Path(text) for text in getattr(prepared.config, "given", dict)().values()]
+    files = [prepared.found.weights, prepared.found.pack / "manifest.json", *filter(Path.is_file, given)]
     values["content"] = [sha256_file(file) for file in files]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]

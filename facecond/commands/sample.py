@@ -1,8 +1,7 @@
 """`facecond sample`: faces that obey conditions, with a labelled grid to look at."""
 
-import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,16 @@ from facecond.commands.defaults import check_sampling, may_be_left_out
 from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.conditions.condition import Condition
+from facecond.conditions.table import CONDITIONS, pictures_of
 from facecond.config.commands import Grid, SampleConfig
+from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
-from facecond.faces.attributes import attribute_index, format_attributes, parse_attributes
+from facecond.sampling.plans import Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, weights_file
 
 log = logging.getLogger("facecond")
-
-_DONORS = 1000
-"""Training faces looked through, at most, for a part that an attribute asks for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +40,13 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
             raise ConfigError(
                 f"only={name}: the model of {prepared.name} has no such condition", hint=nearest(name, named)
             )
-    for key, condition in (("attr", "attributes"), ("mask", "mask"), ("attribute_sets", "attributes")):
-        if getattr(config, key) and condition not in named:
+    typed = {CONDITIONS[name].word: name for name in config.given()}
+    if config.attribute_sets:
+        typed["attribute_sets"] = next((name for name in named if CONDITIONS[name].changes_items), "")
+    for word, name in typed.items():
+        if name not in named:
             raise ConfigError(
-                f"{key} is given, but the model of {prepared.name} is not conditioned on {condition}",
+                f"{word} is given, but the model of {prepared.name} is not conditioned on {name or 'what it changes'}",
                 hint="name another run: run=...",
             )
     told = [name for name in named if not config.only or name in config.only]
@@ -53,9 +55,9 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
             f"the model of {prepared.name} was always told everything, so no condition may be left out",
             hint="use the conditions of validation items (items=[0,1]), or train with model.condition_dropout=0.1",
         )
-    for key, condition in (("attr", "attributes"), ("attribute_sets", "attributes"), ("mask", "mask")):
-        if getattr(config, key) not in (None, []) and condition not in told:
-            raise ConfigError(f"{key} is given, but only= leaves the {condition} out", hint="drop one of the two")
+    for word, name in typed.items():
+        if name not in told:
+            raise ConfigError(f"{word} is given, but only= leaves the {name} out", hint="drop one of the two")
     compare = [read_run(find_run(config.workspace, name, "diffusion").path) for name in config.compare]
     folders = [prepared.found.run.path.name, *(info.path.name for info in compare)]
     if len(set(folders)) < len(folders):
@@ -75,9 +77,13 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
 
 def _check_alone(config: SampleConfig) -> None:
     """Check what needs neither run nor pack."""
-    for text in (config.attr, *config.attribute_sets):
-        if text is not None:
-            parse_attributes(text)
+    for name, text in config.given().items():
+        CONDITIONS[name].check(text)
+        if config.items and not CONDITIONS[name].changes_items:
+            word = CONDITIONS[name].word
+            raise ConfigError(f"{word} and items are both given", hint=f"items bring a {name} of their own; keep one")
+    for text in config.attribute_sets:
+        _changing(CONDITIONS).check(text)
     if config.grid is Grid.attributes and not config.attribute_sets:
         raise ConfigError(
             "grid=attributes needs attribute sets", hint="for example 'attribute_sets=[+Smiling,+Eyeglasses]'"
@@ -91,10 +97,6 @@ def _check_alone(config: SampleConfig) -> None:
         )
     if config.compare and config.grid is not Grid.checkpoints:
         raise ConfigError("compare belongs to grid=checkpoints", hint="add grid=checkpoints")
-    if config.mask is not None and not Path(config.mask).is_file():
-        raise DataError(f"{config.mask}: no such label map", hint="mask= takes a PNG whose pixel value is the class")
-    if config.mask is not None and config.items:
-        raise ConfigError("mask and items are both given", hint="items bring masks of their own; keep one of the two")
 
 
 def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
@@ -124,13 +126,19 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
     )
 
 
+def _changing(names: Iterable[str]) -> Condition:
+    """The condition, of those called `names`, whose values by hand change those of items."""
+    return next(CONDITIONS[name] for name in names if CONDITIONS[name].changes_items)
+
+
 def _is_by_hand(config: SampleConfig, names: Sequence[str]) -> bool:
-    """Say whether the condition is what the person wrote, rather than that of validation items; `names`: what the model is told."""
+    """Say whether the prompt is what the person wrote, rather than that of validation items; `names`: what the model is told."""
     if config.items or not names:
         return not config.items
-    return config.mask is not None or (
-        config.attr is not None and (config.grid is not Grid.attributes or "mask" not in names)
-    )
+    if config.grid is not Grid.attributes:
+        return bool(config.given())
+    whole = [name for name in names if not CONDITIONS[name].changes_items]
+    return any(name in whole for name in config.given()) or (bool(config.given()) and not whole)
 
 
 def _leaves_out(config: SampleConfig, told: Sequence[str], named: Sequence[str]) -> bool:
@@ -139,67 +147,24 @@ def _leaves_out(config: SampleConfig, told: Sequence[str], named: Sequence[str])
         return True
     if not named or not _is_by_hand(config, told):
         return False
-    attributes = parse_attributes(config.attr) if config.attr is not None else None
-    unsaid = {"mask": config.mask is None, "attributes": attributes is None or not attributes.all()}
-    return any(unsaid[name] for name in told)
+    given = config.given()
+    return any(name not in given or CONDITIONS[name].leaves_open(given[name]) for name in told)
 
 
-def conditions(session: Session[SampleConfig]) -> list[Any]:
-    """The conditions a person asked for, in order: of validation items, by hand, or one that says nothing."""
+def prompts(session: Session[SampleConfig]) -> list[Prompt]:
+    """What a person asked for, in order: validation items, values by hand, or one prompt that says nothing."""
     config = session.config
-    attributes = parse_attributes(config.attr) if config.attr is not None else None
-    if not _is_by_hand(config, session.names):
-        places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
-        return [_of_item(session, place, attributes) for place in places]
-    return [_by_hand(session, config, attributes)] * config.count
+    if _is_by_hand(config, session.names):
+        return [session.read(config.given())] * config.count
+    places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
+    return [_of_item(session, place, config.given()) for place in places]
 
 
-def _of_item(session: Session[SampleConfig], place: int, named: Any) -> Any:
-    """The condition of a validation item with `named` attributes changed, and its map made to agree with them."""
-    import numpy as np
-
-    from facecond.editing import agree
-
-    config = session.config
-    condition = session.condition(place, named)
-    if named is None or condition.labels is None or not config.adapt_masks:
-        return condition
-    pack, labels, notes = session.pack, condition.labels, []
-    training = pack.indices("train")
-    for name in agree.contradicted(labels, named):
-        sign = int(named[attribute_index(name)])
-        likely = training[np.asarray(pack.attributes)[training, attribute_index(name)] == sign]
-        likely = likely[:: -(-len(likely) // _DONORS) or 1]
-        maps = np.asarray(pack.labels[likely])
-        fit = agree.agreeing(labels, maps, np.asarray(pack.attributes[likely]), name, sign)
-        if len(fit) == 0:
-            log.info("item %d keeps its map: no training face can give it %s%s", place, "-0+"[sign + 1], name)
-            continue
-        donor = fit[agree.most_similar(labels, maps[fit])]
-        labels = agree.take_part(labels, maps[donor], name)
-        notes.append(f"{agree.PARTS[name].shown_by} as in {pack.ids[likely[donor]]}")
-    for name in agree.contradicted(labels, named) if notes else ():
-        log.info("item %d: its map still denies %s", place, name)
-    if not notes:
-        return condition
-    words = {"mask": ", ".join([f"validation item {place}", *notes])}
-    return dataclasses.replace(condition, labels=labels, description={**condition.description, **words})
-
-
-def _by_hand(session: Session[SampleConfig], config: SampleConfig, attributes: Any) -> Any:
-    from facecond.faces.labels import check_labels, resize_labels
-    from facecond.io.images import read_label_map
-    from facecond.sampling.plans import Condition
-
-    description, labels = {}, None
-    if config.mask is not None:
-        labels = read_label_map(Path(config.mask))
-        check_labels(labels, origin=config.mask)
-        labels = resize_labels(labels, session.generator.resolution)
-        description["mask"] = config.mask
-    if attributes is not None:
-        description["attributes"] = format_attributes(attributes)
-    return Condition(labels=labels, attributes=attributes, description=description)
+def _of_item(session: Session[SampleConfig], place: int, texts: Mapping[str, str]) -> Prompt:
+    """The prompt of a validation item with what `texts` name changed, and its map made to agree with that."""
+    changes = session.read(texts).values
+    prompt = session.prompt(place, changes)
+    return with_agreeing_map(prompt, changes, session.pack, place) if session.config.adapt_masks else prompt
 
 
 def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
@@ -207,15 +172,15 @@ def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str,
     from facecond.sampling.plans import one_each, several
 
     config = session.config
-    asked = conditions(session)
+    asked = prompts(session)
     plan = several(asked, config.samples, config.seed) if config.samples > 1 else one_each(asked, config.seed)
     made = session.generate(plan, folder)
-    if not config.items and (config.mask or config.attr or not session.names):
+    if _is_by_hand(config, session.names):
         shown = [_shown(session, asked[0], list(made.images))]
     else:
         shown = [
-            _shown(session, condition, list(made.images[row * config.samples : (row + 1) * config.samples]))
-            for row, condition in enumerate(asked[:24])
+            _shown(session, prompt, list(made.images[row * config.samples : (row + 1) * config.samples]))
+            for row, prompt in enumerate(asked[:24])
         ]
     return layouts.samples_figure(shown, title="Samples beside their conditions", text=text, cell=cell), len(plan)
 
@@ -226,11 +191,11 @@ def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text
 
     config = session.config
     samples = config.samples if config.samples > 1 else 10
-    asked = conditions(session)
+    asked = prompts(session)
     made = session.generate(several(asked, samples, config.seed), folder)
     shown = [
-        _shown(session, condition, list(made.images[row * samples : (row + 1) * samples]))
-        for row, condition in enumerate(asked)
+        _shown(session, prompt, list(made.images[row * samples : (row + 1) * samples]))
+        for row, prompt in enumerate(asked)
     ]
     return layouts.samples_figure(shown, title="Several samples of one condition", text=text, cell=cell), len(
         made.images
@@ -239,30 +204,24 @@ def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text
 
 def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
     """Same noise in a row, an attribute set in each column; the map shown is that of the row's first picture."""
-    import numpy as np
 
     from facecond.sampling.plans import same_noise
 
     config = session.config
-    base = parse_attributes(config.attr) if config.attr is not None else np.zeros(40, dtype=np.int8)
-    sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
+    given, changed = config.given(), _changing(session.names)
+    base = given.pop(changed.name, "")
+    sets = [base, *(f"{base},{text}" if base else text for text in config.attribute_sets)]
     by_hand = _is_by_hand(config, session.names)
     held_out = len(session.pack.indices("validation"))
     rows = config.items or list(range(config.count if by_hand else min(config.count, held_out)))
-    columns = [config.attr or ("nothing said" if by_hand else "as it is"), *config.attribute_sets]
-    table = [
-        [_by_hand(session, config, named) if by_hand else _of_item(session, place, named) for named in [base, *sets]]
-        for place in rows
-    ]
+    columns = [base or ("nothing said" if by_hand else "as it is"), *config.attribute_sets]
+    texts = [{**given, changed.name: text} for text in sets]
+    table = [[session.read(each) if by_hand else _of_item(session, place, each) for each in texts] for place in rows]
     plan = same_noise(table, config.seed)
     made = session.generate(plan, folder)
-    labels = (
-        None
-        if plan[0].condition.labels is None
-        else [plan[row * len(columns)].condition.labels for row in range(len(rows))]
-    )
+    told = [pictures_of(row[0].values) for row in table]
     pictures = [list(made.images[row * len(columns) : (row + 1) * len(columns)]) for row in range(len(rows))]
-    return layouts.attribute_figure(pictures, columns, labels=labels, text=text, cell=cell), len(plan)
+    return layouts.attribute_figure(pictures, columns, given=told, text=text, cell=cell), len(plan)
 
 
 def _checkpoints(
@@ -289,7 +248,7 @@ def _checkpoints(
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)
             made = session.generate(
-                one_each(conditions(session), config.seed), folder / info.path.name / file.stem, file.stem
+                one_each(prompts(session), config.seed), folder / info.path.name / file.stem, file.stem
             )
             by_checkpoint.append(list(made.images))
             count += len(made.images)
@@ -306,14 +265,12 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     return named | {"end": info.path / "weights.safetensors"}
 
 
-def _shown(session: Session[SampleConfig], condition: Any, samples: list[Any]) -> Any:
+def _shown(session: Session[SampleConfig], prompt: Prompt, samples: list[Any]) -> Any:
     from facecond.reports.layouts import Shown
 
-    image = None
-    if condition.source is not None:
-        image = session.pack.images[session.pack.index_of(condition.source)]
-    words = condition.description.get("attributes", "") if condition.source is None else condition.source
-    return Shown(name=words, image=image, labels=condition.labels, samples=samples)
+    image = session.pack.images[session.pack.index_of(prompt.source)] if prompt.source is not None else None
+    words = prompt.source or ", ".join(prompt.description.values())
+    return Shown(name=words, image=image, given=pictures_of(prompt.values), samples=samples)
 
 
 _LAYOUTS = {Grid.conditions: _rows, Grid.variations: _variations, Grid.attributes: _attributes}

@@ -8,6 +8,7 @@ from facecond.assembly.session import open_session
 from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.conditions.mask import Mask
 from facecond.config.commands import SwapConfig
 from facecond.errors import ConfigError
 from facecond.faces.labels import part_indices
@@ -22,7 +23,7 @@ def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
         raise ConfigError(
             "pairs and count are both given", hint="count is for pairs that are chosen; drop one of the two"
         )
-    if "mask" not in prepared.found.conditions:
+    if Mask.name not in prepared.found.conditions:
         raise ConfigError(f"the model of {prepared.name} is not conditioned on masks", hint="name another run: run=...")
     prepared.used["pairs"] = "named" if config.pairs else "people whose heads are turned most differently"
     prepared.name = config.name or f"{prepared.name}-{'-'.join(config.parts)}-{digest(prepared)}"
@@ -55,18 +56,18 @@ def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
         labels, config.count, parts=config.parts
     ).tolist()
     folder = Path(config.workspace) / "swaps" / prepared.name
-    conditions, people = [], []
+    prompts, people = [], []
     for first, second in pairs:
         for place in (first, second):
-            session.condition(place)
+            session.prompt(place)
         swap = swap_parts(labels[first], labels[second], config.parts)
         for place, mixed, channels in (
             (first, swap.labels_a_HW, swap.channels_a_KHW),
             (second, swap.labels_b_HW, swap.channels_b_KHW),
         ):
-            conditions.append(session.condition(place, labels=channels))
+            prompts.append(session.prompt(place, {Mask.name: channels}))
             people.append((place, mixed))
-    made = session.generate(several(conditions, config.samples, config.seed), folder, "sampling swaps")
+    made = session.generate(several(prompts, config.samples, config.seed), folder, "sampling swaps")
     shown: list[Any] = []
     for row, (place, mixed) in enumerate(people):
         samples = list(made.images[row * config.samples : (row + 1) * config.samples])
@@ -74,8 +75,7 @@ def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
             Shown(
                 name=f"item {place}",
                 image=session.pack.images[items[place]],
-                labels=labels[place],
-                mixed=mixed,
+                given={"own map": labels[place], "mixed map": mixed},
                 samples=samples,
             )
         )

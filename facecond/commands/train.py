@@ -14,7 +14,6 @@ from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig
 from facecond.config.compose import compose, plain
-from facecond.config.diffusion import DiffusionConfig
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
@@ -71,7 +70,6 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     if config.trainer.compile and kind != "diffusion":
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if kind == "diffusion":
-        _take_resolution(config.model, words, pack.path, resolution)  # type: ignore[arg-type]
         latents, used["latents"] = _latents(config, pack.path)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)
@@ -143,16 +141,6 @@ def _keep_codebook(config: FirstStageTrainingConfig, words: Sequence[str]) -> No
             hint="leave quantise_after out, or start from scratch",
         )
     config.quantise_after = 0.0
-
-
-def _take_resolution(model: DiffusionConfig, words: Sequence[str], pack: Path, resolution: int) -> None:
-    """Let the mask encoder read maps as large as the pack's. Raises ConfigError when the person names another size."""
-    if any(word.startswith("model.mask.resolution=") for word in words) and model.mask.resolution != resolution:
-        raise ConfigError(
-            f"model.mask.resolution={model.mask.resolution}: the label maps of {pack} have {resolution} px",
-            hint="leave it out; it is taken from the pack",
-        )
-    model.mask.resolution = resolution
 
 
 def _initial(workspace: str, init: str, kind: str) -> Path:

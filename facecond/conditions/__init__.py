@@ -1,1 +1,1 @@
-"""What the model is told, as tokens: attributes, masks, and the table that joins them."""
+"""What a model is told: one file per condition, the table that lists them, and what joins them."""

@@ -1,49 +1,118 @@
-"""The attribute condition: an MLP that turns 40 attributes into one token (the paper, section 3: "attr")."""
+"""The attribute condition: an MLP that turns 40 attributes into one token (the paper, section 3: "attr").
 
-import itertools
+Values are int8 (40,) in {-1, 0, +1}; 0 = not specified, which adds nothing to the MLP's first layer.
+"""
 
-import torch
-from torch import Tensor, nn
+from __future__ import annotations
 
-from facecond.config.diffusion import AttributesConditionConfig
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.conditions.condition import Column, Condition, ConditionSettings
 from facecond.errors import ConfigError
-from facecond.faces.attributes import NUM_ATTRIBUTES
+from facecond.faces.attributes import NUM_ATTRIBUTES, format_attributes, parse_attributes
 from facecond.types import UNSPECIFIED_ATTRIBUTE
 
-_SILU_GAIN = 1.676
-"""1 / sqrt(E[silu(x)^2]) for standard normal x: keeps the variance of a SiLU network at 1."""
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 
-class AttributesCondition(nn.Module):
-    """40 attributes -> one token of the whole picture.
+@dataclass(kw_only=True, slots=True)
+class AttributesSettings(ConditionSettings):
+    """The attribute encoder: an MLP, 40 attributes -> one token."""
 
-    An attribute that is not specified enters as 0, which adds nothing to the first layer. With `optional`, an item that
-    specifies none at all gives the learned null token; without, there is no such parameter.
-    """
+    hidden: list[int] = field(default_factory=lambda: [512])
+    """Widths of the hidden layers."""
 
-    null_tokens: nn.Parameter | None
 
-    def __init__(self, config: AttributesConditionConfig, *, token_width: int, optional: bool) -> None:
-        super().__init__()
-        if any(width < 1 for width in config.hidden):
-            raise ConfigError(f"model.attributes.hidden={config.hidden} holds a width below 1")
-        widths = [NUM_ATTRIBUTES, *config.hidden, token_width]
-        self.layers = nn.Sequential()
-        for index, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
-            linear = nn.Linear(fan_in, fan_out)
-            nn.init.normal_(linear.weight, std=(_SILU_GAIN if index else 1.0) / fan_in**0.5)
-            nn.init.zeros_(linear.bias)
-            self.layers.extend([nn.SiLU(), linear] if index else [linear])
-        self.null_tokens = nn.Parameter(0.02 * torch.randn(1, token_width)) if optional else None
+class Attributes(Condition):
+    """40 binary attributes of CelebA -> one token of the whole picture."""
 
-    def forward(self, attributes_BA: Tensor) -> Tensor:
-        """int8 (B, 40) in {-1, 0, +1} -> tokens (B, 1, D)."""
-        tokens_BTD = self.layers(attributes_BA.to(next(self.layers.parameters()).dtype))[:, None]
-        if self.null_tokens is None:
-            return tokens_BTD
-        said_B = (attributes_BA != UNSPECIFIED_ATTRIBUTE).any(dim=1)
-        return torch.where(said_B[:, None, None], tokens_BTD, self.null_tokens.to(tokens_BTD.dtype))
+    name = "attributes"
+    word = "attr"
+    help = "Attributes, for example +Smiling,-Male,Eyeglasses; what is not named stays unspecified"
+    heading = "attributes"
+    unsaid = "some attributes"
+    settings = AttributesSettings
+    column = Column("attributes", lambda resolution: (NUM_ATTRIBUTES,), "int8")
+    measures = ("attributes",)
+    changes_items = True
 
-    def places(self) -> Tensor:
-        """float32 (1, 3): the token belongs to the whole picture, so all zeros."""
-        return torch.zeros(1, 3)
+    def read(self, text: str, resolution: int) -> NDArray[Any]:
+        """Read "+Smiling,-Male,Eyeglasses"; see `faces.attributes.parse_attributes`."""
+        return parse_attributes(text)
+
+    def check(self, text: str) -> None:
+        """Raise ConfigError for an unknown attribute."""
+        parse_attributes(text)
+
+    def leaves_open(self, text: str) -> bool:
+        """Say whether an attribute is not named."""
+        return not parse_attributes(text).all()
+
+    def change(self, own: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
+        """Return `own` with the attributes that `given` names."""
+        import numpy as np
+
+        return np.where(given != UNSPECIFIED_ATTRIBUTE, given, own).astype(np.int8)
+
+    def describe(self, value: NDArray[Any], origin: str) -> str:
+        """The attributes by name."""
+        return format_attributes(value)
+
+    def record(self, value: NDArray[Any], folder: Path, digest: str) -> str:
+        """Forty characters +, - and 0, in CelebA's order."""
+        return "".join("-0+"[int(sign) + 1] for sign in value)
+
+    def recall(self, text: str, folder: Path) -> NDArray[Any]:
+        """Undo `record`."""
+        import numpy as np
+
+        return np.array(["-0+".index(sign) - 1 for sign in text], dtype=np.int8)
+
+    def nothing(self, count: int, resolution: int, device: torch.device | str = "cpu") -> Tensor:
+        """All zeros."""
+        import torch
+
+        return torch.zeros(count, NUM_ATTRIBUTES, dtype=torch.int8, device=device)
+
+    def says_something(self, values: Tensor) -> Tensor:
+        """Items that specify an attribute."""
+        return (values != UNSPECIFIED_ATTRIBUTE).any(dim=1)
+
+    def says_everything(self, values: Tensor) -> Tensor:
+        """Items that specify all 40."""
+        return (values != UNSPECIFIED_ATTRIBUTE).all(dim=1)
+
+    def mirror(self, values: Tensor) -> Tensor:
+        """Attributes have no sides."""
+        return values
+
+    def draw_hidden(self, share_B: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Bool (B, 40): single attributes that are hidden."""
+        import torch
+
+        return (torch.rand(len(share_B), NUM_ATTRIBUTES, generator=generator) < share_B[:, None],)
+
+    def hide(self, values: Tensor, *hidden: Tensor) -> Tensor:
+        """Put 0 where `hidden` is true."""
+        return values.masked_fill(hidden[0], UNSPECIFIED_ATTRIBUTE)
+
+    def network(self, settings: Any, *, token_width: int, optional: bool, resolution: int) -> nn.Module:
+        """An MLP. Raises ConfigError for a hidden layer without units."""
+        from facecond.conditions.encoders import VectorNetwork
+
+        if any(width < 1 for width in settings.hidden):
+            raise ConfigError(f"model.{self.name}.hidden={settings.hidden} holds a width below 1")
+        return VectorNetwork([NUM_ATTRIBUTES, *settings.hidden, token_width])
+
+    def channels(self, values: Tensor, *, optional: bool) -> Tensor:
+        """The values as they are."""
+        return values
+
+    def places(self, settings: Any) -> list[tuple[float, float, float]]:
+        """One token of the whole picture."""
+        return [(0.0, 0.0, 0.0)]

@@ -1,149 +1,162 @@
 """The mask condition: a ResNet-18 that turns part masks into tokens (the paper, section 3: E_m and E_mnp).
 
-Parameters are named as in torchvision's resnet18 (`conv1`, `bn1`, `layer1` .. `layer4`); the classifier is left out and
-the first convolution takes 18 channels, one per part without the background. The paper's encoder halves a 256 px map
-five times, to 8x8 cells. Smaller maps are halved less often, so that they end at the grid that was asked for.
+Values are label maps, uint8 (H, W) with 255 = not specified; or, where parts overlap (exchanged parts), bool (18, H, W),
+one channel per part without the background.
 """
 
-import math
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from facecond.config.diffusion import MaskConditionConfig, Norm, Pooling
-from facecond.errors import ConfigError
-from facecond.faces.labels import NUM_CLASSES, UNSPECIFIED
+from facecond.conditions.condition import Column
+from facecond.conditions.spatial import SpatialCondition, draw_boxes, inside
+from facecond.errors import DataError
+from facecond.faces.labels import NUM_CLASSES, UNSPECIFIED, check_labels, mirror_labels, paint, resize_labels
+from facecond.types import UNSPECIFIED_LABEL
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 NUM_PARTS = NUM_CLASSES - 1
 
 
-class MaskCondition(nn.Module):
-    """Part masks -> grid x grid tokens, each with its place, or one pooled token of the whole picture.
+class Mask(SpatialCondition):
+    """A map of the parts of a face -> grid x grid tokens, each with its place, or one pooled token."""
 
-    With `optional`, a further input channel marks pixels where nothing is said (label 255), and an item that says
-    nothing anywhere gives the learned null tokens. Without, neither exists and such pixels read as background.
-    """
+    name = "mask"
+    word = "mask"
+    help = "Label map (PNG, pixel value = class) as the condition"
+    heading = "its map"
+    unsaid = "some regions of the mask"
+    column = Column("labels", lambda resolution: (resolution, resolution), "uint8")
+    measures = ("miou", "accuracy")
+    num_channels = NUM_PARTS
 
-    null_tokens: nn.Parameter | None
-    classes: Tensor
+    def read(self, text: str, resolution: int) -> NDArray[Any]:
+        """Read a PNG of class numbers and bring it to `resolution`. Raises DataError for what is no label map."""
+        from facecond.io.images import read_label_map
 
-    def __init__(self, config: MaskConditionConfig, *, token_width: int, optional: bool) -> None:
-        super().__init__()
-        self.config = config
-        strides = _strides(config)
-        self.halve_stem = strides.pop()
-        widths = [config.width * times for times in config.channel_mult]
-        classes = [*range(1, NUM_CLASSES), UNSPECIFIED] if optional else list(range(1, NUM_CLASSES))
-        self.register_buffer("classes", torch.tensor(classes, dtype=torch.uint8), persistent=False)
+        labels_HW = read_label_map(Path(text))
+        check_labels(labels_HW, origin=text)
+        return resize_labels(labels_HW, resolution)
 
-        self.conv1 = nn.Conv2d(len(classes), config.width, 7, stride=strides.pop(0), padding=3, bias=False)
-        self.bn1 = _norm(config.norm, config.width)
-        self.stages: list[str] = []
-        for number, (stride, after) in enumerate(zip(strides, widths, strict=True), start=1):
-            before = config.width if number == 1 else widths[number - 2]
-            blocks = [
-                _Block(before if i == 0 else after, after, stride=stride if i == 0 else 1, norm=config.norm)
-                for i in range(config.depth)
-            ]
-            self.add_module(f"layer{number}", nn.Sequential(*blocks))
-            self.stages.append(f"layer{number}")
-        self.project = nn.Linear(widths[-1], token_width) if widths[-1] != token_width else nn.Identity()
-        self.null_tokens = nn.Parameter(0.02 * torch.randn(len(self.places()), token_width)) if optional else None
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    def check(self, text: str) -> None:
+        """Raise DataError when there is no such file."""
+        if not Path(text).is_file():
+            raise DataError(
+                f"{text}: no such label map", hint=f"{self.word}= takes a PNG whose pixel value is the class"
+            )
 
-    def forward(self, labels_BHW: Tensor) -> Tensor:
-        """Label maps -> tokens (B, T, D), T = grid^2 row by row, or 1 when pooled.
+    def leaves_open(self, text: str) -> bool:
+        """A file may leave regions open; that is seen when it is read."""
+        return False
 
-        `labels_BHW` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W), one channel per part; H and W
-        are the configured resolution, else ValueError.
-        """
-        channels_BCHW = self.channels(labels_BHW)
-        if channels_BCHW.shape[-2:] != (self.config.resolution, self.config.resolution):
-            size, found = self.config.resolution, tuple(channels_BCHW.shape[-2:])
-            raise ValueError(f"label maps of {found}, expected {(size, size)}")
-        h_BCHW = F.relu(self.bn1(self.conv1(channels_BCHW.to(self.conv1.weight.dtype))))
-        if self.halve_stem == 2:
-            h_BCHW = F.max_pool2d(h_BCHW, 3, stride=2, padding=1)
-        for name in self.stages:
-            h_BCHW = self.get_submodule(name)(h_BCHW)
-        if self.config.pooling is Pooling.average:
-            h_BCHW = h_BCHW.mean(dim=(2, 3), keepdim=True)
-        tokens_BTD = self.project(h_BCHW.flatten(2).transpose(1, 2))
-        if self.null_tokens is None:
-            return tokens_BTD
-        said_B = (~channels_BCHW[:, NUM_PARTS].flatten(1)).any(dim=1)
-        return torch.where(said_B[:, None, None], tokens_BTD, self.null_tokens.to(tokens_BTD.dtype))
+    def describe(self, value: NDArray[Any], origin: str) -> str:
+        """Where the map comes from."""
+        return origin
 
-    def channels(self, labels_BHW: Tensor) -> Tensor:
+    def record(self, value: NDArray[Any], folder: Path, digest: str) -> str:
+        """Keep a label map as a PNG in palette colours, channels as an npz; return the file's place in `folder`."""
+        import io
+
+        import numpy as np
+
+        from facecond.io.files import atomic_write
+        from facecond.io.images import write_label_map
+
+        flat = value.dtype == np.uint8
+        name = f"conditions/{digest[:16]}.{'png' if flat else 'npz'}"
+        if flat and not (folder / name).exists():
+            write_label_map(folder / name, value)
+        elif not (folder / name).exists():
+            content = io.BytesIO()
+            np.savez_compressed(content, channels=np.packbits(value, axis=-1), shape=np.array(value.shape))
+            with atomic_write(folder / name) as temporary:
+                temporary.write_bytes(content.getvalue())
+        return name
+
+    def recall(self, text: str, folder: Path) -> NDArray[Any]:
+        """Read the file that `record` wrote."""
+        import numpy as np
+
+        from facecond.io.images import read_label_map
+
+        path = folder / text
+        if path.suffix == ".png":
+            return read_label_map(path)
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                shape = tuple(content["shape"])
+                return np.unpackbits(content["channels"], axis=-1, count=shape[-1]).astype(bool)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
+
+    def picture(self, value: NDArray[Any]) -> NDArray[np.uint8] | None:
+        """The label map, or overlapping parts painted one above the other in class order."""
+        return value if value.ndim == 2 else paint(value)
+
+    def nothing(self, count: int, resolution: int, device: torch.device | str = "cpu") -> Tensor:
+        """255 everywhere."""
+        import torch
+
+        return torch.full((count, resolution, resolution), UNSPECIFIED_LABEL, dtype=torch.uint8, device=device)
+
+    def says_something(self, values: Tensor) -> Tensor:
+        """Items with a pixel that has a class."""
+        if values.ndim == 4:
+            return values.new_ones(len(values))
+        return (values != UNSPECIFIED).flatten(1).any(dim=1)
+
+    def says_everything(self, values: Tensor) -> Tensor:
+        """Items all of whose pixels have a class."""
+        if values.ndim == 4:
+            return values.new_ones(len(values))
+        return (values != UNSPECIFIED).flatten(1).all(dim=1)
+
+    def mirror(self, values: Tensor) -> Tensor:
+        """Mirror label maps left to right and exchange the subject's left and right parts."""
+        return mirror_labels(values)
+
+    def draw_hidden(self, share_B: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Hide either classes, bool (B, 19), or as often an area in one box, float32 (B, 4)."""
+        import torch
+
+        by_box_B = torch.rand(len(share_B), generator=generator) < 0.5
+        classes_BK = torch.rand(len(share_B), NUM_CLASSES, generator=generator) < share_B[:, None]
+        boxes_B4 = draw_boxes(torch.where(by_box_B, share_B, 0.0), generator)
+        return classes_BK & ~by_box_B[:, None], boxes_B4
+
+    def hide(self, values: Tensor, *hidden: Tensor) -> Tensor:
+        """Put 255 on hidden classes and inside the boxes of label maps, uint8 (B, H, W)."""
+        import torch
+
+        classes_BK, boxes_B4 = hidden
+        tables_BV = torch.arange(256, dtype=torch.uint8, device=values.device).repeat(len(values), 1)
+        tables_BV[:, :NUM_CLASSES].masked_fill_(classes_BK, UNSPECIFIED)
+        labels_BHW = tables_BV.gather(1, values.flatten(1).long()).view_as(values)
+        return labels_BHW.masked_fill_(inside(boxes_B4, *values.shape[1:]), UNSPECIFIED)
+
+    def channels(self, values: Tensor, *, optional: bool) -> Tensor:
         """Return bool (B, 18 or 19, H, W): one channel per part, then, with `optional`, "nothing is said here"."""
-        if labels_BHW.dtype == torch.uint8 and labels_BHW.ndim == 3:
-            return labels_BHW[:, None] == self.classes[:, None, None]
-        if labels_BHW.dtype != torch.bool or labels_BHW.ndim != 4 or labels_BHW.shape[1] != NUM_PARTS:
-            found = f"{labels_BHW.dtype} {tuple(labels_BHW.shape)}"
+        import torch
+        from torch.nn import functional as F
+
+        if values.dtype == torch.uint8 and values.ndim == 3:
+            return values[:, None] == _classes(values.device)[: NUM_PARTS + optional, None, None]
+        if values.dtype != torch.bool or values.ndim != 4 or values.shape[1] != NUM_PARTS:
+            found = f"{values.dtype} {tuple(values.shape)}"
             raise ValueError(f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS}, H, W), got {found}")
-        more = len(self.classes) - NUM_PARTS
-        return F.pad(labels_BHW, (0, 0, 0, 0, 0, more)) if more else labels_BHW
-
-    def places(self) -> Tensor:
-        """float32 (T, 3): the centre of each token's cell, x and y in [0, 1], then 1; zeros for the pooled token."""
-        if self.config.pooling is Pooling.average:
-            return torch.zeros(1, 3)
-        centres = (torch.arange(self.config.grid) + 0.5) / self.config.grid
-        y, x = torch.meshgrid(centres, centres, indexing="ij")
-        return torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3)
+        return F.pad(values, (0, 0, 0, 0, 0, 1)) if optional else values
 
 
-class _Block(nn.Module):
-    """A basic block of ResNet (He et al. 2015, figure 2), named as torchvision names it."""
+@cache
+def _classes(device: torch.device) -> Tensor:
+    """uint8 (19,): the value of every channel, parts first, then "nothing is said here"."""
+    import torch
 
-    def __init__(self, before: int, after: int, *, stride: int, norm: Norm) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = _norm(norm, after)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        self.bn2 = _norm(norm, after)
-        self.downsample: nn.Sequential | None = None
-        if stride != 1 or before != after:
-            shortcut = nn.Conv2d(before, after, 1, stride=stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, _norm(norm, after))
-
-    def forward(self, h_BCHW: Tensor) -> Tensor:
-        shortcut_BCHW = h_BCHW if self.downsample is None else self.downsample(h_BCHW)
-        h_BCHW = F.relu(self.bn1(self.conv1(h_BCHW)))
-        return F.relu(self.bn2(self.conv2(h_BCHW)) + shortcut_BCHW)
-
-
-def _norm(norm: Norm, channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels) if norm is Norm.batch else nn.GroupNorm(math.gcd(8, channels), channels)
-
-
-def _strides(config: MaskConditionConfig) -> list[int]:
-    """Return the strides of conv1, of each stage and, last, of the pooling after conv1.
-
-    ResNet-18 halves in all of them but the first stage. When fewer halvings are needed, the pooling goes first and then
-    the deepest stages, so that the wide early maps, which cost most, shrink at once.
-    """
-    stages = len(config.channel_mult)
-    if stages == 0 or min(config.channel_mult) < 1:
-        raise ConfigError(
-            f"model.mask.channel_mult={config.channel_mult} needs at least one number, all of them above 0"
-        )
-    ratio = config.resolution / config.grid
-    halvings = round(math.log2(ratio)) if ratio >= 1 else -1
-    if halvings < 0 or config.grid * 2**halvings != config.resolution:
-        raise ConfigError(
-            f"model.mask.grid={config.grid} does not fit label maps of {config.resolution} px",
-            hint="resolution / grid must be a power of two",
-        )
-    if halvings > stages + 1:
-        raise ConfigError(
-            f"model.mask: {config.resolution} px to a grid of {config.grid} takes {halvings} halvings,"
-            f" and {stages} stages can halve {stages + 1} times",
-            hint="add a stage to model.mask.channel_mult or raise model.mask.grid",
-        )
-    order = ["conv1", *range(1, stages), "pool"]  # who halves first; stage 0 never does
-    halving = set(order[:halvings])
-    return [2 if place in halving else 1 for place in ["conv1", *range(stages), "pool"]]
+    return torch.tensor([*range(1, NUM_CLASSES), UNSPECIFIED], dtype=torch.uint8, device=device)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from facecond.config.bounds import bounded
+from facecond.bounds import bounded, with_fields
+from facecond.conditions.table import CONDITIONS
 from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, LabelMapsConfig
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
 from facecond.config.kinds import ModelConfig
@@ -146,9 +147,15 @@ class GenerateConfig(ComputeConfig):
     """Arithmetic of the U-Net; auto = bfloat16 where the hardware has it."""
 
 
+@with_fields((each.word, str | None, field(default=None), f"{each.help}.") for each in CONDITIONS.values())
 @dataclass(kw_only=True, slots=True)
 class SampleConfig(GenerateConfig):
     """`facecond sample`: faces that obey conditions."""
+
+    def given(self) -> dict[str, str]:
+        """What the person gave by hand: condition -> text."""
+        texts = {name: getattr(self, each.word) for name, each in CONDITIONS.items()}
+        return {name: text for name, text in texts.items() if text is not None}
 
     grid: Grid = Grid.conditions
     """conditions = a row for each condition; attributes = same noise, many attribute sets; variations = several samples of one
@@ -159,17 +166,13 @@ class SampleConfig(GenerateConfig):
     """Samples of each condition."""
     items: list[int] = field(default_factory=list)
     """Validation items (0, 1, ...) whose conditions to use; empty = the first `count`."""
-    attr: str | None = None
-    """Attributes, for example +Smiling,-Male,Eyeglasses; what is not named stays unspecified. None = those of the items."""
     attribute_sets: list[str] = field(default_factory=list)
     """Attribute sets of grid=attributes, each written as `attr`; they change what the item's own attributes say."""
-    mask: str | None = None
-    """Label map (PNG) as the condition; none = those of the validation items."""
     adapt_masks: bool = True
     """Where a named attribute contradicts the item's map (glasses, hat, open mouth, earrings, necklace), take that part from the
     most similar training face of whom it holds; false = leave the map as it is."""
     only: list[str] = field(default_factory=list)
-    """Conditions to tell the model (attributes, mask); empty = all it has. What is left out stays unspecified."""
+    """Conditions to tell the model; empty = all it has. What is left out stays unspecified."""
     compare: list[str] = field(default_factory=list)
     """Further runs of grid=checkpoints, for example the baseline beside P2."""
     name: str | None = None

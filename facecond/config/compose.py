@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from facecond.bounds import check_bounds
 from facecond.config import commands
-from facecond.config.bounds import check_bounds
 from facecond.config.catalogue import conf_folder, groups_of, options_of, sized_kind
 from facecond.config.meanings import commented
 from facecond.errors import ConfigError, nearest

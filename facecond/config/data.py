@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from facecond.config.bounds import bounded
+from facecond.bounds import bounded
 
 
 class ReleaseSplit(Enum):

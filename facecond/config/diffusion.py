@@ -6,27 +6,11 @@ Defaults are the paper's values.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from facecond.config.bounds import bounded
+from facecond.bounds import bounded, with_fields
+from facecond.conditions.condition import ConditionSettings
+from facecond.conditions.table import CONDITIONS
 from facecond.config.kinds import ModelConfig
 from facecond.config.networks import UNetConfig
-
-
-class Pooling(Enum):
-    """How the mask encoder ends."""
-
-    none = "none"
-    """Every cell of the last map is a token: the paper's E_mnp."""
-    average = "average"
-    """Global average, one token: the paper's E_m."""
-
-
-class Norm(Enum):
-    """Normalisation inside the mask encoder."""
-
-    batch = "batch"
-    """BatchNorm, as in ResNet-18 and the paper."""
-    group = "group"
-    """GroupNorm: the same arithmetic in training and in use, for small batches."""
 
 
 class ScheduleShape(Enum):
@@ -72,46 +56,18 @@ class ScheduleConfig:
     """Beta of the last timestep."""
 
 
-@dataclass(kw_only=True, slots=True)
-class AttributesConditionConfig:
-    """The attribute encoder: an MLP, 40 attributes -> one token."""
-
-    hidden: list[int] = field(default_factory=lambda: [512])
-    """Widths of the hidden layers."""
-
-
-@dataclass(kw_only=True, slots=True)
-class MaskConditionConfig:
-    """The mask encoder: a ResNet-18 without its classifier, 18 part masks -> one token or a grid of tokens."""
-
-    width: int = bounded(64, minimum=1)
-    """Channels of the first stage."""
-    channel_mult: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
-    """Channels of each stage, in widths; ResNet-18 has four stages."""
-    depth: int = bounded(2, minimum=1)
-    """Residual blocks per stage."""
-    norm: Norm = Norm.batch
-    """Normalisation of every convolution."""
-    pooling: Pooling = Pooling.none
-    """Tokens for every cell, or their average as one token."""
-    resolution: int = bounded(256, minimum=1)
-    """Height and width of the label maps, in pixels: the resolution of the pack."""
-    grid: int = bounded(8, minimum=1)
-    """Cells of the last map along each side; resolution / grid must be a power of two. 8 gives 64 tokens."""
-
-
+@with_fields(
+    (each.name, each.settings, field(default_factory=each.settings), f"Encoder of the {each.name}.")
+    for each in CONDITIONS.values()
+)
 @dataclass(kw_only=True, slots=True)
 class DiffusionConfig(ModelConfig):
     """The conditional latent diffusion model: encoders of the conditions and the noise-predicting U-Net."""
 
-    conditions: list[str] = field(default_factory=lambda: ["attributes", "mask"])
-    """What the model is told, in the order of its tokens: attributes, mask, both, or nothing."""
+    conditions: list[str] = field(default_factory=list)
+    """What the model is told: names of conditions, or nothing."""
     token_width: int = bounded(512, minimum=1)
     """Width of a token."""
-    attributes: AttributesConditionConfig = field(default_factory=AttributesConditionConfig)
-    """Encoder of the attributes."""
-    mask: MaskConditionConfig = field(default_factory=MaskConditionConfig)
-    """Encoder of the masks."""
     unet: UNetConfig = field(default_factory=UNetConfig)
     """The network that predicts the noise."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -119,13 +75,28 @@ class DiffusionConfig(ModelConfig):
     condition_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Share of training items for which a condition is withheld, drawn for each condition apart. Above 0 the model gets
     learned null tokens, and with them guidance and conditions that may be left out. The paper has 0."""
-    mask_dropout: float | None = bounded(None, minimum=0.0, maximum=1.0)
-    """`condition_dropout` for the mask alone; none = the same. Higher when attributes must work without a map."""
+    joint_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
+    """Share of training items for which all conditions are withheld together, so that the model learns well what guidance
+    starts from: being told nothing. Above 0 it creates null tokens as well."""
     partial_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
-    """Share of training items for which a random part of each condition (some attributes; some face parts, or a box of the
+    """Share of training items for which a random part of each condition (some attributes; some classes, or a box, of a
     map) is withheld, so that single attributes and regions may be left unspecified. Above 0 it creates null tokens as well."""
     standardise_latents: bool = False
     """Shift and scale the latents to mean 0 and deviation 1 per channel (statistics of the training split)."""
+
+    def told(self) -> dict[str, ConditionSettings]:
+        """Settings of the conditions this model has, by name."""
+        return {name: getattr(self, name, ConditionSettings()) for name in self.conditions}
+
+    def dropout_of(self, name: str) -> float:
+        """Share of training items for which the condition `name` is withheld as a whole, apart from the others."""
+        own: float | None = getattr(self, name).dropout
+        return self.condition_dropout if own is None else own
+
+    @property
+    def optional(self) -> bool:
+        """Whether conditions may be left out, wholly or in part: the model has learned null tokens."""
+        return max(self.joint_dropout, self.partial_dropout, *map(self.dropout_of, self.conditions), 0.0) > 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -154,11 +125,19 @@ class SamplerConfig:
     """Fresh noise per step: 0 deterministic (the paper's "d."), 1 stochastic (the paper's "s.")."""
 
 
+@with_fields(
+    (
+        each.name,
+        float,
+        bounded(1.0, minimum=0.0),
+        f"Weight of the {each.name} in guidance; 1 = as trained, above = stronger.",
+    )
+    for each in CONDITIONS.values()
+)
 @dataclass(kw_only=True, slots=True)
 class GuidanceConfig:
-    """How far to go in the direction of each condition; 1 everywhere is the plain model and costs one evaluation."""
+    """Weights of classifier-free guidance, one per condition (`facecond.diffusion.guidance`)."""
 
-    attributes: float = bounded(1.0, minimum=0.0)
-    """Weight of what the attributes add to the mask."""
-    mask: float = bounded(1.0, minimum=0.0)
-    """Weight of what the mask adds to nothing."""
+    def weight(self, name: str) -> float:
+        """Weight of the condition `name`."""
+        return float(getattr(self, name))

@@ -14,6 +14,9 @@ from typing import Any
 @cache
 def meanings(schema: type) -> dict[str, str]:
     """Return the text below each field of a dataclass, on one line, its bases' fields included; fields without one are absent."""
+    added = {
+        field.name: field.metadata["meaning"] for field in dataclasses.fields(schema) if "meaning" in field.metadata
+    }
     found: dict[str, str] = {}
     for owner in reversed(schema.__mro__):
         if not dataclasses.is_dataclass(owner):
@@ -29,7 +32,7 @@ def meanings(schema: type) -> dict[str, str]:
                 and isinstance(below.value.value, str)
             ):
                 found[field.target.id] = " ".join(below.value.value.split())
-    return found
+    return found | added
 
 
 def commented(config: Any, render: Callable[[str, Any], list[str]], indent: str = "") -> list[str]:

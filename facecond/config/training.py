@@ -6,7 +6,7 @@ Defaults are the paper's (arXiv 2306.00914, section 4) and, where it is silent, 
 from dataclasses import dataclass
 from enum import Enum
 
-from facecond.config.bounds import bounded
+from facecond.bounds import bounded
 
 
 class LearningRateSchedule(Enum):

@@ -3,6 +3,7 @@
     images.npy      uint8 (N, H, W, 3)   RGB
     labels.npy      uint8 (N, H, W)      classes 0..18 in CelebAMask-HQ's order, 255 = nothing said
     attributes.npy  int8  (N, 40)        -1, +1, 0 = unknown
+    NAME.npy        what conditions derive from pictures and label maps
     manifest.json   written last; a folder without it is no pack
 
 `latents/` inside a pack belongs to `facecond.data.latents`.
@@ -17,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.conditions.condition import Condition
+from facecond.conditions.table import CONDITIONS
 from facecond.data.arrays import ArraySpec, ArrayWriter
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES
@@ -26,7 +29,10 @@ from facecond.progress import bar
 
 FORMAT = "facecond-pack"
 VERSION = 1
-ARRAYS = ("images", "labels", "attributes")
+GIVEN = ("images", "labels", "attributes")
+"""Arrays that every source of faces gives."""
+DERIVED = {each.column.name: each.column for each in CONDITIONS.values() if each.column.derive is not None}
+"""Arrays that conditions derive from them."""
 SPLITS = ("train", "validation")
 EXCLUDED = "excluded"
 """Split of items that stand in the arrays but must not be used, because their picture or label map could not be
@@ -56,6 +62,7 @@ class Pack:
         self.images = arrays["images"]
         self.labels = arrays["labels"]
         self.attributes = arrays["attributes"]
+        self.arrays = arrays
         self.splits: list[str] = split_names(manifest["splits"], len(self.ids))
 
     def __len__(self) -> int:
@@ -69,7 +76,9 @@ class Pack:
         folder = Path(path)
         manifest = read_manifest(folder)
         count, size = len(manifest["ids"]), manifest["resolution"]
-        arrays = {name: _open_array(folder / f"{name}.npy", count, spec) for name, spec in _specs(size).items()}
+        listed = {Path(name).stem for name in manifest["sha256"]}
+        specs = {name: spec for name, spec in _specs(size).items() if name in listed or name in GIVEN}
+        arrays = {name: _open_array(folder / f"{name}.npy", count, spec) for name, spec in specs.items()}
         return cls(folder, manifest, arrays)
 
     def indices(self, split: str) -> NDArray[np.int64]:
@@ -83,6 +92,13 @@ class Pack:
         if not len(found):
             raise DataError(f"the {split} split of {self.path} is empty", hint="see `notes` in its manifest.json")
         return found
+
+    def values(self, condition: Condition) -> NDArray[Any]:
+        """Return the array (N, ...) of a condition's values. Raises DataError when the pack was made without it."""
+        name = condition.column.name
+        if name not in self.arrays:
+            raise DataError(f"{self.path} has no {name}.npy", hint="it was packed by an older version; pack it again")
+        return self.arrays[name]
 
     def index_of(self, item: str) -> int:
         """Return the place of the item with this id. Raises DataError when there is none."""
@@ -140,14 +156,16 @@ class PackWriter:
         images_NHWC: NDArray[np.uint8],
         labels_NHW: NDArray[np.uint8],
         attributes_NA: NDArray[np.int8],
+        derived: Mapping[str, NDArray[Any]] | None = None,
         *,
         findings: Iterable[Finding] = (),
         excluded: Iterable[int] = (),
     ) -> None:
         """Write the items `rows` (a slice of pack indices).
 
-        `findings` are kept for the manifest; `excluded` are pack indices that no split may use. Raises ValueError
-        when shapes, types or values (labels 0..18 or 255, attributes -1..1) do not fit.
+        `derived` holds the arrays of DERIVED; None = derive them here. `findings` are kept for the manifest; `excluded`
+        are pack indices that no split may use. Raises ValueError when shapes, types or values (labels 0..18 or 255,
+        attributes -1..1) do not fit.
         """
         if np.any((labels_NHW >= NUM_CLASSES) & (labels_NHW != UNSPECIFIED)):
             raise ValueError("label maps hold values that are no classes")
@@ -155,6 +173,7 @@ class PackWriter:
             raise ValueError("attributes hold values other than -1, 0, 1")
         notes = {"findings": [list(finding) for finding in findings], "excluded": [int(index) for index in excluded]}
         arrays = {"images": images_NHWC, "labels": labels_NHW, "attributes": attributes_NA}
+        arrays |= derive(images_NHWC, labels_NHW) if derived is None else derived
         self._arrays.write(rows, arrays, notes if any(notes.values()) else None)
 
     def finish(
@@ -190,7 +209,7 @@ class PackWriter:
             "classes": self._count_classes(groups),
             "attributes": self._count_attributes(groups),
             "suspicious": [finding._asdict() for finding in findings],
-            "sha256": {f"{name}.npy": sha256_file(self._arrays.path(name)) for name in ARRAYS},
+            "sha256": {f"{name}.npy": sha256_file(self._arrays.path(name)) for name in self._arrays.specs},
             "splits": {name: runs(indices) for name, indices in groups.items()},
             "ids": list(ids),
         }
@@ -223,6 +242,13 @@ class PackWriter:
             }
             for name, indices in groups.items()
         }
+
+
+def derive(images_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Return what conditions derive from pictures, uint8 (N, H, W, 3), and label maps, uint8 (N, H, W): the arrays of DERIVED."""
+    return {
+        name: column.derive(images_NHWC, labels_NHW) for name, column in DERIVED.items() if column.derive is not None
+    }
 
 
 def verify(pack: Pack) -> None:
@@ -282,10 +308,12 @@ def split_names(splits: Mapping[str, Sequence[Sequence[int]]], count: int) -> li
 
 
 def _specs(resolution: int) -> dict[str, ArraySpec]:
+    derived = {name: ArraySpec(each.shape(resolution), np.dtype(each.dtype)) for name, each in DERIVED.items()}
     return {
         "images": ArraySpec((resolution, resolution, 3), np.dtype(np.uint8)),
         "labels": ArraySpec((resolution, resolution), np.dtype(np.uint8)),
         "attributes": ArraySpec((NUM_ATTRIBUTES,), np.dtype(np.int8)),
+        **derived,
     }
 
 

@@ -14,12 +14,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from facecond.data.arrays import SIDE_FILE
-from facecond.data.pack import Finding, Pack, PackWriter
+from facecond.data.pack import Finding, Pack, PackWriter, derive
 from facecond.data.source import PROBLEMS, Items, Source
 from facecond.errors import DataError
 from facecond.progress import bar
+
+Piece = tuple[Items, dict[str, NDArray[Any]]]
+"""Items, and what conditions derive from them."""
 
 HOPELESS = 256
 """When none of this many items can be used, the source is not what it was declared to be."""
@@ -41,7 +47,7 @@ def pack_source(source: Source, path: str | Path, resolution: int, workers: int 
     unusable: Counter[str] = Counter()
     seen = failed = 0
     with bar(f"packing {folder.name}", len(source), initial=writer.done) as progress:
-        for rows, items in _read(source, pieces, resolution, workers or _cores()):
+        for rows, (items, derived) in _read(source, pieces, resolution, workers or _cores()):
             excluded = [
                 rows.start + place
                 for place, problems in enumerate(items.problems)
@@ -62,7 +68,7 @@ def pack_source(source: Source, path: str | Path, resolution: int, workers: int 
                     f"for example {example.id}: {example.detail}",
                     hint="see that the data, and its class order, are what the configuration says",
                 )
-            writer.write(rows, *items[:3], findings=findings, excluded=excluded)
+            writer.write(rows, *items[:3], derived, findings=findings, excluded=excluded)
             progress.update(rows.stop - rows.start)
     return writer.finish(source.ids, source.splits, source.findings, notes=_notes(writer.findings, len(source)))
 
@@ -102,18 +108,18 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _read(source: Source, pieces: Sequence[slice], resolution: int, workers: int) -> Iterator[tuple[slice, Items]]:
+def _read(source: Source, pieces: Sequence[slice], resolution: int, workers: int) -> Iterator[tuple[slice, Piece]]:
     """Yield every piece with its items, in the order in which they get ready."""
     workers = min(workers, len(pieces))
     if workers <= 1:
         for rows in pieces:
-            yield rows, source.read_many(range(rows.start, rows.stop), resolution)
+            yield rows, _derived(source.read_many(range(rows.start, rows.stop), resolution))
         return
     # A fresh interpreter per worker: forking a process that has threads (torch's, a progress bar's) can hang.
     executor = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(source, resolution)
     )
-    waiting: dict[Future[Items], slice] = {}
+    waiting: dict[Future[Piece], slice] = {}
     queue = iter(pieces)
     try:
         for rows in queue:
@@ -150,6 +156,10 @@ def _leave_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _read_piece(start: int, stop: int) -> Items:
+def _read_piece(start: int, stop: int) -> Piece:
     source, resolution = _work[0]
-    return source.read_many(range(start, stop), resolution)
+    return _derived(source.read_many(range(start, stop), resolution))
+
+
+def _derived(items: Items) -> Piece:
+    return items, derive(items.images_NHWC, items.labels_NHW)

@@ -63,7 +63,7 @@ def run(prepared: Prepared[DemoConfig, None]) -> Result:
         f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
         f"classifier={demo.run('classifier')}", *common,
     ])  # fmt: skip
-    grid = demo.step("attributes", "same noise, other attributes", sample, [
+    grid = demo.step("sets", "same noise, other attributes", sample, [
         "grid=attributes", "only=[attributes]", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
         f"name={prepared.name}-attributes", *common,
     ])  # fmt: skip
@@ -78,7 +78,7 @@ def run(prepared: Prepared[DemoConfig, None]) -> Result:
     ])  # fmt: skip
     edits = demo.call("edits", "edit maps by hand", lambda: draw_edits(config, folder, common))
     pictures = {
-        "attributes": grid["grid"],
+        "sets": grid["grid"],
         "on maps": on_maps["grid"],
         "variations": variations["grid"],
         "swap": swap["figure"],

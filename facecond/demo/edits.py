@@ -6,8 +6,9 @@ from typing import Any
 
 from facecond.assembly.session import open_session
 from facecond.commands.generate import prepare_generation
+from facecond.conditions.attributes import Attributes
+from facecond.conditions.mask import Mask
 from facecond.config.commands import DemoConfig
-from facecond.faces.attributes import parse_attributes
 from facecond.faces.labels import CLASSES
 
 PEOPLE = 4
@@ -39,8 +40,9 @@ def draw_edits(config: DemoConfig, folder: Path, words: Sequence[str]) -> dict[s
             names.append(name)
             rows.append((labels[place], edited))
             for which, text in ((labels[place], ""), (edited, words_after)):
-                condition = session.condition(place, parse_attributes(text), labels=which)
-                plan.append(Request(index=len(plan), seed=mix(config.seed, "edit", place), condition=condition))
+                told = {**session.read({Attributes.name: text}).values, Mask.name: which}
+                seed = mix(config.seed, "edit", place)
+                plan.append(Request(index=len(plan), seed=seed, prompt=session.prompt(place, told)))
     made = session.generate(plan, folder / "edits", "sampling edits")
     cells = []
     for row, (own, edited) in enumerate(rows):

@@ -20,7 +20,7 @@ HEADLINE = ("miou", "attribute_accuracy", "attribute_balanced_mask_free", "mask_
 
 COMMANDS = {
     "draw": "data draw", "vq": "train", "encode": "encode", "parser": "train", "classifier": "train",
-    "multicond": "train", "measure": "eval", "attributes": "sample", "on-maps": "sample", "variations": "sample",
+    "multicond": "train", "measure": "eval", "sets": "sample", "on-maps": "sample", "variations": "sample",
     "swap": "swap-masks",
 }  # fmt: skip
 """Command behind each step of the demo."""
@@ -32,11 +32,12 @@ def write_demo_page(
     """Write index.html into `folder`; return its path by name."""
     import numpy as np
 
+    from facecond.conditions.table import pictures_of
     from facecond.data.pack import Pack
     from facecond.io.images import read_image
     from facecond.reports.layouts import Shown, contact_sheet, samples_figure
     from facecond.reports.page import Page, Picture, Section, Step, write_page
-    from facecond.sampling.folder import read_condition
+    from facecond.sampling.folder import read_values
     from facecond.sampling.generation import open_generation
 
     pack = Pack.open(demo.pack)
@@ -48,7 +49,7 @@ def write_demo_page(
         place = pack.index_of(record["source"])
         shown.append(
             Shown(
-                name=record["source"], image=pack.images[place], labels=read_condition(made.folder, record),
+                name=record["source"], image=pack.images[place], given=pictures_of(read_values(made.folder, record)),
                 samples=[made.images[record["index"]]],
             )
         )  # fmt: skip
@@ -64,7 +65,7 @@ def write_demo_page(
         ), pictures=[Picture(image=samples_figure(shown), caption="The first twelve of the conditions measured below.")]),
         Section(title="Other attributes, same noise", text=(
             "No map is given here, only attributes. All pictures of a row start from the same noise."
-        ), pictures=[Picture(image=read_image(Path(pictures["attributes"])), caption="One attribute set per column.")]),
+        ), pictures=[Picture(image=read_image(Path(pictures["sets"])), caption="One attribute set per column.")]),
         Section(title="Other attributes on a map", text=(
             "Map, attributes and noise of a row are one person's; each column names attributes that differ. Where the map "
             "contradicts them (glasses, hat, mouth), that part comes from the most similar face that has it."

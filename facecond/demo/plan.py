@@ -204,7 +204,7 @@ def measure(config: DemoConfig) -> dict[str, float]:
         writer.finish(pack.indices("train"))
         for name in pace.shares:
             words = [f"model={name}", "size=tiny", "trainer.sample_grid=0", f"device={config.device.name}"]
-            words += [*pace.network, f"model.mask.resolution={config.resolution}"] if name == "multicond" else []
+            words += list(pace.network) if name == "multicond" else []
             train: TrainConfig = compose("train", words).config
             kind = "diffusion" if name == "multicond" else name
             of_kind = {"latents": "0" * 64, "first_stage": None} if kind == "diffusion" else {}

@@ -5,14 +5,22 @@ attributes that stand or fall with a part (faces.attributes.MASK_EVIDENCE) the p
 attribute holds: the most similar face, moved until the noses meet, as the paper moves parts between people (section 4).
 """
 
+import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.conditions.attributes import Attributes
+from facecond.conditions.mask import Mask
+from facecond.data.pack import Pack
 from facecond.faces.attributes import attribute_index
 from facecond.faces.labels import CLASSES
+from facecond.sampling.plans import Prompt
+
+log = logging.getLogger("facecond")
 
 
 class Part(NamedTuple):
@@ -32,6 +40,9 @@ PARTS: Mapping[str, Part] = {
     "Wearing_Necklace": Part("neck_l", ("neck_l",)),
 }
 """Attributes that one class of the label map shows; what covers most comes first, so that the rest is put on top of it."""
+
+DONORS = 1000
+"""Training faces looked through, at most, for a part that an attribute asks for."""
 
 LEAST = 4
 """Pixels below which a class counts as absent."""
@@ -110,3 +121,32 @@ def _move(labels_HW: NDArray[np.uint8], by: NDArray[np.float64]) -> NDArray[np.u
     rows = np.clip(np.arange(height) - down, 0, height - 1)
     columns = np.clip(np.arange(width) - right, 0, width - 1)
     return labels_HW[rows[:, None], columns]
+
+
+def with_agreeing_map(prompt: Prompt, changes: Mapping[str, NDArray[Any]], pack: Pack, place: int) -> Prompt:
+    """Return the prompt of validation item `place` with its map made to agree with the attributes named in `changes`.
+
+    Donors are looked for among at most `DONORS` training faces of whom the attribute holds.
+    """
+    named, own = changes.get(Attributes.name), prompt.values.get(Mask.name)
+    if named is None or own is None:
+        return prompt
+    labels, notes, training = own, [], pack.indices("train")
+    for name in contradicted(own, named):
+        sign = int(named[attribute_index(name)])
+        likely = training[np.asarray(pack.attributes)[training, attribute_index(name)] == sign]
+        likely = likely[:: -(-len(likely) // DONORS) or 1]
+        maps = np.asarray(pack.labels[likely])
+        fit = agreeing(labels, maps, np.asarray(pack.attributes[likely]), name, sign)
+        if len(fit) == 0:
+            log.info("item %d keeps its map: no training face can give it %s%s", place, "-0+"[sign + 1], name)
+            continue
+        donor = fit[most_similar(labels, maps[fit])]
+        labels = take_part(labels, maps[donor], name)
+        notes.append(f"{PARTS[name].shown_by} as in {pack.ids[likely[donor]]}")
+    for name in contradicted(labels, named) if notes else ():
+        log.info("item %d: its map still denies %s", place, name)
+    words = {Mask.name: ", ".join([f"validation item {place}", *notes])} if notes else {}
+    return dataclasses.replace(
+        prompt, values={**prompt.values, Mask.name: labels}, description={**prompt.description, **words}
+    )

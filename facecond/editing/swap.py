@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import ConfigError, DataError
-from facecond.faces.labels import NUM_CLASSES, check_labels, part_indices
+from facecond.faces.labels import check_labels, paint, part_channels, part_indices
 
 _NOSE, _EYES = 2, (4, 5)
 _FACE = np.isin(np.arange(256), (1, 2, 3, 4, 5, 6, 7, 10, 11, 12))
@@ -28,19 +28,6 @@ class Swap(NamedTuple):
     channels_a_KHW: NDArray[np.bool_]
     """What the model is given: bool (18, H, W), channel k is class k + 1."""
     channels_b_KHW: NDArray[np.bool_]
-
-
-def part_channels(labels_HW: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return bool (18, H, W), one channel per part, of a uint8 label map; background and 255 are in none."""
-    return labels_HW == np.arange(1, NUM_CLASSES, dtype=np.uint8)[:, None, None]
-
-
-def paint(channels_KHW: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the uint8 label map of part channels, painted in CelebAMask-HQ's order, later over earlier classes."""
-    labels_HW = np.zeros(channels_KHW.shape[1:], dtype=np.uint8)
-    for channel, part_HW in enumerate(channels_KHW):
-        labels_HW[part_HW] = channel + 1
-    return labels_HW
 
 
 def swap_channels(

@@ -7,12 +7,18 @@ Label maps are only ever indexed, mirrored and shrunk by picking pixels; no func
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.types import UNSPECIFIED_LABEL
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 CLASSES: tuple[str, ...] = (
     "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear",
@@ -97,6 +103,20 @@ def flip_labels(labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return flip_table()[labels_HW[..., ::-1]]
 
 
+def mirror_labels(labels_BHW: Tensor) -> Tensor:
+    """`flip_labels` for a tensor, uint8 (..., H, W), on its device."""
+    turned = labels_BHW.flip(-1)
+    # index_select with int32 is six times faster than table[labels] on a CPU.
+    return _flip_table_on(turned.device).index_select(0, turned.flatten().int()).view_as(turned)
+
+
+@cache
+def _flip_table_on(device: torch.device) -> Tensor:
+    import torch
+
+    return torch.from_numpy(flip_table()).to(device)
+
+
 def colourise(labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Paint label maps, uint8 (..., H, W), in PALETTE: uint8 (..., H, W, 3); unspecified pixels become grey.
 
@@ -153,3 +173,16 @@ def resize_labels(labels_HW: NDArray[np.uint8], size: int | tuple[int, int]) -> 
         return np.array(labels_HW, dtype=np.uint8)
     picture = Image.fromarray(np.ascontiguousarray(labels_HW, dtype=np.uint8))
     return np.array(picture.resize((width, height), Image.Resampling.NEAREST))
+
+
+def part_channels(labels_HW: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return bool (18, H, W), one channel per part, of a uint8 label map; background and 255 are in none."""
+    return labels_HW == np.arange(1, NUM_CLASSES, dtype=np.uint8)[:, None, None]
+
+
+def paint(channels_KHW: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the uint8 label map of part channels, painted in CelebAMask-HQ's order, later over earlier classes."""
+    labels_HW = np.zeros(channels_KHW.shape[1:], dtype=np.uint8)
+    for channel, part_HW in enumerate(channels_KHW):
+        labels_HW[part_HW] = channel + 1
+    return labels_HW

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facecond.errors import DataError
+from facecond.faces.labels import PALETTE
 from facecond.io.files import atomic_write
 
 _LABEL_MODES = ("L", "P", "1", "I", "I;16")
 
 
-def _open(path: Path) -> Image.Image:
+def open_picture(path: Path) -> Image.Image:
+    """Open a picture whole. Raises DataError when it is missing, damaged or of an unknown format."""
     try:
         picture = Image.open(path)
         picture.load()
@@ -32,7 +34,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Return a picture as uint8 (H, W, 3) RGB, turned as its EXIF orientation says; transparency is dropped onto
     white.
     """
-    picture = ImageOps.exif_transpose(_open(Path(path)))
+    picture = ImageOps.exif_transpose(open_picture(Path(path)))
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         coloured = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
@@ -47,7 +49,7 @@ def read_label_map(path: str | os.PathLike[str], *, classes: int = 19) -> NDArra
     lossy or coloured rendering of a map is not a map.
     """
     place = Path(path)
-    picture = _open(place)
+    picture = open_picture(place)
     if picture.mode in _LABEL_MODES:
         values = np.asarray(picture)
     else:
@@ -66,6 +68,16 @@ def read_label_map(path: str | os.PathLike[str], *, classes: int = 19) -> NDArra
             hint="a map saved as JPEG or resized with interpolation holds values that are no classes",
         )
     return values.astype(np.uint8)
+
+
+def write_label_map(path: str | os.PathLike[str], labels_HW: NDArray[np.uint8]) -> None:
+    """Write a label map, uint8 (H, W), as a PNG in palette colours, atomically; 255 (nothing said) is shown white."""
+    colours = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    colours[: len(PALETTE)] = PALETTE
+    with atomic_write(path) as temporary:
+        picture = Image.frombytes("P", labels_HW.shape[::-1], np.ascontiguousarray(labels_HW).tobytes())
+        picture.putpalette(colours.reshape(-1).tolist())
+        picture.save(temporary)
 
 
 def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8], *, compression: int = 4) -> None:

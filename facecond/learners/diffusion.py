@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facecond.conditions.conditioner import Conditioner
-from facecond.conditions.dropout import draw
+from facecond.conditions.withholding import Rates, withhold
 from facecond.config.diffusion import DiffusionConfig, WeightingConfig
 from facecond.config.training import TrainerConfig
 from facecond.data.batches import ResidentData
@@ -71,6 +71,8 @@ class DiffusionLearner:
         self.schedule = Schedule(config.schedule)
         self.modules: Mapping[str, nn.Module] = {"unet": unet, "conditioner": conditioner, "scale": scale}
         self.averaged = ("unet", "conditioner") if trainer.ema_decay > 0 else ()
+        whole = {name: config.dropout_of(name) for name in config.conditions}
+        self.rates = Rates(whole, config.joint_dropout, config.partial_dropout)
         self.identity = dict(identity)
         self.predict: Callable[..., Tensor] = unet
         if train.device.type == "cuda":
@@ -88,13 +90,11 @@ class DiffusionLearner:
         z0_BCHW = self.scale.standardise(batch.latents_BCHW)
         noise_BCHW = step.normal("noise", *z0_BCHW.shape[1:])
         t_B = step.integers("timesteps", self.schedule.timesteps)
-        keep = None
+        values, keep = batch.conditions, None
         if self.conditioner.optional:
-            everyone = step.draws.once("withheld", lambda source, count: draw(self.config, count, source))
-            withheld = everyone.rows(step.rows, step.device)
-            keep, batch = withheld.keep, withheld.hide(batch)
+            values, keep = withhold(values, self.rates, step.draws.once, step.rows, step.device)
         with step.autocast():
-            context = self.conditioner(batch, keep)
+            context = self.conditioner(values, keep)
             loss, errors_B = noise_loss(self.predict, z0_BCHW, noise_BCHW, t_B, context, self.schedule, self.weighting)
         return loss, {"loss": loss.detach(), "noise_error": errors_B.mean()}
 
@@ -121,7 +121,7 @@ class DiffusionLearner:
             noise_BCHW = torch.randn(z0_BCHW.shape, generator=source).to(z0_BCHW.device)
             t_B = t_N[done : done + len(indices)].to(z0_BCHW.device)
             with autocast(precision, z0_BCHW.device):
-                context = self.conditioner(batch)
+                context = self.conditioner(batch.conditions)
                 loss, errors_B = noise_loss(self.unet, z0_BCHW, noise_BCHW, t_B, context, self.schedule, self.weighting)
             errors.append(errors_B.float().cpu())
             losses.append(float(loss) * len(indices))

@@ -5,8 +5,8 @@ All functions return one picture, uint8 (H, W, 3). Pictures are uint8 (H, W, 3),
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,9 @@ class Shown:
     """Words left of the row: an id, attributes."""
     image: Picture | None
     """The real picture the condition comes from; None when there is none."""
-    labels: Picture | None
-    """Its label map; None when the condition has none."""
     samples: Sequence[Picture]
-    mixed: Picture | None = None
-    """The map after parts were exchanged (swap figure)."""
+    given: Mapping[str, Picture] = field(default_factory=dict)
+    """What the model was told, as far as there is something to see, by heading: RGB (H, W, 3) or a label map (H, W)."""
 
 
 def contact_sheet(
@@ -58,39 +56,46 @@ def contact_sheet(
 
 
 def samples_figure(shown: Sequence[Shown], *, title: str = "", text: str = "", cell: int = 128) -> Picture:
-    """A row per condition: the real picture, its map, the samples (the paper's ten samples per condition)."""
+    """A row per condition: the real picture, what the model was told, the samples (the paper's ten per condition)."""
     with_image = any(row.image is not None for row in shown)
-    with_labels = any(row.labels is not None for row in shown)
+    headings = list(dict.fromkeys(heading for row in shown for heading in row.given))
     count = max(len(row.samples) for row in shown)
     rows = [
         [
             *([Cell(picture=row.image)] if with_image else []),
-            *([Cell(picture=row.labels)] if with_labels else []),
+            *(Cell(picture=row.given.get(heading)) for heading in headings),
             *(Cell(picture=sample) for sample in row.samples),
         ]
         for row in shown
     ]
-    groups = [*([("real", 1)] if with_image else []), *([("its map", 1)] if with_labels else [])]
+    groups = [*([("real", 1)] if with_image else []), *((heading, 1) for heading in headings)]
     heads = Heads(groups=[*groups, ("samples" if count > 1 else "sample", count)])
     names = [row.name for row in shown]
-    return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, legend=with_labels)
+    legend = _with_map(row.given for row in shown)
+    return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, legend=legend)
+
+
+def _with_map(given: Iterable[Mapping[str, Picture]]) -> bool:
+    return any(picture.ndim == 2 for row in given for picture in row.values())
 
 
 def attribute_figure(
     samples: Sequence[Sequence[Picture]],
     attributes: Sequence[str],
     *,
-    labels: Sequence[Picture] | None = None,
+    given: Sequence[Mapping[str, Picture]] = (),
     title: str = "Same starting noise, other attributes",
     text: str = "",
     cell: int = 128,
 ) -> Picture:
-    """A row per starting noise, a column per attribute set; `labels`, one per row, come first where given."""
+    """A row per starting noise, a column per attribute set; what else was `given`, one entry per row, comes first."""
     rows: list[list[Cell]] = [[Cell(picture=sample) for sample in row] for row in samples]
     columns = [words.replace(",", ", ") for words in attributes]
-    if labels is not None:
-        rows = [[Cell(picture=mask), *row] for mask, row in zip(labels, rows, strict=True)]
-        columns = ["map", *columns]
+    if given:
+        headings = list(given[0])
+        told = [[Cell(picture=row[heading]) for heading in headings] for row in given]
+        rows = [[*cells, *row] for cells, row in zip(told, rows, strict=True)]
+        columns = [*headings, *columns]
     names = [f"noise {number + 1}" for number in range(len(rows))]
     return grid(rows, title=title, text=text, heads=Heads(columns=columns), names=names, cell=cell)
 
@@ -130,21 +135,25 @@ def swap_figure(
 ) -> Picture:
     """Two rows per pair of people: picture, map, map with the other's `parts` (class values), samples from that map.
 
-    In the mixed map the exchanged parts keep their colours and the rest is faded.
+    `given` of each person holds the two maps. In the mixed map the exchanged parts keep their colours and the rest is faded.
     """
     people = [person for pair in pairs for person in pair]
     count = max(len(person.samples) for person in people)
     rows = [
         [
             Cell(picture=person.image),
-            Cell(picture=person.labels),
-            Cell(picture=person.mixed, emphasis=list(parts)),
+            *(
+                Cell(picture=picture, emphasis=emphasis)
+                for picture, emphasis in zip(person.given.values(), (None, parts), strict=True)
+            ),
             *(Cell(picture=sample) for sample in person.samples),
         ]
         for person in people
     ]
     words = ", ".join(CLASSES[value] for value in parts)
-    heads = Heads(groups=[("person", 1), ("own map", 1), ("mixed map", 1), ("samples from the mixed map", count)])
+    heads = Heads(
+        groups=[("person", 1), *((heading, 1) for heading in people[0].given), ("samples from the mixed map", count)]
+    )
     text = text or f"Exchanged: {words}. Nothing was aligned or cleaned up before the exchange."
     breaks = range(0, len(rows), 2)
     names = [person.name for person in people]

@@ -4,7 +4,7 @@
     records.jsonl      one line per image, in order once the folder is complete; records-RANK.jsonl while several write
     images/NNNNNN.png  the pictures
     images.npy         the same, uint8 (N, H, W, 3), for measuring without decoding; rebuilt from the PNGs when deleted
-    conditions/*.png   label maps that were used, in palette colours, named by content; *.npz for overlapping channels
+    conditions/*       values of conditions that are no text, named by content (label maps in palette colours)
 
 The record of an image is written after its pixels, so whatever has a record is whole. Format: docs/formats.md.
 """
@@ -20,15 +20,15 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
-from facecond.io.files import atomic_write, read_json, write_json
-from facecond.io.images import read_image, read_label_map, write_png
+from facecond.io.files import read_json, write_json
+from facecond.io.images import read_image, write_png
 from facecond.io.records import RecordWriter, read_records, write_records
 
 FORMAT = "facecond-generation"
-VERSION = 1
+VERSION = 2
 
 
 class GenerationFolder:
@@ -112,23 +112,6 @@ class GenerationFolder:
         """Write one picture as PNG, whole or not at all."""
         write_png(self._image(index), image_HWC)
 
-    def write_condition(self, labels: NDArray[Any], digest: str, palette: NDArray[np.uint8]) -> str:
-        """Keep a label map (palette PNG) or channels (npz), once per content; return its path in the folder."""
-        flat = labels.dtype == np.uint8
-        name = f"conditions/{digest[:16]}.{'png' if flat else 'npz'}"
-        target = self.path / name
-        if not target.exists():
-            with atomic_write(target) as temporary:
-                if flat:
-                    picture = Image.frombytes("P", labels.shape[::-1], np.ascontiguousarray(labels).tobytes())
-                    picture.putpalette(_full_palette(palette))
-                    picture.save(temporary)
-                else:
-                    content = io.BytesIO()
-                    np.savez_compressed(content, channels=np.packbits(labels, axis=-1), shape=np.array(labels.shape))
-                    temporary.write_bytes(content.getvalue())
-        return name
-
     def append(self, records: Iterable[Mapping[str, Any]], rank: int, world_size: int) -> None:
         """Write down images that are on disk."""
         rows = [dict(record) for record in records]
@@ -161,20 +144,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_condition(folder: Path, record: Mapping[str, Any]) -> NDArray[Any] | None:
-    """Return the label map (uint8 HW) or channels (bool 18HW) an image was made with; None when it had none."""
-    name = record.get("labels")
-    if name is None:
-        return None
-    path = folder / name
-    try:
-        if path.suffix == ".png":
-            return read_label_map(path)
-        with np.load(path) as content:
-            shape = tuple(content["shape"])
-            return np.unpackbits(content["channels"], axis=-1, count=shape[-1]).astype(bool)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+def read_values(folder: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return the values an image was made with, by condition. Raises DataError for a file that is missing or damaged."""
+    return {name: CONDITIONS[name].recall(told["value"], folder) for name, told in record["told"].items()}
 
 
 def _all_records(path: Path) -> dict[int, dict[str, Any]]:
@@ -222,13 +194,6 @@ def _write_row(path: Path, shape: tuple[int, ...], index: int, image_HWC: NDArra
     with path.open("r+b") as stream:
         stream.seek(len(_header(shape)) + index * image_HWC.size)
         stream.write(image_HWC.tobytes())
-
-
-def _full_palette(palette: NDArray[np.uint8]) -> list[int]:
-    """256 colours: the classes, then greys; 255 (nothing said) is white."""
-    colours = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    colours[: len(palette)] = palette
-    return cast("list[int]", colours.reshape(-1).tolist())
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

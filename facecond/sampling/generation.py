@@ -18,25 +18,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
-from facecond.faces.labels import PALETTE
 from facecond.progress import bar
 from facecond.sampling.folder import GenerationFolder, finish, read_manifest
 from facecond.sampling.noise import StepNoise, start_noise
-from facecond.sampling.plans import Condition, Request
-from facecond.types import NoiseSource
+from facecond.sampling.plans import Prompt, Request
+from facecond.types import NoiseSource, Values
+
+Digests = dict[int, dict[str, str]]
+"""Identity of a prompt -> SHA-256 of its values, by condition."""
 
 
 class Render(Protocol):
     """Conditions and noise in, pictures out: network, sampler and first stage behind one call."""
 
-    def __call__(
-        self, labels: Tensor | None, attributes: Tensor | None, start_noise_BCHW: Tensor, noise_source: NoiseSource
-    ) -> NDArray[np.uint8]:
+    def __call__(self, values: Values, start_noise_BCHW: Tensor, noise_source: NoiseSource) -> NDArray[np.uint8]:
         """Return pictures (B, H, W, 3) uint8.
 
-        `labels` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W); `attributes` int8 (B, 40) with
-        0 = not specified; both on the device of the noise; None when no image of the batch has any.
+        `values` are on the device of the noise; a condition that no image of the batch is told is missing.
         """
         ...
 
@@ -82,7 +82,7 @@ def generate(
         raise ValueError("two requests of the plan have the same index")
     count = 1 + max((request.index for request in plan), default=-1)
     store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count)
-    digests: dict[int, str | None] = {}
+    digests: Digests = {}
     for request in plan:  # every process looks at all of it, so that either all go on or none does
         if request.index in store.records:
             _refuse_other_request(request, store.records[request.index], folder, digests)
@@ -136,12 +136,11 @@ def open_generation(folder: Path) -> Generation:
 
 
 def _batches(requests: Sequence[Request], batch_size: int) -> Iterator[list[Request]]:
-    """Batches of requests that say the same kind of things: their label maps and attributes can be stacked."""
+    """Batches of requests that say the same kind of things: their values can be stacked."""
     kinds: dict[tuple[Any, ...], list[Request]] = {}
     for request in requests:
-        labels = request.condition.labels
-        kind = (None if labels is None else (labels.dtype, labels.shape), request.condition.attributes is None)
-        kinds.setdefault(kind, []).append(request)
+        values = request.prompt.values
+        kinds.setdefault(tuple((name, each.dtype, each.shape) for name, each in values.items()), []).append(request)
     for group in kinds.values():
         for first in range(0, len(group), batch_size):
             yield group[first : first + batch_size]
@@ -151,10 +150,10 @@ def _render(
     batch: Sequence[Request], render: Render, latent_shape: tuple[int, int, int], device: torch.device | str
 ) -> NDArray[np.uint8]:
     seeds = [request.seed for request in batch]
-    labels = _stack([request.condition.labels for request in batch], device)
-    attributes = _stack([request.condition.attributes for request in batch], device)
+    told = [request.prompt.values for request in batch]
+    values = {name: torch.from_numpy(np.stack([each[name] for each in told])).to(device) for name in told[0]}
     with StepNoise(seeds, latent_shape, device) as noise_source:
-        images_BHWC = render(labels, attributes, start_noise(seeds, latent_shape, device), noise_source)
+        images_BHWC = render(values, start_noise(seeds, latent_shape, device), noise_source)
     if images_BHWC.dtype != np.uint8 or images_BHWC.ndim != 4 or images_BHWC.shape[::3] != (len(batch), 3):
         raise ValueError(
             f"render gave {images_BHWC.dtype} {images_BHWC.shape}, expected uint8 (B, H, W, 3) with B = {len(batch)}"
@@ -162,57 +161,39 @@ def _render(
     return images_BHWC
 
 
-def _stack(values: Sequence[NDArray[Any] | None], device: torch.device | str) -> Tensor | None:
-    known = [value for value in values if value is not None]
-    return torch.from_numpy(np.stack(known)).to(device) if known else None
+def _digests(prompt: Prompt, known: Digests) -> dict[str, str]:
+    """SHA-256 of kind, shape and content of every value; worked out once per prompt."""
+    if id(prompt) not in known:
+        found = {}
+        for name, value in prompt.values.items():
+            digest = hashlib.sha256(f"{value.dtype}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+            found[name] = digest.hexdigest()
+        known[id(prompt)] = found
+    return known[id(prompt)]
 
 
-def _digest(condition: Condition, digests: dict[int, str | None]) -> str | None:
-    """SHA-256 of the label map's kind, shape and values; worked out once per array."""
-    labels = condition.labels
-    if labels is None:
-        return None
-    if id(condition) not in digests:
-        digest = hashlib.sha256(f"{labels.dtype}{labels.shape}".encode())
-        digest.update(np.ascontiguousarray(labels).tobytes())
-        digests[id(condition)] = digest.hexdigest()
-    return digests[id(condition)]
-
-
-def _signs(attributes: NDArray[np.int8] | None) -> str | None:
-    """The 40 attributes as forty characters +, - and 0, in CelebA's order."""
-    return None if attributes is None else "".join("-0+"[int(value) + 1] for value in attributes)
-
-
-def _record(request: Request, store: GenerationFolder, sampler: Any, digests: dict[int, str | None]) -> dict[str, Any]:
-    condition = request.condition
-    digest = _digest(condition, digests)
+def _record(request: Request, store: GenerationFolder, sampler: Any, known: Digests) -> dict[str, Any]:
+    prompt, digests = request.prompt, _digests(request.prompt, known)
     return {
         "index": request.index,
         "seed": request.seed,
-        "source": condition.source,
-        "condition": dict(condition.description),
-        "labels": store.write_condition(condition.labels, digest, PALETTE)
-        if condition.labels is not None and digest is not None
-        else None,
-        "labels_sha256": digest,
-        "attributes": _signs(condition.attributes),
+        "source": prompt.source,
+        "description": dict(prompt.description),
+        "told": {
+            name: {"value": CONDITIONS[name].record(value, store.path, digests[name]), "sha256": digests[name]}
+            for name, value in prompt.values.items()
+        },
         "place": dict(request.place),
         "sampler": sampler,
     }
 
 
-def _refuse_other_request(
-    request: Request, record: Mapping[str, Any], folder: Path, digests: dict[int, str | None]
-) -> None:
-    asked = {
-        "seed": request.seed,
-        "label map": _digest(request.condition, digests),
-        "attributes": _signs(request.condition.attributes),
-    }
-    there = {"seed": record["seed"], "label map": record["labels_sha256"], "attributes": record["attributes"]}
-    for name, value in asked.items():
-        if there[name] != value:
+def _refuse_other_request(request: Request, record: Mapping[str, Any], folder: Path, known: Digests) -> None:
+    asked = {"seed": request.seed, **_digests(request.prompt, known)}
+    there = {"seed": record["seed"], **{name: told["sha256"] for name, told in record["told"].items()}}
+    for name in sorted(asked.keys() | there.keys()):
+        if there.get(name) != asked.get(name):
             raise DataError(
                 f"{folder}: image {request.index} was made from another {name} than is asked for now",
                 hint="choose another folder, or the seed and conditions it was made with",

@@ -59,7 +59,7 @@ def test_a_first_stage_of_another_size_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("averaged", [True, False])
 def test_the_u_net_of_latent_diffusion(tmp_path: Path, averaged: bool) -> None:
     config = DiffusionConfig(conditions=[], unet=SMALL)
-    unet, conditioner = diffusion_networks(config, 3)
+    unet, conditioner = diffusion_networks(config, 3, 64)
     last = other(unet)
     average = {name: tensor * 2 for name, tensor in last.items()}
     checkpoint = {UNET + name: tensor for name, tensor in last.items()}
@@ -74,7 +74,7 @@ def test_the_u_net_of_latent_diffusion(tmp_path: Path, averaged: bool) -> None:
 
 def test_a_diffusion_model_of_ours_with_its_condition_encoders(tmp_path: Path) -> None:
     config = DiffusionConfig(conditions=["attributes"], unet=SMALL)
-    unet, conditioner = diffusion_networks(config, 3)
+    unet, conditioner = diffusion_networks(config, 3, 64)
     given = {"unet": other(unet), "conditioner": other(conditioner)}
     save_weights(tmp_path / "given.safetensors", join_modules(given), {"kind": "diffusion", "model": plain(config)})
     start_diffusion(unet, conditioner, str(tmp_path / "given.safetensors"))
@@ -101,7 +101,7 @@ def test_a_first_stage_is_no_diffusion_model(tmp_path: Path) -> None:
     first_stage_file(tmp_path / "given.safetensors", VQModel(VQ))
     with pytest.raises(CheckpointError, match="does not hold a diffusion model"):
         start_diffusion(
-            *diffusion_networks(DiffusionConfig(conditions=[], unet=SMALL), 3), str(tmp_path / "given.safetensors")
+            *diffusion_networks(DiffusionConfig(conditions=[], unet=SMALL), 3, 64), str(tmp_path / "given.safetensors")
         )
 
 

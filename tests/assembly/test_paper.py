@@ -10,14 +10,13 @@ from facecond.diffusion.samplers import ddim
 from facecond.diffusion.schedule import Schedule
 from facecond.networks.cached import cache_context
 from facecond.networks.unet import parameter_count
-from facecond.types import Batch
 
 
 def test_paper_configuration_has_the_published_number_of_parameters() -> None:
     """414,713,603 is the U-Net of latent diffusion's CelebA-HQ widths with transformers of depth 1 and 512-wide tokens."""
     config = compose("train", ["experiment=paper"]).config
     with torch.device("meta"):
-        unet, conditioner = diffusion_networks(config.model, 3)
+        unet, conditioner = diffusion_networks(config.model, 3, 256)
     assert parameter_count(unet) == 414_713_603
     assert conditioner.places().shape == (65, 3)
     assert unet.config.head_channels == 32
@@ -27,17 +26,17 @@ def test_paper_configuration_has_the_published_number_of_parameters() -> None:
 def test_paper_configuration_takes_a_training_step_and_a_sampling_step() -> None:
     config = compose("train", ["experiment=paper"]).config
     torch.manual_seed(0)
-    unet, conditioner = diffusion_networks(config.model, 3)
+    unet, conditioner = diffusion_networks(config.model, 3, 256)
     generator = torch.Generator().manual_seed(0)
-    batch = Batch(
-        torch.randn(2, 3, 64, 64, generator=generator),
-        torch.randint(0, 2, (2, 40), generator=generator).mul(2).sub(1).to(torch.int8),
-        torch.randint(0, 19, (2, 256, 256), generator=generator).to(torch.uint8),
-    )
+    z0 = torch.randn(2, 3, 64, 64, generator=generator)
+    told = {
+        "attributes": torch.randint(0, 2, (2, 40), generator=generator).mul(2).sub(1).to(torch.int8),
+        "mask": torch.randint(0, 19, (2, 256, 256), generator=generator).to(torch.uint8),
+    }
     noise, t = torch.randn(2, 3, 64, 64, generator=generator), torch.tensor([10, 900])
     schedule = Schedule(config.model.schedule)
     optimiser = torch.optim.AdamW([*unet.parameters(), *conditioner.parameters()], lr=config.trainer.learning_rate)
-    loss, errors = noise_loss(unet, batch.latents_BCHW, noise, t, conditioner(batch), schedule, config.weighting)
+    loss, errors = noise_loss(unet, z0, noise, t, conditioner(told), schedule, config.weighting)
     loss.backward()
     optimiser.step()
     # The last convolution starts at zero, so that the first prediction is no noise at all and the error that of N(0, 1).
@@ -45,6 +44,6 @@ def test_paper_configuration_takes_a_training_step_and_a_sampling_step() -> None
     unet.eval()
     conditioner.eval()
     with torch.inference_mode():
-        context = conditioner(batch)
+        context = conditioner(told)
         latents = ddim(cache_context(unet, context), noise, schedule, steps=1, context=context)
     assert torch.isfinite(latents).all()

@@ -94,7 +94,7 @@ def test_conditions_by_hand(workspace: Path) -> None:
         "attr='+Smiling,-Male'", "count=2", "name=by-hand",
     )  # fmt: skip
     generation = open_generation(made.made["images"].parent)
-    assert generation.records[0]["condition"]["attributes"] == "-Male,+Smiling"
+    assert generation.records[0]["description"]["attributes"] == "-Male,+Smiling"
     assert generation.records[0]["attributes"].count("0") == 38
     np.testing.assert_array_equal(read_label_map(generation.folder / generation.records[0]["labels"]), labels)
 
@@ -155,11 +155,11 @@ def test_eval_of_real_pictures_reaches_the_ceiling(workspace: Path) -> None:
 
 
 def test_swap_masks_gives_the_model_both_mixed_maps(workspace: Path) -> None:
-    from facecond.sampling.folder import read_condition
+    from facecond.sampling.folder import read_values
 
     made = call("swap-masks", f"workspace={workspace}", "run=multicond", "pairs=['0:1']", "parts=[skin]", "samples=2")
     generation = open_generation(made.made["images"].parent)
-    first, second = (read_condition(generation.folder, generation.records[i]) for i in (0, 2))
+    first, second = (read_values(generation.folder, generation.records[i])["mask"] for i in (0, 2))
     from facecond.data.pack import Pack
 
     pack = Pack.open(workspace / "packs" / "drawn-64")
@@ -217,15 +217,15 @@ def test_sweep_runs_every_combination(workspace: Path, facecond: Facecond) -> No
 
 def test_a_named_attribute_changes_the_map_that_denies_it(workspace: Path) -> None:
     from facecond.faces.labels import CLASSES
-    from facecond.sampling.folder import read_condition
+    from facecond.sampling.folder import read_values
 
     words = [f"workspace={workspace}", "run=multicond", f"items={list(range(16))}", "attr=+Mouth_Slightly_Open"]
     mouths = {}
     for adapt in ("true", "false"):
         made = open_generation(Path(call("sample", *words, f"adapt_masks={adapt}").made["records"]).parent)
-        maps = [read_condition(made.folder, record) for record in made.records]
+        maps = [read_values(made.folder, record)["mask"] for record in made.records]
         mouths[adapt] = [bool((labels == CLASSES.index("mouth")).any()) for labels in maps]
-        said = ["mouth as in" in record["condition"]["mask"] for record in made.records]
+        said = ["mouth as in" in record["description"]["mask"] for record in made.records]
         assert said == [
             after and adapt == "true" and not before
             for before, after in zip(_open(workspace), mouths[adapt], strict=True)
@@ -249,11 +249,11 @@ def test_attribute_sets_change_the_items_that_are_named(workspace: Path) -> None
     result = call("sample", *words, "items=[3,4]", "attr=+Smiling")
     made = open_generation(Path(result.made["records"]).parent)
     assert [record["source"] is not None for record in made.records] == [True] * 4
-    assert all("+Smiling" in record["condition"]["attributes"] for record in made.records)
-    assert [("+Eyeglasses" in record["condition"]["attributes"]) for record in made.records[1::2]] == [True, True]
+    assert all("+Smiling" in record["description"]["attributes"] for record in made.records)
+    assert [("+Eyeglasses" in record["description"]["attributes"]) for record in made.records[1::2]] == [True, True]
     result = call("sample", *words, "attr=+Smiling", "count=2")
     made = open_generation(Path(result.made["records"]).parent)
-    assert [record["condition"]["attributes"] for record in made.records] == 2 * ["+Smiling", "+Eyeglasses,+Smiling"]
+    assert [record["description"]["attributes"] for record in made.records] == 2 * ["+Smiling", "+Eyeglasses,+Smiling"]
 
 
 def test_drawing_and_packing_load_no_torch(tmp_path: Path) -> None:

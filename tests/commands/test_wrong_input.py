@@ -119,7 +119,7 @@ CASES: list[tuple[str, str]] = [
     ("sample device=cuda", "no CUDA device"),
     ("train model=parser trainer.compile=true size=tiny name=new", "no meaning for a parser"),
     ("train model=vq model.training.freeze_encoder=true model.training.quantise_after=0 size=tiny name=new", "init="),
-    ("train model=multicond model.mask.resolution=128 size=tiny name=new", "have 64 px"),
+    ("train model=multicond model.mask.grid=24 size=tiny name=new", "power of two"),
     ("train model=classifier init=nowhere size=tiny name=new", "nowhere"),
     ("train model=classifier init=parser size=tiny name=new", "expected classifier"),
     ("sample run=attr guidance.mask=2", "not conditioned on mask"),
@@ -127,7 +127,7 @@ CASES: list[tuple[str, str]] = [
     (
         "train model=attr pack={pack-unknown} size=tiny model.condition_dropout=0 model.partial_dropout=0 "
         "guidance.attributes=1 name=new",
-        "1 items have unknown attributes",
+        "some attributes of 1 items are not specified",
     ),
     ("train model=vq init=vq model.training.quantise_after=0.3 size=tiny name=new", "bring a codebook"),
     ("sample run=multicond only=[attributes] --mask {foreign.png}", "leaves the mask out"),

@@ -3,43 +3,32 @@
 import pytest
 import torch
 
-from facecond.conditions.conditioner import CONDITIONS, Conditioner
-from facecond.config.diffusion import AttributesConditionConfig, DiffusionConfig, MaskConditionConfig, Norm
+from facecond.conditions.conditioner import Conditioner
+from facecond.conditions.table import CONDITIONS
 from facecond.errors import ConfigError
-from facecond.types import Batch
+from facecond.types import Values
+from tests.conditions.makers import SIZE, all_said, settings, unsaid
 
 BOTH = ["attributes", "mask"]
 
 
-def conditioner(conditions: list[str], dropout: float = 0.1) -> Conditioner:
+def conditioner(names: list[str], *, optional: bool = True) -> Conditioner:
     torch.manual_seed(0)
-    config = DiffusionConfig(
-        conditions=conditions,
-        token_width=16,
-        attributes=AttributesConditionConfig(hidden=[8]),
-        mask=MaskConditionConfig(width=8, channel_mult=[1, 2], depth=1, norm=Norm.group, resolution=32, grid=4),
-        condition_dropout=dropout,
-    )
-    return Conditioner(config).eval()
+    chosen = {name: settings(name) for name in names}
+    return Conditioner(chosen, token_width=16, optional=optional, resolution=SIZE).eval()
 
 
-def batch(count: int = 3) -> Batch:
-    generator = torch.Generator().manual_seed(1)
-    attributes = torch.randint(0, 2, (count, 40), generator=generator, dtype=torch.int8) * 2 - 1
-    labels = torch.randint(0, 19, (count, 32, 32), generator=generator, dtype=torch.uint8)
-    return Batch(torch.zeros(count, 3, 8, 8), attributes, labels)
+def batch() -> Values:
+    return all_said(3)
 
 
-def unspecified(count: int = 3) -> Batch:
-    return Batch(
-        torch.zeros(count, 3, 8, 8),
-        torch.zeros(count, 40, dtype=torch.int8),
-        torch.full((count, 32, 32), 255, dtype=torch.uint8),
-    )
+def unspecified() -> Values:
+    return unsaid(3)
 
 
 def test_paper_has_65_tokens_of_512_and_no_extra_parameters() -> None:
-    net = Conditioner(DiffusionConfig())
+    chosen = {name: CONDITIONS[name].settings() for name in BOTH}
+    net = Conditioner(chosen, token_width=512, optional=False, resolution=256)
     assert net.places().shape == (65, 3)
     assert net.places()[0].tolist() == [0.0, 0.0, 0.0]
     assert sum(p.numel() for p in net.parameters()) == 283_648 + 11_223_552  # the MLP; ResNet-18 with 18 channels
@@ -52,8 +41,8 @@ def test_tokens_stand_in_the_order_of_the_table(order: list[str]) -> None:
     context = net(batch())
     assert context is not None
     assert context.tokens_BTD.shape == (3, 17, 16)
-    assert torch.equal(context.tokens_BTD[:, :1], net.encoders["attributes"](batch().attributes_BA))
-    assert torch.equal(context.tokens_BTD[:, 1:], net.encoders["mask"](batch().labels_BHW))
+    assert torch.equal(context.tokens_BTD[:, :1], net.encoders["attributes"](batch()["attributes"]))
+    assert torch.equal(context.tokens_BTD[:, 1:], net.encoders["mask"](batch()["mask"]))
     assert context.places_TP[:, 2].tolist() == [0.0] + [1.0] * 16
 
 
@@ -109,21 +98,14 @@ def test_chain_adds_the_mask_and_then_the_attributes() -> None:
 
 
 def test_a_model_without_null_tokens_says_so() -> None:
-    net = conditioner(BOTH, dropout=0.0)
+    net = conditioner(BOTH, optional=False)
     with pytest.raises(ConfigError, match="cannot be left out"):
         net(batch(), {"mask": torch.ones(3, dtype=torch.bool)})
     with pytest.raises(ConfigError, match="cannot be left out"):
         net.chain(batch())
     net.check_specified(batch())
-    with pytest.raises(ConfigError, match="attributes are not specified"):
+    with pytest.raises(ConfigError, match="some attributes are not specified"):
         net.check_specified(unspecified())
     with pytest.raises(ConfigError, match="regions of the mask"):
-        net.check_specified(batch()._replace(labels_BHW=unspecified().labels_BHW))
+        net.check_specified({**batch(), "mask": unspecified()["mask"]})
     conditioner(BOTH).check_specified(unspecified())
-
-
-@pytest.mark.parametrize(("names", "words"), [(["masks"], "did you mean 'mask'"), (["mask", "mask"], "twice")])
-def test_wrong_names_are_refused(names: list[str], words: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        conditioner(names)
-    assert words in str(caught.value)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from facecond.conditions.table import CONDITIONS
 from facecond.data.batches import RESIDENT_BYTES, ResidentData
 from facecond.data.latents import LatentWriter
 from facecond.errors import DataError
@@ -26,7 +27,10 @@ def add_latents(pack, flips=True):
 @pytest.mark.parametrize("resident_bytes", [RESIDENT_BYTES, 700, 0])
 def test_batches_and_pictures_flip_together(pack, resident_bytes):
     images, labels, attributes = random_items(10, 8)
-    data = ResidentData(pack, split="validation", latents=add_latents(pack), images=True, resident_bytes=resident_bytes)
+    data = ResidentData(
+        pack, split="validation", latents=add_latents(pack), images=True, conditions=list(CONDITIONS.values()),
+        resident_bytes=resident_bytes,
+    )  # fmt: skip
     assert len(data) == 4
     assert data.pack_indices.tolist() == [6, 7, 8, 9]
     batch = data.batch(np.array([2, 0, 2]), np.array([False, True, True]))
@@ -34,9 +38,11 @@ def test_batches_and_pictures_flip_together(pack, resident_bytes):
     plain = np.arange(120, dtype=np.float32).reshape(10, 3, 2, 2)
     np.testing.assert_array_equal(batch.latents_BCHW.numpy(), [plain[8], -plain[6], -plain[8]])
     expected_labels = [labels[8], flip_labels(labels[6]), flip_labels(labels[8])]
-    np.testing.assert_array_equal(batch.labels_BHW.numpy(), expected_labels)
-    np.testing.assert_array_equal(batch.attributes_BA.numpy(), attributes[[8, 6, 8]])
-    assert (batch.labels_BHW.dtype, batch.attributes_BA.dtype) == (torch.uint8, torch.int8)
+    told = batch.conditions
+    assert list(told) == list(CONDITIONS)
+    np.testing.assert_array_equal(told["mask"].numpy(), expected_labels)
+    np.testing.assert_array_equal(told["attributes"].numpy(), attributes[[8, 6, 8]])
+    assert (told["mask"].dtype, told["attributes"].dtype) == (torch.uint8, torch.int8)
 
     pictures, picture_labels, picture_attributes = data.images(torch.tensor([2, 0]), torch.tensor([False, True]))
     assert pictures.shape == (2, 3, 8, 8)
@@ -46,9 +52,9 @@ def test_batches_and_pictures_flip_together(pack, resident_bytes):
     np.testing.assert_array_equal(picture_attributes, attributes[[8, 6]])
     np.testing.assert_array_equal(data.labels([1], [True])[0], flip_labels(labels[7]))
     # Batches are copies: what a step does to one must not reach the next.
-    batch.labels_BHW.zero_()
+    told["mask"].zero_()
     pictures.zero_()
-    np.testing.assert_array_equal(data.batch([2]).labels_BHW[0], labels[8])
+    np.testing.assert_array_equal(data.batch([2]).conditions["mask"][0], labels[8])
     np.testing.assert_array_equal(data.images([2])[0][0].permute(1, 2, 0), images[8])
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from facecond.conditions.table import CONDITIONS
 from facecond.data.batches import ResidentData
 from tests.learners.faces import make_latents, make_pack
 
@@ -21,4 +22,5 @@ def pictures(pack):
 def latents(pack):
     """(train, validation) with latents."""
     store = make_latents(pack)
-    return tuple(ResidentData(pack, split=split, latents=store) for split in ("train", "validation"))
+    told = list(CONDITIONS.values())
+    return tuple(ResidentData(pack, split=split, latents=store, conditions=told) for split in ("train", "validation"))

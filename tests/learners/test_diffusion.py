@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from facecond.conditions.conditioner import Conditioner
-from facecond.config.diffusion import DiffusionConfig, MaskConditionConfig, Norm, Weighting, WeightingConfig
+from facecond.conditions.spatial import Norm, SpatialSettings
+from facecond.config.diffusion import DiffusionConfig, Weighting, WeightingConfig
 from facecond.config.networks import Position, UNetConfig
 from facecond.diffusion.schedule import Schedule
 from facecond.io.checkpoint import load_weights, split_modules
@@ -24,7 +25,7 @@ def make(latents, *, norm=Norm.batch, dropout=0.1, conditions=("attributes", "ma
     torch.manual_seed(0)
     config = DiffusionConfig(
         conditions=list(conditions), token_width=16, unet=UNET, condition_dropout=dropout, partial_dropout=dropout,
-        mask=MaskConditionConfig(width=4, channel_mult=[1, 2], depth=1, resolution=SIZE, norm=norm),
+        mask=SpatialSettings(width=4, channel_mult=[1, 2], depth=1, norm=norm),
         standardise_latents=True,
     )  # fmt: skip
     unet = UNet(UNET, context_dim=16 if conditions else None)
@@ -32,8 +33,9 @@ def make(latents, *, norm=Norm.batch, dropout=0.1, conditions=("attributes", "ma
         unet.out[-1].weight.normal_(0, 0.02, generator=torch.Generator().manual_seed(1))
     settings = trainer(**({"ema_decay": 0.99} | changes))
     scale = LatentScale(3, [0.1, 0.2, -0.1], [0.5, 0.4, 0.6])
+    conditioner = Conditioner(config.told(), token_width=16, optional=config.optional, resolution=SIZE)
     return DiffusionLearner(
-        unet, Conditioner(config), scale, config, WeightingConfig(name=Weighting.p2), settings,
+        unet, conditioner, scale, config, WeightingConfig(name=Weighting.p2), settings,
         train=latents[0], validation=latents[1], identity={"pack": "drawn"}, draw_grid=draw_grid,
     )  # fmt: skip
 
@@ -85,7 +87,7 @@ def test_loss_is_the_papers(latents):
     mean, std = (torch.tensor(x)[:, None, None] for x in ([0.1, 0.2, -0.1], [0.5, 0.4, 0.6]))
     noisy = kept.sqrt() * (batch.latents_BCHW - mean) / std + (1 - kept).sqrt() * noise
     with torch.no_grad():
-        errors = (learner.unet(noisy, t, learner.conditioner(batch)) - noise).square().mean(dim=(1, 2, 3))
+        errors = (learner.unet(noisy, t, learner.conditioner(batch.conditions)) - noise).square().mean(dim=(1, 2, 3))
     assert figures["noise_error"].item() == pytest.approx(errors.mean().item(), rel=1e-4)
     expected = (errors * (1 - kept.flatten()).sqrt()).mean()  # 1 / (1 + SNR)^0.5 = (1 - abar)^0.5
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)

@@ -112,8 +112,9 @@ def test_contact_sheet_shows_every_picture_once_above_its_map() -> None:
 
 def test_the_papers_figures_hold_their_pictures_in_order() -> None:
     labels = np.full((16, 16), 13, np.uint8)
-    person = Shown(name="A", image=plain(10), labels=labels, samples=[plain(20), plain(30)], mixed=labels)
-    other = Shown(name="B", image=plain(40), labels=labels, samples=[plain(50), plain(60)], mixed=labels)
+    maps = {"own map": labels, "mixed map": labels}
+    person = Shown(name="A", image=plain(10), samples=[plain(20), plain(30)], given=maps)
+    other = Shown(name="B", image=plain(40), samples=[plain(50), plain(60)], given=maps)
     swapped = swap_figure([(person, other)], [2, 13], cell=32)
     assert [len(places(swapped, value, 32)) for value in (10, 20, 30, 40, 50, 60)] == [1] * 6
     (a,), (b,), (sample,) = places(swapped, 10, 32), places(swapped, 40, 32), places(swapped, 20, 32)
@@ -121,7 +122,7 @@ def test_the_papers_figures_hold_their_pictures_in_order() -> None:
     assert a[0] == sample[0] < b[0]
 
     rows = samples_figure([person, other], cell=32)
-    assert places(rows, 30, 32)[0][1] - places(rows, 10, 32)[0][1] == 3 * (32 + GAP)
+    assert places(rows, 30, 32)[0][1] - places(rows, 10, 32)[0][1] == 4 * (32 + GAP)  # two maps and a sample between
 
     attributes = attribute_figure([[plain(10), plain(20)], [plain(30), plain(40)]], ["+Smiling", "-Male"], cell=64)
     assert places(attributes, 10, 64)[0][1] == places(attributes, 30, 64)[0][1] < places(attributes, 40, 64)[0][1]

@@ -11,9 +11,9 @@ from PIL import Image
 
 from facecond.errors import DataError
 from facecond.faces.labels import PALETTE
-from facecond.sampling.folder import finish, read_condition
+from facecond.sampling.folder import finish, read_values
 from facecond.sampling.generation import generate, open_generation
-from facecond.sampling.plans import Condition, Request, one_each, several
+from facecond.sampling.plans import Prompt, Request, one_each, several
 
 LATENT = (3, 4, 4)
 MADE_WITH: dict[str, Any] = {"weights": "a" * 64, "sampler": {"name": "ddim", "steps": 20, "eta": 1.0}}
@@ -26,7 +26,8 @@ class StandIn:
         self.batches: list[int] = []
         self.stop_after = stop_after
 
-    def __call__(self, labels: Any, attributes: Any, start_noise_BCHW: Any, noise_source: Any) -> np.ndarray:
+    def __call__(self, values: Any, start_noise_BCHW: Any, noise_source: Any) -> np.ndarray:
+        labels, attributes = values.get("mask"), values.get("attributes")
         if self.stop_after is not None and len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
         self.batches.append(len(start_noise_BCHW))
@@ -39,9 +40,13 @@ class StandIn:
         return picture.numpy()
 
 
-def conditions() -> list[Condition]:
+def said(labels: Any, attributes: Any) -> dict[str, Any]:
+    return {name: value for name, value in (("mask", labels), ("attributes", attributes)) if value is not None}
+
+
+def prompts() -> list[Prompt]:
     generator = np.random.default_rng(0)
-    kinds: list[Condition] = []
+    kinds: list[Prompt] = []
     for number in range(9):
         labels: Any = generator.integers(0, 19, (8, 6)).astype(np.uint8)
         labels[0, :2] = (255, number)
@@ -50,9 +55,7 @@ def conditions() -> list[Condition]:
         if number % 3 == 2:
             labels = None
         attributes = generator.integers(-1, 2, 40).astype(np.int8) if number % 2 else None
-        kinds.append(
-            Condition(labels=labels, attributes=attributes, description={"n": number}, source=f"item {number}")
-        )
+        kinds.append(Prompt(values=said(labels, attributes), description={"n": number}, source=f"item {number}"))
     return kinds
 
 
@@ -72,7 +75,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def test_batch_size_order_processes_and_interruption_change_nothing(tmp_path: Path) -> None:
-    plan = several(conditions(), 2, seed=3)
+    plan = several(prompts(), 2, seed=3)
     assert run(tmp_path / "one", plan) == 18
     expected = content(tmp_path / "one")
     assert len([name for name in expected if name.startswith("images/")]) == 18
@@ -103,7 +106,7 @@ def test_batch_size_order_processes_and_interruption_change_nothing(tmp_path: Pa
 
 
 def test_a_run_of_several_processes_continues_with_another_number(tmp_path: Path) -> None:
-    plan = several(conditions(), 2, seed=3)
+    plan = several(prompts(), 2, seed=3)
     run(tmp_path / "one", plan)
     for rank in range(3):
         stopped = StandIn(stop_after=1)
@@ -114,7 +117,7 @@ def test_a_run_of_several_processes_continues_with_another_number(tmp_path: Path
 
 
 def test_more_images_keep_those_already_made(tmp_path: Path) -> None:
-    few, many = one_each(conditions()[:4], 1), one_each(conditions(), 1)
+    few, many = one_each(prompts()[:4], 1), one_each(prompts(), 1)
     run(tmp_path / "grown", few)
     assert run(tmp_path / "grown", many) == 5
     run(tmp_path / "whole", many)
@@ -124,31 +127,26 @@ def test_more_images_keep_those_already_made(tmp_path: Path) -> None:
 
 
 def test_array_pngs_and_records_agree(tmp_path: Path) -> None:
-    wanted = conditions()
+    wanted = prompts()
     run(tmp_path, one_each(wanted, 1))
     generation = open_generation(tmp_path)
     assert generation.images.shape == (9, 4, 4, 3)
-    for index, (record, condition) in enumerate(zip(generation.records, wanted, strict=True)):
+    for index, (record, prompt) in enumerate(zip(generation.records, wanted, strict=True)):
         assert np.array_equal(np.asarray(Image.open(tmp_path / f"images/{index:06d}.png")), generation.images[index])
-        used = read_condition(tmp_path, record)
-        if condition.labels is None:
-            assert used is None
-        else:
-            assert used.dtype == condition.labels.dtype
-            assert np.array_equal(used, condition.labels)
-        if condition.attributes is None:
-            assert record["attributes"] is None
-        else:
-            assert [{"-": -1, "0": 0, "+": 1}[sign] for sign in record["attributes"]] == condition.attributes.tolist()
+        used = read_values(tmp_path, record)
+        assert used.keys() == prompt.values.keys()
+        for name, value in prompt.values.items():
+            assert used[name].dtype == value.dtype
+            assert np.array_equal(used[name], value)
         assert record["source"] == f"item {index}"
-        assert record["condition"] == {"n": index}
+        assert record["description"] == {"n": index}
         assert record["sampler"] == MADE_WITH["sampler"]
 
 
 def test_label_maps_are_kept_once_and_in_their_colours(tmp_path: Path) -> None:
-    run(tmp_path, several(conditions()[:1], 5, seed=0))
+    run(tmp_path, several(prompts()[:1], 5, seed=0))
     (file,) = (tmp_path / "conditions").iterdir()
-    labels = conditions()[0].labels
+    labels = prompts()[0].values["mask"]
     colours = np.asarray(Image.open(file).convert("RGB"))
     assert labels is not None
     known = labels < 19
@@ -157,7 +155,7 @@ def test_label_maps_are_kept_once_and_in_their_colours(tmp_path: Path) -> None:
 
 
 def test_deleted_pictures_and_arrays_are_made_again(tmp_path: Path) -> None:
-    plan = one_each(conditions(), 1)
+    plan = one_each(prompts(), 1)
     run(tmp_path, plan)
     expected = content(tmp_path)
     (tmp_path / "images.npy").unlink()
@@ -179,7 +177,7 @@ def test_deleted_pictures_and_arrays_are_made_again(tmp_path: Path) -> None:
     ],
 )
 def test_other_settings_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    plan = one_each(conditions(), 1)
+    plan = one_each(prompts(), 1)
     run(tmp_path, plan)
     before = content(tmp_path)
     with pytest.raises(DataError, match=message):
@@ -188,14 +186,14 @@ def test_other_settings_are_refused(tmp_path: Path, change: dict[str, Any], mess
 
 
 def test_other_requests_are_refused(tmp_path: Path) -> None:
-    wanted = conditions()
+    wanted = prompts()
     run(tmp_path, one_each(wanted, 1))
     with pytest.raises(DataError, match="image 0 was made from another seed"):
         run(tmp_path, one_each(wanted, 2))
-    changed = [Condition(labels=np.zeros((8, 6), np.uint8), attributes=wanted[0].attributes), *wanted[1:]]
-    with pytest.raises(DataError, match="image 0 was made from another label map"):
+    changed = [Prompt(values={**wanted[0].values, "mask": np.zeros((8, 6), np.uint8)}), *wanted[1:]]
+    with pytest.raises(DataError, match="image 0 was made from another mask"):
         run(tmp_path, one_each(changed, 1))
-    changed = [Condition(labels=wanted[0].labels, attributes=np.ones(40, np.int8)), *wanted[1:]]
+    changed = [Prompt(values={**wanted[0].values, "attributes": np.ones(40, np.int8)}), *wanted[1:]]
     with pytest.raises(DataError, match="image 0 was made from another attributes"):
         run(tmp_path, one_each(changed, 1))
 
@@ -203,19 +201,19 @@ def test_other_requests_are_refused(tmp_path: Path) -> None:
 def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="holds other files"):
-        run(tmp_path, one_each(conditions(), 1))
+        run(tmp_path, one_each(prompts(), 1))
     (tmp_path / "generation.json").write_text(json.dumps({"format": "facecond-pack", "version": 1}))
     with pytest.raises(DataError, match="not a generation"):
-        run(tmp_path, one_each(conditions(), 1))
+        run(tmp_path, one_each(prompts(), 1))
     with pytest.raises(DataError, match="no such file"):
         open_generation(tmp_path / "nowhere")
 
 
 def test_mistakes_of_the_caller_are_plain_errors(tmp_path: Path) -> None:
-    plan = one_each(conditions(), 1)
+    plan = one_each(prompts(), 1)
     with pytest.raises(ValueError, match="same index"):
         run(tmp_path, [plan[0], plan[0]])
     with pytest.raises(ValueError, match="lacks"):
         run(tmp_path, plan, made_with={"weights": "a"})
     with pytest.raises(ValueError, match="render gave float32"):
-        run(tmp_path, plan, lambda *values: np.zeros((len(values[2]), 4, 4, 3), np.float32))
+        run(tmp_path, plan, lambda *values: np.zeros((len(values[1]), 4, 4, 3), np.float32))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from facecond.config.bounds import bounded, check_bounds
+from facecond.bounds import bounded, check_bounds
 from facecond.errors import ConfigError
 
 

@@ -1,9 +1,13 @@
-"""Fields with limits, and lists with entries of one kind: other values are refused with the key's name before anything runs."""
+"""Fields of configuration classes: limits, lists with entries of one kind, and fields that a table adds.
+
+Values outside the limits are refused with the key's name before anything runs.
+"""
 
 import dataclasses
 import math
 import typing
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from facecond.errors import ConfigError
 
@@ -14,6 +18,25 @@ WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or f
 def bounded(default: Any, *, minimum: float = -math.inf, maximum: float = math.inf, above: float = -math.inf) -> Any:
     """Return a dataclass field for a number with `minimum <= value <= maximum` and `value > above`."""
     return dataclasses.field(default=default, metadata={"minimum": minimum, "maximum": maximum, "above": above})
+
+
+T = TypeVar("T")
+
+
+def with_fields(fields: Iterable[tuple[str, Any, Any, str]]) -> Callable[[type[T]], type[T]]:
+    """Return a decorator that adds `fields` to a configuration class: (name, type, `dataclasses.field`, meaning) each."""
+    added = list(fields)
+
+    def extend(base: type[T]) -> type[T]:
+        for _, _, default, meaning in added:
+            default.metadata = {**default.metadata, "meaning": meaning}
+        extended = dataclasses.make_dataclass(
+            base.__name__, [field[:3] for field in added], bases=(base,), kw_only=True, slots=True
+        )
+        extended.__module__, extended.__qualname__, extended.__doc__ = base.__module__, base.__qualname__, base.__doc__
+        return extended
+
+    return extend
 
 
 def check_bounds(config: Any, prefix: str = "") -> None:
@@ -31,7 +54,7 @@ def check_bounds(config: Any, prefix: str = "") -> None:
                 continue
             if not math.isfinite(number):
                 raise ConfigError(f"{key}={number} is not a finite number")
-            if field.metadata and not _inside(number, field.metadata):
+            if "minimum" in field.metadata and not _inside(number, field.metadata):
                 raise ConfigError(f"{key}={number} is out of range", hint=f"expected {_describe(field.metadata)}")
 
 
