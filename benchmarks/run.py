@@ -16,9 +16,10 @@ from facecond.assembly.generator import diffusion_networks
 from facecond.autoencoder.quantise import nearest_codes
 from facecond.conditions.mask import Mask
 from facecond.config.compose import compose
+from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import ddim
-from facecond.diffusion.schedule import Schedule
-from facecond.networks.cached import cache_context
+from facecond.diffusion.schedule import schedule_of
+from facecond.types import Denoise
 
 
 def compare(name: str, plain: Callable[[], Tensor], ours: Callable[[], Tensor], rounds: int, tolerance: float) -> None:
@@ -82,15 +83,18 @@ def sampling(rounds: int) -> None:
     }
     with torch.inference_mode():
         context = conditioner.eval()(told)
-        cached = cache_context(unet.eval(), context)
-        schedule = Schedule(model.schedule)
+        bound = unet.eval().bind(context)
+        schedule = schedule_of(model.schedule)
 
-        def sample(predict: Callable[..., Tensor], *, bfloat16: bool = False) -> Tensor:
+        def unbound(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
+            return unet(z_BCHW, time_B, context)
+
+        def sample(denoise: Denoise, *, bfloat16: bool = False) -> Tensor:
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                return ddim(predict, noise, schedule, steps=10, context=context).float()
+                return ddim(predictor(denoise, model.target), noise, schedule, steps=10).float()
 
-        compare("DDIM-10, contexts read once", lambda: sample(unet), lambda: sample(cached), rounds, 1e-4)
-        compare("DDIM-10, bfloat16", lambda: sample(cached), lambda: sample(cached, bfloat16=True), rounds, 0.05)
+        compare("DDIM-10, contexts read once", lambda: sample(unbound), lambda: sample(bound), rounds, 1e-4)
+        compare("DDIM-10, bfloat16", lambda: sample(bound), lambda: sample(bound, bfloat16=True), rounds, 0.05)
 
 
 BENCHMARKS = {"quantise": quantise, "masks": masks, "sampling": sampling}

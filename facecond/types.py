@@ -10,10 +10,13 @@ P  numbers that place a token: x, y in [0, 1] and 1 when the token has a place, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Number = TypeVar("Number", "float", "Tensor")
+"""Python floats in a sampling plan, float64 tensors (B,) in training."""
 
 UNSPECIFIED_LABEL = 255
 """Value of a label map where the person says nothing."""
@@ -35,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class Context(NamedTuple):
-    """A sequence of tokens the U-Net attends to. It says where a token belongs, not what it is about."""
+    """A sequence of tokens a denoiser attends to. It says where a token belongs, not what it is about."""
 
     tokens_BTD: Tensor
     """float."""
@@ -43,11 +46,27 @@ class Context(NamedTuple):
     """float32 (T, 3): x and y of the token's centre in [0, 1], then 1.0; (0, 0, 0) for a token of the whole picture."""
 
 
-class PredictNoise(Protocol):
-    """eps_theta(z_t, t, tau(y)) of the paper; guidance, averaged weights and caches wrap one into another."""
+class Level(NamedTuple, Generic[Number]):
+    """How noisy latents are: z = alpha x0 + sigma eps."""
 
-    def __call__(self, z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
-        """Return the noise in `z_BCHW` (float) at the int64 training timesteps `t_B` (0..999), in the shape of `z_BCHW`."""
+    alpha: Number
+    """Share of the clean latents, 0 to 1."""
+    sigma: Number
+    """Share of the noise, 0 to 1; alpha and sigma are never both 0."""
+    time: Number
+    """What a denoiser's time embedding gets: the training timestep 0..T-1, or 1000 s on the straight line."""
+
+    @property
+    def snr(self) -> Number:
+        """Signal-to-noise ratio alpha^2 / sigma^2."""
+        return self.alpha**2 / self.sigma**2
+
+
+class Denoise(Protocol):
+    """A network with its context bound; guidance and precision wrap one into another."""
+
+    def __call__(self, z_BCHW: Tensor, time_B: Tensor) -> Tensor:
+        """Return the raw answer for `z_BCHW` (float) at the times `time_B` of `Level.time`, in the shape of `z_BCHW`."""
         ...
 
 

@@ -14,17 +14,17 @@ from facecond.conditions.conditioner import Conditioner
 from facecond.config.compose import restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.training import Precision
-from facecond.diffusion.guidance import guide_stacked, stack
+from facecond.diffusion.guidance import guide, stack
+from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import SAMPLERS
-from facecond.diffusion.schedule import Schedule
+from facecond.diffusion.schedule import schedule_of
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.learners.scale import LatentScale
-from facecond.networks.cached import cache_context
 from facecond.networks.unet import UNet
 from facecond.sampling.generation import Render
 from facecond.training.precision import autocast, resolve_precision
-from facecond.types import Context, NoiseSource, PredictNoise, Values
+from facecond.types import Denoise, NoiseSource, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class Generator:
         that is not specified, or when guidance is asked of a model without null tokens.
         """
         with torch.inference_mode(), autocast(precision, self.device):
-            predict_noise, context = self._predictor(self.told(values, len(noise_BCHW)), guidance)
+            denoise = self._bound(self.told(values, len(noise_BCHW)), guidance)
         with torch.inference_mode():
 
-            def predict(z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
+            def in_precision(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
                 with autocast(precision, self.device):
-                    return predict_noise(z_BCHW, t_B, context).float()
+                    return denoise(z_BCHW, time_B)
 
             z_BCHW = SAMPLERS[sampler.name](
-                predict, noise_BCHW, Schedule(self.config.schedule), steps=sampler.steps, eta=sampler.eta,
-                context=context, noise_source=noise_source,
+                predictor(in_precision, self.config.target), noise_BCHW, schedule_of(self.config.schedule),
+                steps=sampler.steps, eta=sampler.eta, noise_source=noise_source,
             )  # fmt: skip
             return self.scale.restore(z_BCHW)
 
@@ -93,17 +93,16 @@ class Generator:
             for each in self.conditioner.conditions
         }
 
-    def _predictor(self, values: Values, guidance: GuidanceConfig) -> tuple[PredictNoise, Context | None]:
+    def _bound(self, values: Values, guidance: GuidanceConfig) -> Denoise:
+        """The U-Net that has read what `values` say, guided."""
         if not self.conditioner.names:
-            return self.unet, None
+            return self.unet.bind(None)
         self.conditioner.check_specified(values)
         weights = [guidance.weight(name) for name in self.conditioner.guidance_order]
         if all(weight == 1.0 for weight in weights):
-            context = self.conditioner(values)
-            assert context is not None
-            return cache_context(self.unet, context), context
+            return self.unet.bind(self.conditioner(values))
         guided = stack(self.conditioner.chain(values), weights)
-        return guide_stacked(cache_context(self.unet, guided.context), guided), None
+        return guide(self.unet.bind(guided.context), guided.shares)
 
 
 def diffusion_networks(config: DiffusionConfig, channels: int, resolution: int) -> tuple[UNet, Conditioner]:

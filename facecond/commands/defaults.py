@@ -31,10 +31,18 @@ def names_size(words: Sequence[str]) -> bool:
 def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: GuidanceConfig, name: str) -> None:
     """Refuse what the model called `name` (its configuration as plain values) cannot be sampled with.
 
-    Raises ConfigError for more steps than it has timesteps, and for guidance where it never learnt what "not told" means.
+    Raises ConfigError for more steps than it has timesteps, for a target that cannot start from pure noise, and for guidance
+    where it never learnt what "not told" means.
     """
     timesteps = model["schedule"]["timesteps"]
-    if sampler.steps > timesteps:
+    straight = model["schedule"].get("shape") == "straight"
+    if straight and model.get("target") == "eps":
+        raise ConfigError(
+            "model.target=eps with model.schedule.shape=straight: sampling starts at pure noise, where the noise says nothing "
+            "about the picture",
+            hint="set model.target=velocity (or v, or x0)",
+        )
+    if sampler.steps > timesteps and not straight:
         raise ConfigError(
             f"sampler.steps={sampler.steps}: the model of {name} knows {timesteps} timesteps",
             hint=f"at most {timesteps}",

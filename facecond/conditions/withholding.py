@@ -36,7 +36,8 @@ def withhold(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return (values with parts of them hidden, keep) for the items `rows` of the global batch.
 
-    Only the conditions of `rates` are looked at. `keep[name]`, bool (B,), is False where condition `name` is withheld as a whole: for `Conditioner.forward`.
+    Only the conditions of `rates` are looked at. `keep[name]`, bool (B,), is False where condition `name` is withheld as
+    a whole: for `Conditioner.forward`.
     """
     (joint_B,) = once("withheld", lambda source, count: (torch.rand(count, generator=source) < rates.joint,))
     shown, keep = {}, {}

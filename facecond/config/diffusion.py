@@ -14,12 +14,36 @@ from facecond.config.networks import UNetConfig
 
 
 class ScheduleShape(Enum):
-    """How beta grows."""
+    """How latents become noise; keys of `facecond.diffusion.schedule.SCHEDULES`."""
 
     linear_sqrt = "linear_sqrt"
-    """Linear in the square root of beta: latent diffusion."""
+    """Betas linear in their square root: latent diffusion."""
     linear = "linear"
-    """Linear in beta: DDPM."""
+    """Betas linear: DDPM."""
+    straight = "straight"
+    """The straight line between data and noise: rectified flow."""
+
+
+class LevelDraw(Enum):
+    """How often training looks at each noise level; keys of `facecond.diffusion.schedule.DRAWS`."""
+
+    uniform = "uniform"
+    """Every level equally often."""
+    logit_normal = "logit_normal"
+    """The middle more often than the ends."""
+
+
+class Target(Enum):
+    """What the network answers; keys of `facecond.diffusion.prediction.ANSWERS`."""
+
+    eps = "eps"
+    """The noise: the paper."""
+    x0 = "x0"
+    """The clean latents."""
+    v = "v"
+    """alpha eps - sigma x0."""
+    velocity = "velocity"
+    """eps - x0, the direction of the straight line."""
 
 
 class Weighting(Enum):
@@ -44,16 +68,22 @@ class Sampler(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class ScheduleConfig:
-    """The forward process."""
+    """The forward process, and how its noise levels are drawn in training."""
 
     shape: ScheduleShape = ScheduleShape.linear_sqrt
-    """How beta grows from first to last."""
+    """How latents become noise."""
     timesteps: int = bounded(1000, minimum=2)
-    """Training timesteps."""
+    """linear_sqrt, linear: training timesteps."""
     beta_start: float = bounded(0.0015, above=0.0, maximum=1.0)
-    """Beta of the first timestep."""
+    """linear_sqrt, linear: beta of the first timestep."""
     beta_end: float = bounded(0.0195, above=0.0, maximum=1.0)
-    """Beta of the last timestep."""
+    """linear_sqrt, linear: beta of the last timestep."""
+    levels: LevelDraw = LevelDraw.uniform
+    """How often training looks at each noise level."""
+    level_mean: float = 0.0
+    """logit_normal: mean of the level's logit; above 0 = more noise."""
+    level_deviation: float = bounded(1.0, above=0.0)
+    """logit_normal: standard deviation of the level's logit."""
 
 
 @with_fields(
@@ -62,14 +92,16 @@ class ScheduleConfig:
 )
 @dataclass(kw_only=True, slots=True)
 class DiffusionConfig(ModelConfig):
-    """The conditional latent diffusion model: encoders of the conditions and the noise-predicting U-Net."""
+    """The conditional latent diffusion model: encoders of the conditions and the denoising U-Net."""
 
     conditions: list[str] = field(default_factory=list)
     """What the model is told: names of conditions, or nothing."""
     token_width: int = bounded(512, minimum=1)
     """Width of a token."""
     unet: UNetConfig = field(default_factory=UNetConfig)
-    """The network that predicts the noise."""
+    """The network that removes the noise."""
+    target: Target = Target.eps
+    """What the network answers."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     """The forward process."""
     condition_dropout: float = bounded(0.0, minimum=0.0, maximum=1.0)
@@ -111,6 +143,8 @@ class WeightingConfig:
     """p2: exponent; 0 is latent diffusion's plain loss."""
     snr_cap: float = bounded(5.0, above=0.0)
     """min_snr: SNR above which the weight falls."""
+    of: Target | None = None
+    """Whose squared error is weighted; none = of what the network answers."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -120,7 +154,7 @@ class SamplerConfig:
     name: Sampler = Sampler.ddim
     """Method."""
     steps: int = bounded(500, minimum=1)
-    """Steps, which is evaluations of the model, guidance apart; at most the schedule's timesteps."""
+    """Steps, which is evaluations of the model, guidance apart; at most the schedule's timesteps, where it has any."""
     eta: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Fresh noise per step: 0 deterministic (the paper's "d."), 1 stochastic (the paper's "s.")."""
 

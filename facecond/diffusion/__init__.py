@@ -1,1 +1,1 @@
-"""The diffusion process: schedule, weighting, loss, guidance, samplers. No network and no condition is known here."""
+"""The diffusion process: schedules, predictions, weighting, loss, guidance, samplers. No network and no condition is known here."""

@@ -2,11 +2,12 @@
 
 With contexts c_0 (nothing), c_1 (the mask), c_2 (the mask and the attributes) and weights w_1, w_2:
 
-    eps = eps(c_0) + w_1 [eps(c_1) - eps(c_0)] + w_2 [eps(c_2) - eps(c_1)]
+    r = r(c_0) + w_1 [r(c_1) - r(c_0)] + w_2 [r(c_2) - r(c_1)]
 
 With w_1 = w_2 this is classifier-free guidance (Ho and Salimans 2022, equation 6, whose w is ours less 1), with all
 weights 1 it is the plain model. Contexts whose share in the sum is zero are not evaluated; the others are evaluated as
-one batch.
+one batch. Raw answers r of any kind are combined: converting one into another adds the same multiple of z to each
+(`facecond.diffusion.prediction`), and since the shares add up to 1 it makes no difference which kind is combined.
 """
 
 import itertools
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from facecond.types import Context, PredictNoise
+from facecond.types import Context, Denoise
 
 
 class Guided(NamedTuple):
@@ -29,7 +30,7 @@ class Guided(NamedTuple):
 
 
 def shares_of(weights: Sequence[float]) -> list[float]:
-    """Return the coefficient of each eps(c_i), i = 0..n, in the chain with weights w_1..w_n; they add up to 1."""
+    """Return the coefficient of each r(c_i), i = 0..n, in the chain with weights w_1..w_n; they add up to 1."""
     chain = [1.0, *weights, 0.0]
     return [here - after for here, after in itertools.pairwise(chain)]
 
@@ -47,21 +48,21 @@ def stack(contexts: Sequence[Context], weights: Sequence[float]) -> Guided:
     return Guided(Context(tokens, kept[0][0].places_TP), tuple(share for _, share in kept))
 
 
-def guide_stacked(predict_noise: PredictNoise, guided: Guided) -> PredictNoise:
-    """Return a `predict_noise` that evaluates `guided` in one call and sums by shares; it ignores its own `context`.
+def guide(denoise: Denoise, shares: Sequence[float]) -> Denoise:
+    """Return a `Denoise` of B items that evaluates `denoise`, bound to a stack of E contexts, once and sums by `shares`.
 
-    `predict_noise` may have cached the keys and values of `guided.context`.
+    `denoise` takes E*B rows, as the context of `Guided` has them.
     """
+    times = len(shares)
+    if times == 1:
+        return denoise
 
-    def predict(z_BCHW: Tensor, t_B: Tensor, context: Context | None) -> Tensor:
-        times = len(guided.shares)
-        if times == 1:
-            return predict_noise(z_BCHW, t_B, guided.context)
-        eps = predict_noise(z_BCHW.repeat(times, 1, 1, 1), t_B.repeat(times), guided.context)
-        parts = eps.to(z_BCHW.dtype).chunk(times)
-        total = guided.shares[0] * parts[0]
-        for share, part in zip(guided.shares[1:], parts[1:], strict=True):
+    def guided(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
+        raw = denoise(z_BCHW.repeat(times, 1, 1, 1), time_B.repeat(times))
+        parts = raw.to(z_BCHW.dtype).chunk(times)
+        total = shares[0] * parts[0]
+        for share, part in zip(shares[1:], parts[1:], strict=True):
             total = total + share * part
         return total
 
-    return predict
+    return guided

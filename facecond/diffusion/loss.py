@@ -1,29 +1,40 @@
-"""The training loss: weighted squared error of the predicted noise (the paper, equation 4)."""
+"""The training loss: weighted squared error of the network's answer (the paper, equation 4, where the answer is eps)."""
+
+from typing import NamedTuple
 
 from torch import Tensor
 
-from facecond.config.diffusion import WeightingConfig
-from facecond.diffusion.schedule import Schedule
-from facecond.diffusion.weighting import weights
-from facecond.types import Context, PredictNoise
+from facecond.config.diffusion import Target, WeightingConfig
+from facecond.diffusion.prediction import add_noise, answer, error_ratio
+from facecond.diffusion.weighting import weights_for
+from facecond.types import Denoise, Level
 
 
-def noise_loss(
-    predict_noise: PredictNoise,
-    z0_BCHW: Tensor,
-    noise_BCHW: Tensor,
-    t_B: Tensor,
-    context: Context | None,
-    schedule: Schedule,
+class Loss(NamedTuple):
+    """What one batch says about a network."""
+
+    mean: Tensor
+    """Mean over the items of weight times squared error."""
+    noise_errors_B: Tensor
+    """Unweighted squared errors of the noise the answers imply, whatever the target; detached, for watching."""
+
+
+def denoising_loss(
+    denoise: Denoise,
+    x0_BCHW: Tensor,
+    eps_BCHW: Tensor,
+    level: Level[Tensor],
+    target: Target,
     weighting: WeightingConfig,
-) -> tuple[Tensor, Tensor]:
-    """Return (loss, errors_B): the mean of w(t) mean_CHW (eps - eps_theta(z_t, t))^2, and the unweighted errors.
+) -> Loss:
+    """Return the mean of w(level) mean_CHW (answer - r_theta(z, time))^2 with z = alpha x0 + sigma eps.
 
-    `z0_BCHW` and `noise_BCHW` are float32, `t_B` int64 in 0..T-1. The squared error is taken in float32 whatever
-    precision the network answers in. `errors_B` is detached: it is for watching (validation by SNR), not for learning.
+    `x0_BCHW` and `eps_BCHW` are float32; the squared error is taken in float32 whatever precision the network answers in.
     """
-    z_BCHW = schedule.add_noise(z0_BCHW, noise_BCHW, t_B)
-    predicted_BCHW = predict_noise(z_BCHW, t_B, context)
-    errors_B = (predicted_BCHW.to(noise_BCHW.dtype) - noise_BCHW).square().flatten(1).mean(dim=1)
-    weights_B = weights(weighting, schedule.snr_at(t_B, errors_B.dtype))
-    return (weights_B * errors_B).mean(), errors_B.detach()
+    z_BCHW = add_noise(x0_BCHW, eps_BCHW, level)
+    wanted_BCHW = answer(target, x0_BCHW, eps_BCHW, level)
+    raw_BCHW = denoise(z_BCHW, level.time).to(wanted_BCHW.dtype)
+    errors_B = (raw_BCHW - wanted_BCHW).square().flatten(1).mean(dim=1)
+    weights_B = weights_for(weighting, level, target, errors_B.dtype)
+    noise_errors_B = errors_B.detach() * (error_ratio(level, target, Target.eps) ** 2).to(errors_B.dtype)
+    return Loss((weights_B * errors_B).mean(), noise_errors_B)

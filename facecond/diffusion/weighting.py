@@ -1,6 +1,7 @@
-"""Weight of the squared noise error at a timestep (the paper, equation 4: P2 weighting).
+"""Weight of the squared error at a noise level (the paper, equation 4: P2 weighting).
 
-A weight multiplies the squared error before the mean over C, H, W. Weights are not normalised.
+A weight multiplies the squared error before the mean over C, H, W. Weights are not normalised. The formulas are those of
+a noise prediction; `WeightingConfig.of` says whose error they weigh (`facecond.diffusion.loss`).
 """
 
 from collections.abc import Callable
@@ -8,7 +9,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from facecond.config.diffusion import Weighting, WeightingConfig
+from facecond.config.diffusion import Target, Weighting, WeightingConfig
+from facecond.diffusion.prediction import error_ratio
+from facecond.types import Level
+
+
+def weights_for(config: WeightingConfig, level: Level[Tensor], target: Target, dtype: torch.dtype) -> Tensor:
+    """Return what multiplies the squared errors (B,) of a network that answers `target`, in `dtype`.
+
+    With `config.of` named that is w(SNR) (D_of / D_target)^2: the squared error of that answer, written as one of `target`.
+    """
+    weights_B = weights(config, level.snr.to(dtype))
+    if config.of is None or config.of is target:
+        return weights_B
+    return weights_B * (error_ratio(level, target, config.of) ** 2).to(dtype)
 
 
 def weights(config: WeightingConfig, snr_B: Tensor) -> Tensor:
@@ -17,7 +31,7 @@ def weights(config: WeightingConfig, snr_B: Tensor) -> Tensor:
 
 
 def p2(config: WeightingConfig, snr_B: Tensor) -> Tensor:
-    """P2 (Choi et al. 2022, equation 8): 1 / (k + SNR)^gamma; for k = 1 this is (1 - abar)^gamma."""
+    """P2 (Choi et al. 2022, equation 8): 1 / (k + SNR)^gamma; for k = 1 and alpha^2 + sigma^2 = 1 this is sigma^(2 gamma)."""
     return (config.k + snr_B) ** -config.gamma
 
 

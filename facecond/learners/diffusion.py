@@ -15,15 +15,15 @@ from facecond.conditions.withholding import Rates, withhold
 from facecond.config.diffusion import DiffusionConfig, WeightingConfig
 from facecond.config.training import TrainerConfig
 from facecond.data.batches import ResidentData
-from facecond.diffusion.loss import noise_loss
-from facecond.diffusion.schedule import Schedule
+from facecond.diffusion.loss import Loss, denoising_loss
+from facecond.diffusion.schedule import schedule_of
 from facecond.learners.scale import LatentScale
 from facecond.learners.stream import stream_items, validation_pieces
 from facecond.networks.unet import UNet
 from facecond.rng import torch_generator
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 from facecond.training.precision import autocast, resolve_precision
-from facecond.types import Batch
+from facecond.types import Batch, Context, Level
 
 SNR_RANGES = {"coarse": (0.0, 1e-2), "content": (1e-2, 1.0), "clean_up": (1.0, float("inf"))}
 """What the model does at a signal-to-noise ratio (P2, arXiv 2204.00227, section 3): lower end included, upper not."""
@@ -68,7 +68,7 @@ class DiffusionLearner:
         self.unet, self.conditioner, self.scale = unet, conditioner, scale
         self.config, self.weighting, self.trainer = config, weighting, trainer
         self.train, self.validation, self.draw_grid = train, validation, draw_grid
-        self.schedule = Schedule(config.schedule)
+        self.schedule = schedule_of(config.schedule)
         self.modules: Mapping[str, nn.Module] = {"unet": unet, "conditioner": conditioner, "scale": scale}
         self.averaged = ("unet", "conditioner") if trainer.ema_decay > 0 else ()
         whole = {name: config.dropout_of(name) for name in config.conditions}
@@ -85,18 +85,31 @@ class DiffusionLearner:
         return stream_items(self.trainer, images_seen, global_batch, len(self.train))
 
     def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weighted squared error of the predicted noise; conditions are withheld as configured."""
+        """Return the weighted squared error of the network's answer; conditions are withheld as configured."""
         batch = self.train.batch(step.indices_B, step.flips_B)
         z0_BCHW = self.scale.standardise(batch.latents_BCHW)
         noise_BCHW = step.normal("noise", *z0_BCHW.shape[1:])
-        t_B = step.integers("timesteps", self.schedule.timesteps)
+        level = self.schedule.at(step.drawn("timesteps", self.schedule.draw))
         values, keep = batch.conditions, None
         if self.conditioner.optional:
             values, keep = withhold(values, self.rates, step.draws.once, step.rows, step.device)
         with step.autocast():
             context = self.conditioner(values, keep)
-            loss, errors_B = noise_loss(self.predict, z0_BCHW, noise_BCHW, t_B, context, self.schedule, self.weighting)
-        return loss, {"loss": loss.detach(), "noise_error": errors_B.mean()}
+            found = self._loss(self.predict, z0_BCHW, noise_BCHW, level, context)
+        return found.mean, {"loss": found.mean.detach(), "noise_error": found.noise_errors_B.mean()}
+
+    def _loss(
+        self,
+        network: Callable[..., Tensor],
+        z0_BCHW: Tensor,
+        noise_BCHW: Tensor,
+        level: Level[Tensor],
+        context: Context | None,
+    ) -> Loss:
+        def denoise(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
+            return network(z_BCHW, time_B, context)
+
+        return denoising_loss(denoise, z0_BCHW, noise_BCHW, level, self.config.target, self.weighting)
 
     def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
         """Nothing is due."""
@@ -105,28 +118,28 @@ class DiffusionLearner:
     def evaluate(self, images_seen: int) -> Evaluation:
         """Return the noise error on validation items, overall and by what the model does at that noise, and a grid.
 
-        Items, timesteps and noise are the same at every evaluation. Timesteps are spread evenly over all, and dealt out
-        to the items at random, so that every range of SNR gets its share however few the items are.
+        Items, noise levels and noise are the same at every evaluation. Levels are spread evenly over the schedule and dealt
+        out to the items at random, so that every range of SNR gets its share however few the items are. The noise error is
+        that of the noise which the answers imply, so that models of different targets can be compared.
         """
         precision = resolve_precision(self.trainer.precision, self.validation.device)
         pieces = list(validation_pieces(self.trainer, len(self.validation)))
         count = sum(map(len, pieces))
         source = torch_generator(self.trainer.seed, "validation")
-        spread_N = (torch.arange(count) * 2 + 1) * self.schedule.timesteps // (2 * count)
-        t_N = spread_N[torch.randperm(count, generator=source)]
+        time_N = self.schedule.spread(count)[torch.randperm(count, generator=source)]
         errors, losses, done = [], [], 0
         for indices in pieces:
             batch = self.validation.batch(indices)
             z0_BCHW = self.scale.standardise(batch.latents_BCHW)
             noise_BCHW = torch.randn(z0_BCHW.shape, generator=source).to(z0_BCHW.device)
-            t_B = t_N[done : done + len(indices)].to(z0_BCHW.device)
+            level = self.schedule.at(time_N[done : done + len(indices)].to(z0_BCHW.device))
             with autocast(precision, z0_BCHW.device):
                 context = self.conditioner(batch.conditions)
-                loss, errors_B = noise_loss(self.unet, z0_BCHW, noise_BCHW, t_B, context, self.schedule, self.weighting)
-            errors.append(errors_B.float().cpu())
-            losses.append(float(loss) * len(indices))
+                found = self._loss(self.unet, z0_BCHW, noise_BCHW, level, context)
+            errors.append(found.noise_errors_B.float().cpu())
+            losses.append(float(found.mean) * len(indices))
             done += len(indices)
-        figures = {"loss": sum(losses) / count, **by_snr(torch.cat(errors), self.schedule.snr[t_N])}
+        figures = {"loss": sum(losses) / count, **by_snr(torch.cat(errors), self.schedule.at(time_N).snr)}
         return Evaluation(figures, self._grid())
 
     def _grid(self) -> NDArray[np.uint8] | None:

@@ -1,1 +1,1 @@
-"""The noise-predicting U-Net; it sees a sequence of tokens and knows no condition by name."""
+"""The denoising U-Net; it sees a sequence of tokens and knows no condition by name."""

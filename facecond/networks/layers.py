@@ -24,12 +24,14 @@ def zeroed(module: Module) -> Module:
     return module
 
 
-def timestep_embedding(t_B: Tensor, width: int, *, max_period: float = 10000.0) -> Tensor:
+def timestep_embedding(time_B: Tensor, width: int, *, max_period: float = 10000.0) -> Tensor:
     """Return float32 (B, width): cosines first, then sines, at `width // 2` frequencies from 1 down to about 1 /
     `max_period`."""
     half = width // 2
-    frequencies = torch.exp(-math.log(max_period) / half * torch.arange(half, dtype=torch.float32, device=t_B.device))
-    angles = t_B[:, None].float() * frequencies
+    frequencies = torch.exp(
+        -math.log(max_period) / half * torch.arange(half, dtype=torch.float32, device=time_B.device)
+    )
+    angles = time_B[:, None].float() * frequencies
     embedding_BE = torch.cat([angles.cos(), angles.sin()], dim=-1)
     return F.pad(embedding_BE, (0, width % 2))
 

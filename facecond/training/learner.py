@@ -110,6 +110,10 @@ class Step:
             self.draws.once(stream, lambda source, count: torch.randint(high, (count,), generator=source))
         )
 
+    def drawn(self, stream: str, draw: Callable[[int, torch.Generator], Tensor]) -> Tensor:
+        """Return this micro-batch's rows, on the device, of what `draw(global batch, generator)` gives on the CPU."""
+        return self._mine(self.draws.once(stream, lambda source, count: draw(count, source)))
+
     def _mine(self, drawn: Tensor) -> Tensor:
         mine = drawn[self.rows]
         if self.device.type == "cuda":  # a copy from pinned memory does not make the host wait

@@ -5,10 +5,10 @@ import torch
 
 from facecond.assembly.generator import diffusion_networks
 from facecond.config.compose import compose
-from facecond.diffusion.loss import noise_loss
+from facecond.diffusion.loss import denoising_loss
+from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import ddim
-from facecond.diffusion.schedule import Schedule
-from facecond.networks.cached import cache_context
+from facecond.diffusion.schedule import schedule_of
 from facecond.networks.unet import parameter_count
 
 
@@ -34,9 +34,11 @@ def test_paper_configuration_takes_a_training_step_and_a_sampling_step() -> None
         "mask": torch.randint(0, 19, (2, 256, 256), generator=generator).to(torch.uint8),
     }
     noise, t = torch.randn(2, 3, 64, 64, generator=generator), torch.tensor([10, 900])
-    schedule = Schedule(config.model.schedule)
+    schedule = schedule_of(config.model.schedule)
     optimiser = torch.optim.AdamW([*unet.parameters(), *conditioner.parameters()], lr=config.trainer.learning_rate)
-    loss, errors = noise_loss(unet, z0, noise, t, conditioner(told), schedule, config.weighting)
+    loss, errors = denoising_loss(
+        unet.bind(conditioner(told)), z0, noise, schedule.at(t), config.model.target, config.weighting
+    )
     loss.backward()
     optimiser.step()
     # The last convolution starts at zero, so that the first prediction is no noise at all and the error that of N(0, 1).
@@ -44,6 +46,6 @@ def test_paper_configuration_takes_a_training_step_and_a_sampling_step() -> None
     unet.eval()
     conditioner.eval()
     with torch.inference_mode():
-        context = conditioner(told)
-        latents = ddim(cache_context(unet, context), noise, schedule, steps=1, context=context)
+        predict = predictor(unet.bind(conditioner(told)), config.model.target)
+        latents = ddim(predict, noise, schedule, steps=1)
     assert torch.isfinite(latents).all()

@@ -169,6 +169,19 @@ def test_swap_masks_gives_the_model_both_mixed_maps(workspace: Path) -> None:
     np.testing.assert_array_equal(first[1], a == 2)  # the nose stays
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "dpmpp"])
+@pytest.mark.parametrize("target", ["x0", "v", "velocity"])
+def test_a_flow_is_trained_and_sampled(workspace: Path, target: str, sampler: str) -> None:
+    here = f"workspace={workspace}"
+    flow = [f"model.target={target}", "model.schedule.shape=straight", "model.schedule.levels=logit_normal"]
+    call("train", here, "model=attr", f"name=flow-{target}", *flow, *MODEL, *TINY)
+    result = call(
+        "sample", here, f"run=flow-{target}", "count=2", f"sampler={sampler}", "sampler.steps=3", "sampler.eta=1"
+    )
+    images = open_generation(Path(result.made["records"]).parent).images
+    assert images.std() > 0
+
+
 def test_finished_commands_return_at_once(workspace: Path) -> None:
     weights = workspace / "runs" / "multicond" / "weights.safetensors"
     before = weights.stat().st_mtime_ns

@@ -116,6 +116,8 @@ CASES: list[tuple[str, str]] = [
     ("train model=attr model.conditions=[atributes] name=new", "attributes"),
     ("train model=multicond model.unet.model_channels=33 size=tiny name=new", "33"),
     ("train model=vq trainer.batch_size=8 trainer.micro_batch=3 size=tiny name=new", "micro_batch"),
+    ("train model=attr model.schedule.shape=straight size=tiny name=new", "model.target=velocity"),
+    ("train model=attr model.target=noise size=tiny name=new", "eps, x0, v, velocity"),
     ("sample device=cuda", "no CUDA device"),
     ("train model=parser trainer.compile=true size=tiny name=new", "no meaning for a parser"),
     ("train model=vq model.training.freeze_encoder=true model.training.quantise_after=0 size=tiny name=new", "init="),

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from facecond.diffusion.guidance import guide_stacked, shares_of, stack
-from facecond.types import Context
+from facecond.config.diffusion import Target
+from facecond.diffusion.guidance import Guided, guide, shares_of, stack
+from facecond.diffusion.prediction import convert
+from facecond.types import Context, Denoise, Level
 
 PLACES = torch.zeros(1, 3)
 
@@ -17,11 +19,16 @@ class Counting:
         self.calls = 0
         self.rows = 0
 
-    def __call__(self, z: Tensor, t: Tensor, context: Context | None) -> Tensor:
-        assert context is not None
-        self.calls += 1
-        self.rows += len(z)
-        return z * context.tokens_BTD[:, :1, :1, None] + t[:, None, None, None]
+    def bind(self, context: Context) -> Denoise:
+        def denoise(z: Tensor, t: Tensor) -> Tensor:
+            self.calls += 1
+            self.rows += len(z)
+            return z * context.tokens_BTD[:, :1, :1, None] + t[:, None, None, None]
+
+        return denoise
+
+    def guided(self, guided: Guided) -> Denoise:
+        return guide(self.bind(guided.context), guided.shares)
 
 
 def contexts_of(*values: tuple[float, float]) -> list[Context]:
@@ -36,10 +43,10 @@ def test_chain_and_its_cost(weights: tuple[float, float], evaluations: int) -> N
     nothing, mask, both = contexts_of((0.0, 1.0), (2.0, -1.0), (3.0, 5.0))
     z, t = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([7, 7])
     network = Counting()
-    found = guide_stacked(network, stack([nothing, mask, both], weights))(z, t, None)
+    found = network.guided(stack([nothing, mask, both], weights))(z, t)
     assert (network.calls, network.rows) == (1, 2 * evaluations)
     plain = Counting()
-    eps = [plain(z, t, context) for context in (nothing, mask, both)]
+    eps = [plain.bind(context)(z, t) for context in (nothing, mask, both)]
     expected = eps[0] + weights[0] * (eps[1] - eps[0]) + weights[1] * (eps[2] - eps[1])
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -55,9 +62,24 @@ def test_shares_add_up_to_one() -> None:
 def test_weight_one_is_the_plain_model_bit_for_bit() -> None:
     contexts = contexts_of((0.0, 1.0), (2.0, -1.0))
     z, t = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 3])
-    assert torch.equal(guide_stacked(Counting(), stack(contexts, [1.0]))(z, t, None), Counting()(z, t, contexts[1]))
+    assert torch.equal(Counting().guided(stack(contexts, [1.0]))(z, t), Counting().bind(contexts[1])(z, t))
 
 
 def test_wrong_number_of_weights() -> None:
     with pytest.raises(ValueError, match="contexts"):
-        guide_stacked(Counting(), stack(contexts_of((0.0, 0.0)), [1.0]))
+        stack(contexts_of((0.0, 0.0)), [1.0])
+
+
+@pytest.mark.parametrize("source", list(Target))
+@pytest.mark.parametrize("to", list(Target))
+def test_guiding_and_converting_commute(source: Target, to: Target) -> None:
+    guided = stack(contexts_of((0.0, 1.0), (2.0, -1.0), (3.0, 5.0)), [1.7, 2.4])
+    z, time = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)).double(), torch.tensor([7, 7])
+    level = Level(0.6, 0.8, 7.0)
+    network = Counting().bind(guided.context)
+
+    def converted(z: Tensor, time: Tensor) -> Tensor:
+        return convert(network(z, time), z, level, source, to)
+
+    first = convert(guide(network, guided.shares)(z, time), z, level, source, to)
+    torch.testing.assert_close(first, guide(converted, guided.shares)(z, time), rtol=1e-10, atol=1e-10)

@@ -15,42 +15,47 @@ import pytest
 import torch
 from torch import Tensor
 
-from facecond.config.diffusion import Sampler, ScheduleConfig
-from facecond.diffusion.samplers import (
-    SAMPLERS,
-    ddim,
-    ddim_plan,
-    ddim_timesteps,
-    dpmpp_plan,
-    dpmpp_timesteps,
-)
-from facecond.diffusion.schedule import Schedule
+from facecond.config.diffusion import Sampler, ScheduleConfig, ScheduleShape, Target
+from facecond.diffusion.prediction import Predict, Prediction, answer, predictor
+from facecond.diffusion.samplers import SAMPLERS, ddim, ddim_plan, dpmpp_plan
+from facecond.diffusion.schedule import BetaSchedule, Schedule, Spacing, StraightLine
 from facecond.errors import ConfigError
-from facecond.types import Context, PredictNoise
+from facecond.types import Level
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-SCHEDULE = Schedule()
+SCHEDULE = BetaSchedule()
+STRAIGHT = StraightLine()
 COUNTS = [1, 2, 3, 7, 10, 25, 300, 333, 501, 999, 1000]
 MEAN, VARIANCE = 0.7, 0.25
 
 
-def stand_in(z: Tensor, t: Tensor, context: Context | None) -> Tensor:
-    return 0.1 * z + torch.sin(3 * z) * (t[:, None, None, None].to(z.dtype) / 1000)
+def stand_in(z: Tensor, time: Tensor) -> Tensor:
+    return 0.1 * z + torch.sin(3 * z) * (time[:, None, None, None].to(z.dtype) / 1000)
 
 
-def gaussian(schedule: Schedule) -> PredictNoise:
-    def predict(z: Tensor, t: Tensor, context: Context | None) -> Tensor:
-        abar = schedule.alphas_cumprod[t][:, None, None, None].to(z.dtype)
-        return (1 - abar).sqrt() * (z - abar.sqrt() * MEAN) / (abar * VARIANCE + 1 - abar)
+STAND_IN = predictor(stand_in, Target.eps)
+
+
+def gaussian(target: Target = Target.eps) -> Predict:
+    """The exact answers of each kind for data of N(MEAN, VARIANCE)."""
+
+    def predict(z: Tensor, level: Level[float]) -> Prediction:
+        variance = level.alpha**2 * VARIANCE + level.sigma**2
+        centred = z - level.alpha * MEAN
+        x0, eps = MEAN + level.alpha * VARIANCE / variance * centred, level.sigma / variance * centred
+        return Prediction(answer(target, x0, eps, level), target, z, level)
 
     return predict
 
 
-def flow(z: Tensor, schedule: Schedule, start: int, end: int) -> Tensor:
-    """The exact end of the probability flow from timestep `start` to timestep `end`."""
-    a, b = (float(schedule.alphas_cumprod[t]) for t in (start, end))
-    spread = math.sqrt((b * VARIANCE + 1 - b) / (a * VARIANCE + 1 - a))
-    return math.sqrt(b) * MEAN + spread * (z - math.sqrt(a) * MEAN)
+def flow(z: Tensor, start: Level[float], end: Level[float]) -> Tensor:
+    """The exact end of the probability flow from one level to another."""
+    before, after = (level.alpha**2 * VARIANCE + level.sigma**2 for level in (start, end))
+    return end.alpha * MEAN + math.sqrt(after / before) * (z - start.alpha * MEAN)
+
+
+def times(steps: int, spacing: Spacing = Spacing.time, schedule: Schedule = SCHEDULE) -> list[float]:
+    return [level.time for level in schedule.falling(steps, spacing)]
 
 
 @pytest.mark.parametrize("steps", [10, 50, 500])
@@ -63,7 +68,7 @@ def test_ddim_ends_where_latent_diffusion_ends(steps: int, eta: int) -> None:
     assert float(np.abs(exact - wanted).max() / np.abs(wanted).max()) < 1e-5
     single = ddim_of_stand_in(torch.from_numpy(golden["xT"]), steps, eta)
     assert float(np.linalg.norm(single - wanted) / np.linalg.norm(wanted)) < 1e-5
-    assert ddim_timesteps(steps) == golden[f"ts_S{steps}"].tolist()
+    assert times(steps)[-2::-1] == golden[f"ts_S{steps}"].tolist()
     sigmas = [step.sigma for step in reversed(ddim_plan(SCHEDULE, steps, eta))]
     np.testing.assert_allclose(sigmas, golden[f"sig_eta{eta}_S{steps}"], rtol=1e-4, atol=1e-7)
 
@@ -72,7 +77,7 @@ def ddim_of_stand_in(start: Tensor, steps: int, eta: float) -> np.ndarray:
     """DDIM with one float32 draw per step from a generator seeded as the original run was."""
     generator = torch.Generator().manual_seed(2)
     return ddim(
-        stand_in, start, SCHEDULE, steps=steps, eta=float(eta),
+        STAND_IN, start, SCHEDULE, steps=steps, eta=float(eta),
         noise_source=lambda step: torch.randn(start.shape, generator=generator).to(start.dtype),
     ).numpy()  # fmt: skip
 
@@ -85,29 +90,26 @@ def test_ddim_sigma_at_eta_1_and_single_steps_is_the_posterior_deviation() -> No
 
 
 @pytest.mark.parametrize("steps", COUNTS)
-def test_timesteps_rise_within_the_schedule(steps: int) -> None:
-    rising = ddim_timesteps(steps)
-    assert len(rising) == steps
-    assert all(a < b for a, b in itertools.pairwise(rising))
-    assert rising[0] >= 0
-    assert rising[-1] <= 999
-    falling = dpmpp_timesteps(SCHEDULE, steps)
-    assert len(falling) == steps + 1
+def test_timesteps_fall_within_the_schedule(steps: int) -> None:
+    for spacing in Spacing:
+        falling = times(steps, spacing)
+        assert len(falling) == steps + 1
+        assert falling[0] <= 999
+        assert falling[-1] == 0
+        assert all(a > b for a, b in itertools.pairwise(falling[:-1]))
     assert falling[0] == 999
-    assert falling[-1] == 0
-    assert all(a > b for a, b in itertools.pairwise(falling[:-1]))
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 @pytest.mark.parametrize("steps", [1, 3, 300, 1000])
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_any_number_of_steps(sampler: Sampler, steps: int, eta: float) -> None:
-    calls: list[int] = []
+    calls: list[float] = []
     seen: list[int] = []
 
-    def predict(z: Tensor, t: Tensor, context: Context | None) -> Tensor:
-        calls.append(int(t[0]))
-        return gaussian(SCHEDULE)(z, t, context)
+    def predict(z: Tensor, level: Level[float]) -> Prediction:
+        calls.append(level.time)
+        return gaussian()(z, level)
 
     start = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
@@ -128,20 +130,26 @@ def errors_at(sampler: Sampler, schedule: Schedule, counts: list[int]) -> list[f
     z = torch.linspace(-2, 2, 8, dtype=torch.float64).reshape(2, 1, 2, 2)
     found = []
     for steps in counts:
-        last = schedule.timesteps - 1
-        start = ddim_timesteps(steps, schedule.timesteps)[-1] if sampler is Sampler.ddim else last
-        end = SAMPLERS[sampler](gaussian(schedule), z, schedule, steps=steps)
-        found.append(float((end - flow(z, schedule, start, 0)).abs().max()))
+        levels = schedule.falling(steps, Spacing.time if sampler is Sampler.ddim else Spacing.log_snr)
+        end = SAMPLERS[sampler](gaussian(Target.x0), z, schedule, steps=steps)
+        found.append(float((end - flow(z, levels[0], levels[-1])).abs().max()))
     return found
 
 
+# 20000 timesteps, so that whole timesteps do not limit how short a step can be.
+FINE = BetaSchedule(ScheduleConfig(timesteps=20_000, beta_start=0.0015 / 20, beta_end=0.0195 / 20))
+
+
+@pytest.mark.parametrize("schedule", [FINE, STRAIGHT], ids=["betas", "straight"])
 @pytest.mark.parametrize(("sampler", "order"), [(Sampler.ddim, 1), (Sampler.dpmpp, 2)])
-def test_order_of_convergence_on_gaussian_data(sampler: Sampler, order: int) -> None:
-    """On a schedule of 20000 timesteps, so that whole timesteps do not limit how short a step can be."""
-    fine = Schedule(ScheduleConfig(timesteps=20_000, beta_start=0.0015 / 20, beta_end=0.0195 / 20))
+def test_order_of_convergence_on_gaussian_data(sampler: Sampler, order: int, schedule: Schedule) -> None:
+    """With equal steps in s, the k-th step from either end of the straight line is 1 / k long in lambda and errs by 1 / k of a
+    step's share, so that there the second order holds up to the logarithm of the number of steps."""
     counts = [25, 50, 100, 200]
-    slope = -float(np.polyfit(np.log(counts), np.log(errors_at(sampler, fine, counts)), 1)[0])
-    assert slope == pytest.approx(order, abs=0.25)
+    errors = np.array(errors_at(sampler, schedule, counts))
+    if schedule is STRAIGHT and order == 2:
+        errors /= np.log(counts)
+    assert -float(np.polyfit(np.log(counts), np.log(errors), 1)[0]) == pytest.approx(order, abs=0.25)
 
 
 def test_second_order_is_worth_it_at_twenty_steps() -> None:
@@ -155,7 +163,7 @@ def test_samples_of_gaussian_data_have_its_moments(sampler: Sampler, eta: float)
     generator = torch.Generator().manual_seed(4)
     start = torch.randn(1, 1, 200, 200, generator=generator)
     end = SAMPLERS[sampler](
-        gaussian(SCHEDULE), start, SCHEDULE, steps=1000, eta=eta,
+        gaussian(), start, SCHEDULE, steps=1000, eta=eta,
         noise_source=lambda step: torch.randn(start.shape, generator=generator),
     )  # fmt: skip
     abar = float(SCHEDULE.alphas_cumprod[0])
@@ -168,30 +176,31 @@ def test_deterministic_sampling_asks_for_no_noise(sampler: Sampler) -> None:
     def source(step: int) -> Tensor:
         raise AssertionError("asked for noise")
 
-    SAMPLERS[sampler](stand_in, torch.ones(1, 1, 2, 2), SCHEDULE, steps=4, eta=0.0, noise_source=source)
+    SAMPLERS[sampler](STAND_IN, torch.ones(1, 1, 2, 2), SCHEDULE, steps=4, eta=0.0, noise_source=source)
 
 
 def test_first_step_of_dpmpp_is_ddims() -> None:
     """The first-order solver is DDIM: one step from the same level to abar_0 (Lu et al. 2022b, section 4)."""
     step = dpmpp_plan(SCHEDULE, 1, 0.0)[0]
     here, there = (float(SCHEDULE.alphas_cumprod[t]) for t in (999, 0))
-    assert step.scale + step.now * step.x0_scale == pytest.approx(math.sqrt(there / here))
-    assert step.now * step.x0_noise == pytest.approx(math.sqrt(1 - there) - math.sqrt(there / here * (1 - here)))
+    x0_scale, x0_noise = 1 / step.level.alpha, -step.level.sigma / step.level.alpha
+    assert step.scale + step.now * x0_scale == pytest.approx(math.sqrt(there / here))
+    assert step.now * x0_noise == pytest.approx(math.sqrt(1 - there) - math.sqrt(there / here * (1 - here)))
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 @pytest.mark.parametrize("steps", [0, -1, 1001])
 def test_steps_out_of_range_are_refused(sampler: Sampler, steps: int) -> None:
     with pytest.raises(ConfigError, match="steps"):
-        SAMPLERS[sampler](stand_in, torch.ones(1, 1, 2, 2), SCHEDULE, steps=steps)
+        SAMPLERS[sampler](STAND_IN, torch.ones(1, 1, 2, 2), SCHEDULE, steps=steps)
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_noise_is_required_and_negative_eta_refused(sampler: Sampler) -> None:
     with pytest.raises(ValueError, match="noise source"):
-        SAMPLERS[sampler](stand_in, torch.ones(1, 1, 2, 2), SCHEDULE, steps=4, eta=0.3)
+        SAMPLERS[sampler](STAND_IN, torch.ones(1, 1, 2, 2), SCHEDULE, steps=4, eta=0.3)
     with pytest.raises(ConfigError, match="eta"):
-        SAMPLERS[sampler](stand_in, torch.ones(1, 1, 2, 2), SCHEDULE, steps=4, eta=-0.3)
+        SAMPLERS[sampler](STAND_IN, torch.ones(1, 1, 2, 2), SCHEDULE, steps=4, eta=-0.3)
 
 
 def test_too_much_noise_for_a_step_is_refused() -> None:
@@ -204,7 +213,72 @@ def test_every_sampler_is_in_the_table() -> None:
 
 
 def test_a_shorter_schedule_works() -> None:
-    schedule = Schedule(ScheduleConfig(timesteps=50))
-    assert ddim_timesteps(10, 50) == [1, 6, 11, 16, 21, 26, 31, 36, 41, 46]
-    end = ddim(gaussian(schedule), torch.zeros(1, 1, 2, 2), schedule, steps=50)
+    schedule = BetaSchedule(ScheduleConfig(timesteps=50))
+    assert times(10, schedule=schedule) == [46, 41, 36, 31, 26, 21, 16, 11, 6, 1, 0]
+    end = ddim(gaussian(), torch.zeros(1, 1, 2, 2), schedule, steps=50)
     assert bool(end.isfinite().all())
+
+
+# Every sampler and target on both processes. The noise alone says nothing about the picture at pure noise.
+COMBINATIONS = [
+    (shape, target)
+    for shape in (ScheduleShape.linear_sqrt, ScheduleShape.straight)
+    for target in Target
+    if (shape, target) != (ScheduleShape.straight, Target.eps)
+]
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+@pytest.mark.parametrize(("shape", "target"), COMBINATIONS)
+@pytest.mark.parametrize("steps", [1, 2, 20])
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_every_target_ends_where_the_clean_one_does(
+    sampler: Sampler, shape: ScheduleShape, target: Target, steps: int, eta: float
+) -> None:
+    schedule = STRAIGHT if shape is ScheduleShape.straight else SCHEDULE
+    start = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def end(target: Target) -> Tensor:
+        generator = torch.Generator().manual_seed(1)
+        return SAMPLERS[sampler](
+            gaussian(target), start, schedule, steps=steps, eta=eta,
+            noise_source=lambda step: torch.randn(start.shape, generator=generator, dtype=torch.float64),
+        )  # fmt: skip
+
+    torch.testing.assert_close(end(target), end(Target.x0), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+def test_the_noise_alone_cannot_start_on_the_straight_line(sampler: Sampler) -> None:
+    with pytest.raises(ValueError, match="eps says nothing about x0 at alpha=0"):
+        SAMPLERS[sampler](gaussian(Target.eps), torch.ones(1, 1, 2, 2), STRAIGHT, steps=4)
+
+
+def test_ddim_on_the_straight_line_is_eulers_method() -> None:
+    """dz/ds = eps - x0, so a step from s to s' adds (s' - s) times the velocity."""
+    z = torch.linspace(-2, 2, 8, dtype=torch.float64).reshape(2, 1, 2, 2)
+    found, seen = [], []
+    ddim(gaussian(Target.velocity), z, STRAIGHT, steps=5, on_step=lambda step, z: found.append(z))
+    for here, there in itertools.pairwise(STRAIGHT.falling(5, Spacing.time)):
+        z = z + (there.sigma - here.sigma) * gaussian(Target.velocity)(z, here).raw_BCHW
+        seen.append(z)
+    torch.testing.assert_close(torch.stack(found), torch.stack(seen), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_the_straight_line_ends_at_the_data(sampler: Sampler, eta: float) -> None:
+    generator = torch.Generator().manual_seed(4)
+    start = torch.randn(1, 1, 200, 200, generator=generator)
+    end = SAMPLERS[sampler](
+        gaussian(Target.velocity), start, STRAIGHT, steps=500, eta=eta,
+        noise_source=lambda step: torch.randn(start.shape, generator=generator),
+    )  # fmt: skip
+    assert float(end.mean()) == pytest.approx(MEAN, abs=0.01)
+    assert float(end.var()) == pytest.approx(VARIANCE, rel=0.03)
+
+
+def test_dpmpp_is_of_first_order_where_lambda_is_infinite() -> None:
+    plan = dpmpp_plan(STRAIGHT, 6, 0.0)
+    assert [step.before != 0 for step in plan] == [False, False, True, True, True, False]
+    assert plan[-1][1:] == (0.0, 1.0, 0.0, 0.0)

@@ -4,9 +4,17 @@ import torch
 
 from facecond.conditions.conditioner import Conditioner
 from facecond.conditions.spatial import Norm, SpatialSettings
-from facecond.config.diffusion import DiffusionConfig, Weighting, WeightingConfig
+from facecond.config.diffusion import (
+    DiffusionConfig,
+    LevelDraw,
+    ScheduleConfig,
+    ScheduleShape,
+    Target,
+    Weighting,
+    WeightingConfig,
+)
 from facecond.config.networks import Position, UNetConfig
-from facecond.diffusion.schedule import Schedule
+from facecond.diffusion.schedule import BetaSchedule
 from facecond.io.checkpoint import load_weights, split_modules
 from facecond.io.records import read_records
 from facecond.learners.diffusion import DiffusionLearner, by_snr
@@ -21,12 +29,15 @@ UNET = UNetConfig(
 )  # fmt: skip
 
 
-def make(latents, *, norm=Norm.batch, dropout=0.1, conditions=("attributes", "mask"), draw_grid=None, **changes):
+def make(
+    latents, *, norm=Norm.batch, dropout=0.1, conditions=("attributes", "mask"), draw_grid=None, target=Target.eps,
+    schedule=None, **changes,
+):  # fmt: skip
     torch.manual_seed(0)
     config = DiffusionConfig(
         conditions=list(conditions), token_width=16, unet=UNET, condition_dropout=dropout, partial_dropout=dropout,
         mask=SpatialSettings(width=4, channel_mult=[1, 2], depth=1, norm=norm),
-        standardise_latents=True,
+        standardise_latents=True, target=target, schedule=schedule or ScheduleConfig(),
     )  # fmt: skip
     unet = UNet(UNET, context_dim=16 if conditions else None)
     with torch.no_grad():  # without this the output is zero at the start, and so are nearly all gradients
@@ -93,6 +104,36 @@ def test_loss_is_the_papers(latents):
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("target", list(Target))
+@pytest.mark.parametrize("shape", [ScheduleShape.linear_sqrt, ScheduleShape.straight])
+def test_every_target_learns_and_is_watched_by_its_noise_error(latents, target, shape):
+    """At the start the network answers next to nothing: the noise implied is the same multiple of z at every item."""
+    schedule = ScheduleConfig(shape=shape, levels=LevelDraw.logit_normal)
+    learner = make(latents, dropout=0.0, target=target, schedule=schedule)
+    torch.nn.init.zeros_(learner.unet.out[-1].weight)
+    step = step_of(learner, count=8)
+    loss, figures = learner.loss("diffusion", step)
+    loss.backward()
+    assert learner.unet.out[-1].weight.grad.abs().sum() > 0
+    batch = latents[0].batch(step.indices_B, step.flips_B)
+    x0, eps = learner.scale.standardise(batch.latents_BCHW), step.normal("noise", 3, 8, 8)
+    level = learner.schedule.at(step.drawn("timesteps", learner.schedule.draw))
+    alpha, sigma = (share.float()[:, None, None, None] for share in level[:2])
+    z = alpha * x0 + sigma * eps
+    implied = {
+        Target.eps: torch.zeros_like(z),
+        Target.x0: z / sigma,
+        Target.v: sigma / (alpha**2 + sigma**2) * z,
+        Target.velocity: z / (alpha + sigma),
+    }[target]
+    assert figures["noise_error"].item() == pytest.approx((implied - eps).square().mean().item(), rel=1e-4)
+    learner.unet.eval(), learner.conditioner.eval()
+    with torch.no_grad():
+        evaluation = learner.evaluate(0).figures
+    assert evaluation == learner.evaluate(640).figures
+    assert all(np.isfinite(value) for value in evaluation.values())
+
+
 def test_by_snr():
     snr = torch.tensor([1e-3, 9e-3, 1e-2, 0.5, 1.0, 500.0], dtype=torch.float64)
     figures = by_snr(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 7.0]), snr)
@@ -108,7 +149,7 @@ def test_every_range_of_noise_is_looked_at(latents):
     with torch.no_grad():
         figures = learner.evaluate(0).figures
     assert all(np.isfinite(value) for value in figures.values())
-    snr = Schedule().snr
+    snr = BetaSchedule().snr
     assert snr[0] > 1 > snr[500] > 1e-2 > snr[999]
 
 
