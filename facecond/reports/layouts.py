@@ -144,7 +144,9 @@ def swap_figure(
         for person in people
     ]
     words = ", ".join(CLASSES[value] for value in parts)
-    heads = Heads(groups=[("person", 1), ("own map", 1), ("mixed map", 1), ("samples from the mixed map", count)])
+    heads = Heads(
+        groups=[("person", 1), ("own map", 1), ("mixed map", 1), ("samples" if count > 1 else "sample", count)]
+    )
     text = text or f"Exchanged: {words}. Nothing was aligned or cleaned up before the exchange."
     breaks = range(0, len(rows), 2)
     names = [person.name for person in people]
