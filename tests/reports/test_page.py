@@ -36,7 +36,7 @@ def page() -> Page:
             title="Samples", text="First.\n\nSecond.", pictures=[Picture(image=BLACK, caption='black, "quoted"')],
             charts=[line_chart("Loss"), line_chart("Error")],
         )],
-        steps=[Step(name="draw", seconds=9.2, result="8192 faces"), Step(name="train", seconds=3600)],
+        steps=[Step(name="draw", seconds=9.2, result="8192 faces"), Step(name="train", seconds=3591)],
         command="facecond demo",
         configuration="model: <multicond>",
         versions={"torch": "2.15"},
@@ -103,7 +103,7 @@ def test_everything_given_is_on_the_page() -> None:
     for given in (
         "Faces & more", "What was done.", "facecond demo", "Mask mIoU <b>", "0.680", "reconstructions", "0.720", "27.4",
         "First.", "Second.", 'black, "quoted"', "Loss", "Error", "draw", "9.2 s", "8192 faces",
-        "1 h 00 min", "model: <multicond>", "2.15",
+        "59 min 51 s", "1 h 00 min", "model: <multicond>", "2.15",
         "the parser", "One confusion matrix", "nose", "Label map",
     ):  # fmt: skip
         assert given in words, given
