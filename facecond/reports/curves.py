@@ -67,7 +67,7 @@ def svg(chart: Chart) -> str:
 
     ValueError when a series has not as many x as y.
     """
-    # Imported here because loading matplotlib takes about as long as everything else a command without charts does.
+    # Imported here: matplotlib is slow to load, and only a page with charts needs it.
     from matplotlib import style
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
