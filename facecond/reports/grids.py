@@ -120,7 +120,7 @@ def grid(
 
 
 def paint(labels_HW: NDArray[np.uint8], emphasis: Sequence[int] | None = None) -> NDArray[np.uint8]:
-    """Return a label map in CelebAMask-HQ's colours, uint8 (H, W, 3); light grey where nothing is said (255).
+    """Return a label map in CelebAMask-HQ's colours, uint8 (H, W, 3); light grey where it is unspecified (255).
 
     With `emphasis`, every class not in it is faded towards white. ValueError for values that are no class.
     """

@@ -152,7 +152,11 @@ def swap_figure(
     ]
     words = ", ".join(CLASSES[value] for value in parts)
     heads = Heads(
-        groups=[("person", 1), *((heading, 1) for heading in people[0].given), ("samples from the mixed map", count)]
+        groups=[
+            ("person", 1),
+            *((heading, 1) for heading in people[0].given),
+            ("samples" if count > 1 else "sample", count),
+        ]
     )
     text = text or f"Exchanged: {words}. Nothing was aligned or cleaned up before the exchange."
     breaks = range(0, len(rows), 2)

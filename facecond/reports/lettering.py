@@ -1,4 +1,4 @@
-"""Words on pictures: the font that comes with Pillow, wrapped to a width, with fallbacks for signs it lacks."""
+"""Text on pictures: the font that comes with Pillow, lines wrapped to a width."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ QUIET: Colour = (98, 103, 116)
 PAPER: Colour = (255, 255, 255)
 RULE: Colour = (214, 217, 224)
 
-_REPLACED = str.maketrans({"→": "->", "←": "<-", "≥": ">=", "≤": "<=", "\u2212": "-", "✓": "+", "\u2009": " "})
-
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -24,7 +22,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def width(text: str, size: int) -> int:
     """Return the width of one line in pixels."""
-    return int(font(size).getlength(text.translate(_REPLACED))) + 1
+    return int(font(size).getlength(text)) + 1
 
 
 def line_height(size: int) -> int:
@@ -35,31 +33,22 @@ def line_height(size: int) -> int:
 def wrap(text: str, size: int, limit: int) -> list[str]:
     """Break `text` into lines of at most `limit` pixels, at spaces, else after `_`, `,` or `/`, else anywhere."""
     lines: list[str] = []
-    for paragraph in text.translate(_REPLACED).split("\n"):
+    for paragraph in text.splitlines():
         line = ""
         for word in paragraph.split():
-            for piece, joint in _pieces(word, size, limit):
-                candidate = f"{line}{joint if line else ''}{piece}"
-                if line and width(candidate, size) > limit:
-                    lines.append(line)
-                    line = piece
-                else:
-                    line = candidate
+            joined = f"{line} {word}" if line else word
+            if width(joined, size) <= limit:
+                line = joined
+                continue
+            lines += [line] if line else []
+            line = word
+            while len(line) > 1 and width(line, size) > limit:
+                fits = next((n for n in range(len(line), 1, -1) if width(line[:n], size) <= limit), 1)
+                cut = max(line.rfind(mark, 0, fits) for mark in "_,/") + 1 or fits
+                lines.append(line[:cut])
+                line = line[cut:]
         lines.append(line)
-    return lines if text else []
-
-
-def _pieces(word: str, size: int, limit: int) -> list[tuple[str, str]]:
-    """Split a word that is too wide; every piece comes with what joins it to the text before it."""
-    if width(word, size) <= limit:
-        return [(word, " ")]
-    parts: list[str] = [""]
-    for letter in word:
-        if width(parts[-1] + letter, size) > limit:
-            cut = max(parts[-1].rfind(mark) for mark in "_,/") + 1
-            parts[-1:] = [parts[-1][:cut], parts[-1][cut:]] if cut else [parts[-1], ""]
-        parts[-1] += letter
-    return [(part, "" if number else " ") for number, part in enumerate(parts)]
+    return lines
 
 
 def write(

@@ -64,19 +64,6 @@ def class_rows(classes: Sequence[ClassValue]) -> list[list[str]]:
     return [[name for name, _ in kept], *([values[row] for _, values in kept] for row in range(len(classes)))]
 
 
-def plain(rows: Sequence[Sequence[str]]) -> str:
-    """Align rows with spaces for a terminal; columns of numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    right = [column > 0 and _numeric([row[column] for row in rows[1:]]) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in rows
-    )
-
-
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as a Markdown table; the first row is the head."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
@@ -84,22 +71,27 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [cells[0], marks, *cells[1:]]) + "\n"
 
 
+def circumstances(figure: Figure) -> str:
+    """Return how a figure was measured, in sentences: note, reference set, preprocessing, judge; "" for nothing said."""
+    judge = f"{figure.judge} ({figure.judge_hash[:12]})" if figure.judge_hash else figure.judge
+    facts = {
+        "": figure.note,
+        "Reference: ": figure.reference,
+        "Preprocessing: ": figure.preprocessing,
+        "Judge: ": judge,
+    }
+    return " ".join(f"{name}{words.rstrip('.')}." for name, words in facts.items() if words)
+
+
 def report_markdown(figures: Sequence[Figure]) -> str:
     """Return all figures as Markdown: the table, how each was measured, and the tables per class."""
     parts = [markdown(figure_rows(figures))]
-    for figure in figures:
-        judge = f"{figure.judge} ({figure.judge_hash[:12]})" if figure.judge_hash else figure.judge
-        facts = {"reference": figure.reference, "preprocessing": figure.preprocessing, "judge": judge}
-        words = "; ".join(f"{name}: {value}" for name, value in facts.items() if value)
-        if words or figure.note:
-            parts.append(
-                f"- **{figure.heading}**: " + ". ".join(text for text in (figure.note.rstrip("."), words) if text)
-            )
-    parts.extend(
+    parts += [f"- **{figure.heading}**: {words}" for figure in figures if (words := circumstances(figure))]
+    parts += [
         f"\n### {figure.heading} per class\n\n{markdown(class_rows(figure.classes))}"
         for figure in figures
         if figure.classes
-    )
+    ]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 

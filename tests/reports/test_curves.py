@@ -1,103 +1,152 @@
-"""Charts are well-formed, their points stand where the numbers say, and odd values leave gaps."""
+"""Charts are read back as XML: points stand where the axes' numbers say, and nothing but the data decides the text."""
 
 import math
 import re
+import subprocess
+import sys
 from xml.etree import ElementTree
 
+import matplotlib
 import pytest
 
-from facecond.reports.curves import MOST_POINTS, Chart, Series, number, svg, ticks
+from facecond.reports.curves import COLOURS, MARKED, Chart, Series, svg
 
-SPACE = "{http://www.w3.org/2000/svg}"
+SVG = "{http://www.w3.org/2000/svg}"
+HREF = "{http://www.w3.org/1999/xlink}href"
+Points = list[tuple[float, float]]
 
 
-def chart(*series: Series, **more: object) -> Chart:
-    return Chart(title="Loss & <more>", x_label="images seen", y_label="loss", series=series, **more)
+def chart(*series: Series) -> Chart:
+    return Chart(title="Loss & <more> of $x$", x_label="images seen", y_label="loss", series=series)
 
 
 def elements(text: str, kind: str) -> list[ElementTree.Element]:
-    return list(ElementTree.fromstring(text).iter(SPACE + kind))
+    return list(ElementTree.fromstring(text).iter(SVG + kind))
 
 
-def lines(text: str) -> list[list[tuple[float, float]]]:
-    paths = [path.attrib["d"] for path in elements(text, "path") if path.attrib["class"] == "line"]
-    return [[tuple(map(float, point.split())) for point in path[1:].split("L")] for path in paths]  # type: ignore[misc]
+def words(text: str) -> list[str]:
+    return [element.text or "" for element in elements(text, "text")]
 
 
-def axis(text: str, anchor: str) -> dict[float, float]:
-    """Numbers at an axis and their places."""
-    found = {}
+def path_points(path: ElementTree.Element) -> list[Points]:
+    """The unbroken stretches of a path."""
+    stretches = path.attrib["d"].replace("\n", " ").split("M ")[1:]
+    return [
+        [(float(x), float(y)) for x, y in (point.split() for point in stretch.split("L "))] for stretch in stretches
+    ]
+
+
+def lines(text: str) -> dict[str, list[Points]]:
+    """The stretches of each line by colour; the legend's samples of the lines are not clipped to the axes."""
+    drawn = [path for path in elements(text, "path") if "clip-path" in path.attrib]
+    return {
+        colour: path_points(path) for colour in COLOURS for path in drawn if f"stroke: {colour}" in path.attrib["style"]
+    }
+
+
+def dots(text: str) -> Points:
+    clipped = [group for group in elements(text, "g") if "clip-path" in group.attrib]
+    return [(float(use.attrib["x"]), float(use.attrib["y"])) for group in clipped for use in group.iter(SVG + "use")]
+
+
+def x_axis(text: str) -> Points:
+    """(number, place) at the horizontal axis."""
+    found = []
     for element in elements(text, "text"):
-        if element.attrib.get("text-anchor") == anchor and re.fullmatch(r"-?[\d.]+k?", element.text or ""):
-            words = element.text or ""
-            value = float(words.rstrip("k")) * (1000 if words.endswith("k") else 1)
-            found[value] = float(element.attrib["x" if anchor == "middle" else "y"])
+        if re.fullmatch(r"[\d.]+k?", element.text or "") and "text-anchor: middle" in element.attrib["style"]:
+            number = (element.text or "").replace("k", "e3")
+            found.append((float(number), float(element.attrib["x"])))
     return found
 
 
-@pytest.mark.parametrize("logarithmic", [False, True])
-def test_points_stand_where_the_axes_say(logarithmic: bool) -> None:
+def y_axis(text: str) -> Points:
+    """(number, place) at the vertical axis: each number's line of the grid is drawn before it."""
+    numbers = [
+        float(element.text or "") for element in elements(text, "text") if "text-anchor: end" in element.attrib["style"]
+    ]
+    drawn = [
+        path for path in elements(text, "path") if "clip-path" in path.attrib and "opacity" in path.attrib["style"]
+    ]
+    return [(number, path_points(path)[0][0][1]) for number, path in zip(numbers, drawn, strict=True)]
+
+
+def test_points_stand_where_the_axes_say() -> None:
     x, y = [0, 1000, 2000, 4000], [1.0, 0.1, 0.5, 0.02]
-    text = svg(chart(Series(name="a", x=x, y=y), logarithmic=logarithmic))
-    (line,) = lines(text)
-    across, down = axis(text, "middle"), axis(text, "end")
-    scale = math.log10 if logarithmic else float
-    (x0, a0), (x1, a1) = next(iter(across.items())), list(across.items())[-1]
-    (y0, d0), (y1, d1) = next(iter(down.items())), list(down.items())[-1]
-    y0, y1 = scale(y0), scale(y1)
-    for (a, d), value_x, value_y in zip(line, x, y, strict=True):
-        assert a == pytest.approx(a0 + (value_x - x0) / (x1 - x0) * (a1 - a0), abs=0.2)
-        # Words stand four units below their line.
-        assert d == pytest.approx(d0 - 4 + (scale(value_y) - y0) / (y1 - y0) * (d1 - d0), abs=0.3)
+    text = svg(chart(Series(name="a", x=x, y=y)))
+    ((line,),) = lines(text).values()
+    (x0, across0), *_, (x1, across1) = x_axis(text)
+    (y0, down0), *_, (y1, down1) = y_axis(text)
+    assert dots(text) == line
+    for (across, down), value_x, value_y in zip(line, x, y, strict=True):
+        assert across == pytest.approx(across0 + (value_x - x0) / (x1 - x0) * (across1 - across0), abs=0.01)
+        assert down == pytest.approx(down0 + (value_y - y0) / (y1 - y0) * (down1 - down0), abs=0.01)
+
+
+def test_every_series_has_its_line_and_a_long_one_no_dots() -> None:
+    long = Series(name="long", x=range(MARKED + 1), y=[index % 7 for index in range(MARKED + 1)])
+    short = Series(name="short", x=range(MARKED), y=[index % 5 for index in range(MARKED)])
+    text = svg(chart(long, short))
+    found = lines(text)
+    assert [len(found[colour][0]) for colour in COLOURS[:2]] == [MARKED + 1, MARKED]
+    assert len(found) == 2
+    assert dots(text) == found[COLOURS[1]][0]
 
 
 def test_values_that_are_not_finite_leave_a_gap() -> None:
-    series = Series(name="a", x=[0, 1, 2, 3, 4], y=[1, math.nan, 3, math.inf, 5])
-    assert [len(line) for line in lines(svg(chart(series)))] == [1, 1, 1]
-    series = Series(name="a", x=[0, 1, 2, 3], y=[1, -1, 3, 4])
-    assert [len(line) for line in lines(svg(chart(series, logarithmic=True)))] == [1, 2]
+    text = svg(chart(Series(name="a", x=range(6), y=[1, 2, math.nan, 3, 4, math.inf])))
+    ((first, second),) = lines(text).values()
+    assert (len(first), len(second)) == (2, 2)
+    assert dots(text) == first + second
 
 
-def test_long_series_are_thinned_and_keep_their_mean() -> None:
-    count = 10 * MOST_POINTS
-    text = svg(chart(Series(name="a", x=range(count), y=[index % 2 for index in range(count)])))
-    (line,) = lines(text)
-    assert len(line) == MOST_POINTS
-    assert len({down for _, down in line}) == 1
+def test_words_are_shown_as_they_are() -> None:
+    one = Series(name="a<b & $c", x=[0, 1], y=[0, 1])
+    text = svg(chart(one, Series(name="other", x=[0, 1], y=[1, 0])))
+    assert {"Loss & <more> of $x$", "images seen", "loss", "a<b & $c", "other"} <= set(words(text))
+    assert "a<b & $c" not in words(svg(chart(one)))  # one line needs no legend
 
 
-def test_smoothing_keeps_a_constant_and_does_not_lag() -> None:
-    (line,) = lines(svg(chart(Series(name="a", x=range(50), y=[2.0] * 50, smooth=0.9))))
-    assert len({down for _, down in line}) == 1
-    step = [0.0] * 100 + [1.0] * 100
-    (line,) = lines(svg(chart(Series(name="a", x=range(200), y=step, smooth=0.9))))
-    downs = [down for _, down in line]
-    middle = (downs[0] + downs[-1]) / 2
-    assert abs(downs[99] + downs[100] - 2 * middle) < 2  # symmetric about the step
+def test_the_same_chart_gives_the_same_text_whatever_the_settings() -> None:
+    drawn = chart(Series(name="a", x=[0, 1, 2], y=[0, 1, 0]))
+    text = svg(drawn)
+    settings = {"lines.linewidth": 9.0, "svg.fonttype": "path", "font.size": 30.0}
+    with matplotlib.rc_context(settings):
+        assert svg(drawn) == text
+        assert {name: matplotlib.rcParams[name] for name in settings} == settings
 
 
-def test_words_are_escaped_levels_and_names_shown() -> None:
-    text = svg(
-        chart(Series(name="a<b", x=[0, 1], y=[0, 1]), Series(name="c", x=[0, 1], y=[1, 0]), levels={"real": 0.84})
+def test_the_text_holds_no_date_no_link_and_no_declaration() -> None:
+    text = svg(chart(Series(name="a", x=[0, 1], y=[0, 1])))
+    assert text.startswith("<svg ")
+    assert set(re.findall(r"https?://[^\"]*", text)) == {SVG[1:-1], HREF[1:].split("}")[0]}
+    assert not elements(text, "metadata")
+    assert not re.search(r"\b20\d\d-", text)
+
+
+def test_charts_of_one_page_share_no_names() -> None:
+    series = Series(name="a", x=[0, 1], y=[0, 1])
+    names = [
+        {element.attrib["id"] for element in ElementTree.fromstring(text).iter() if "id" in element.attrib}
+        for text in (svg(Chart(title=title, x_label="x", y_label="y", series=[series])) for title in ("one", "two"))
+    ]
+    assert names[0]
+    assert not names[0] & names[1]
+    text = svg(chart(series))
+    used = set(re.findall(r'url\(#(\w+)\)|xlink:href="#(\w+)"', text))
+    assert used
+    assert {first or second for first, second in used} <= set(re.findall(r' id="(\w+)"', text))
+
+
+def test_as_many_x_as_y() -> None:
+    with pytest.raises(ValueError, match="same first dimension"):
+        svg(chart(Series(name="a", x=[0, 1], y=[0])))
+
+
+def test_matplotlib_is_loaded_by_a_chart_alone_and_without_its_global_figures() -> None:
+    program = (
+        "import sys; from facecond.reports import curves, page\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "curves.svg(curves.Chart(title='', x_label='', y_label='', series=[]))\n"
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
-    words = [element.text for element in elements(text, "text")]
-    assert {"Loss & <more>", "a<b", "c", "real 0.84", "images seen", "loss"} <= set(words)
-
-
-def test_a_chart_without_values_says_so() -> None:
-    for series in ([], [Series(name="a", x=[], y=[])], [Series(name="a", x=[1], y=[math.nan])]):
-        assert "no values yet" in svg(chart(*series))
-    assert "no values yet" not in svg(chart(Series(name="a", x=[5], y=[5])))
-
-
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.13, 0.17), (-3, 250), (1e6, 1.1e6), (0, 7e-5), (-2, -1)])
-def test_ticks_are_round_inside_and_neither_few_nor_many(low: float, high: float) -> None:
-    values = ticks(low, high)
-    assert 2 <= len(values) <= 6
-    assert all(low - 1e-9 * abs(low) <= value <= high + 1e-9 * abs(high) for value in values)
-    step = values[1] - values[0]
-    assert min(abs(step / 10 ** math.floor(math.log10(step * 1.0001)) - round_) for round_ in (1, 2, 2.5, 5)) < 1e-3
-
-
-def test_numbers_are_short() -> None:
-    assert [number(value) for value in (0, 0.25, 1500, 2e6, 3e9)] == ["0", "0.25", "1.5k", "2M", "3G"]
+    subprocess.run([sys.executable, "-c", program], check=True)

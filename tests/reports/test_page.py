@@ -1,7 +1,9 @@
 """The page is one file that needs nothing else, says everything, and shows numbers at their places."""
 
 import base64
+import dataclasses
 import io
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,9 +13,9 @@ import pytest
 from PIL import Image
 
 from facecond.io.results import ClassValue, Figure
+from facecond.reports.bars import marks, positions
 from facecond.reports.curves import Chart, Series
 from facecond.reports.page import Page, Picture, Section, Step, data_uri, duration, html, write_page
-from facecond.reports.tiles import bar, class_table, tile
 
 MIOU = Figure(
     name="miou", title="Mask mIoU <b>", value=0.68, count=1256, ceiling=0.84, floor=0.2,
@@ -22,42 +24,50 @@ MIOU = Figure(
 )  # fmt: skip
 
 
+BLACK = np.zeros((20, 30, 3), np.uint8)
+
+
 def page() -> Page:
-    picture = Picture(image=np.zeros((20, 30, 3), np.uint8), caption='black, "quoted"')
-    chart = Chart(title="Loss", x_label="images", y_label="loss", series=[Series(name="a", x=[0, 1], y=[1, 0])])
     return Page(
         title="Faces & more",
         lead="What was done.",
         figures=[MIOU, Figure(name="psnr", value=27.4, unit="dB", count=64)],
-        sections=[Section(title="Samples", text="First.\n\nSecond.", pictures=[picture], charts=[chart])],
-        steps=[Step(name="draw", seconds=9.2, result="8192 faces"), Step(name="train", seconds=3600)],
+        sections=[Section(
+            title="Samples", text="First.\n\nSecond.", pictures=[Picture(image=BLACK, caption='black, "quoted"')],
+            charts=[line_chart("Loss"), line_chart("Error")],
+        )],
+        steps=[Step(name="draw", seconds=9.2, result="8192 faces"), Step(name="train", seconds=3591)],
         command="facecond demo",
         configuration="model: <multicond>",
         versions={"torch": "2.15"},
-    )
+    )  # fmt: skip
+
+
+def line_chart(title: str, name: str = "a") -> Chart:
+    two = [Series(name=name, x=[0, 1], y=[1, 0]), Series(name="b", x=[0, 1], y=[0, 1])]
+    return Chart(title=title, x_label="images", y_label="loss", series=two)
 
 
 class Reader(HTMLParser):
-    """Collects what a browser would fetch, and checks that elements are closed in order."""
+    """Collects elements and words, and checks that elements are closed in order."""
 
     VOID = frozenset({"meta", "link", "img", "br"})
-    SVG_LEAVES = frozenset({"line", "path", "circle"})
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.fetched: list[str] = []
         self.words: list[str] = []
-        self.tags: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+        assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        self.handle_startendtag(tag, attrs)
         if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -65,40 +75,83 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.words.append(data)
 
-
-def read(text: str) -> Reader:
-    reader = Reader()
-    reader.feed(text)
-    assert reader.open == []
-    return reader
+    def all(self, attribute: str, tag: str = "") -> list[str]:
+        """Values of one attribute, in the order of the page, of one kind of element or of all."""
+        return [values[attribute] for kind, values in self.elements if attribute in values and tag in ("", kind)]
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(tmp_path: Path) -> None:
     write_page(tmp_path / "page.html", page())
-    text = (tmp_path / "page.html").read_text()
-    reader = read(text)
-    assert reader.fetched
-    assert all(link.startswith(("data:", "#")) for link in reader.fetched)
-    assert not re.search(r"url\(|@import|<script|https?://(?!www\.w3\.org/2000/svg)", text)
-    targets = {link[1:] for link in reader.fetched if link.startswith("#")}
-    assert targets == set(re.findall(r'<h2 id="(\w+)"', text))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    reader = Reader(text)
+    links = [link for name in ("src", "href", "xlink:href", "srcset", "data") for link in reader.all(name)]
+    assert links
+    assert all(link.startswith(("data:", "#")) for link in links)
+    assert not re.search(r"url\((?!#)|@import|<script|https?://(?!www\.w3\.org/(2000/svg|1999/xlink)\")", text)
+    assert not [name for _, values in reader.elements for name in values if name.startswith("on")]
+
+
+def test_links_inside_the_page_lead_to_its_headings_and_names_are_given_once() -> None:
+    reader = Reader(html(page()))
+    assert reader.all("href", "a") == [f"#{name}" for name in reader.all("id", "h2")]
+    assert len(reader.all("id", "h2")) == 5
+    assert len(set(reader.all("id"))) == len(reader.all("id"))
 
 
 def test_everything_given_is_on_the_page() -> None:
-    words = " ".join(read(html(page())).words)
+    words = " ".join(Reader(html(page())).words)
     for given in (
         "Faces & more", "What was done.", "facecond demo", "Mask mIoU <b>", "0.680", "reconstructions", "0.720", "27.4",
-        "First.", "Second.", 'black, "quoted"', "Loss", "draw", "9.2 s", "8192 faces",
-        "1 h 00 min", "model: <multicond>", "2.15",
+        "First.", "Second.", 'black, "quoted"', "Loss", "Error", "draw", "9.2 s", "8192 faces",
+        "59 min 51 s", "1 h 00 min", "model: <multicond>", "2.15",
         "the parser", "One confusion matrix", "nose", "Label map",
     ):  # fmt: skip
         assert given in words, given
 
 
+def test_words_cannot_become_elements() -> None:
+    """Each given text carries an element of its own, which must come back as words."""
+
+    def bad(place: str) -> str:
+        places.append(f'{place}"><u onclick="{place}">')
+        return places[-1]
+
+    places: list[str] = []
+    figure = Figure(
+        name="a", title=bad("title"), value=0.5, unit=bad("unit"), count=1, ceiling=1, ceiling_of=bad("ceiling"),
+        marks={bad("mark"): 0.5}, reference=bad("reference"), judge=bad("judge"), note=bad("note"),
+        classes=[ClassValue(name=bad("class"), value=0.1, group=bad("group"))],
+    )  # fmt: skip
+    section = Section(
+        title=bad("section"), text=bad("text"), charts=[line_chart(bad("chart"), bad("series"))],
+        pictures=[Picture(image=BLACK, caption=bad("caption"))],
+    )  # fmt: skip
+    reader = Reader(html(Page(
+        title=bad("page"), lead=bad("lead"), figures=[figure], sections=[section], command=bad("command"),
+        steps=[Step(name=bad("step"), seconds=1, result=bad("result"))], configuration=bad("configuration"),
+        versions={bad("program"): bad("version")},
+    )))  # fmt: skip
+    assert "u" not in {tag for tag, _ in reader.elements}
+    words = " ".join(reader.words)
+    assert [place for place in places if place not in words] == []
+    assert reader.all("alt") == [place for place in places if place.startswith("caption")]
+
+
 def test_parts_without_content_are_left_out() -> None:
-    text = html(Page(title="t", lead="l", figures=[], sections=[]))
-    assert "<h2" not in text
-    read(text)
+    reader = Reader(html(Page(title="t", lead="l", figures=[], sections=[])))
+    assert not {"h2", "table", "img", "svg"} & {tag for tag, _ in reader.elements}
+    bare = Page(title="t", lead="l", figures=[Figure(name="psnr", value=27.4, count=64)], sections=[])
+    assert "How each was measured" not in html(bare)
+    assert "How each was measured" in html(page())
+
+
+def test_pictures_on_the_page_are_the_given_ones() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (2, 9, 7, 3), dtype=np.uint8)
+    section = Section(title="s", pictures=[Picture(image=image, caption="c") for image in images])
+    reader = Reader(html(Page(title="t", lead="l", figures=[], sections=[section])))
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))) for uri in reader.all("src")]
+    assert np.array_equal(shown, images)
+    assert (reader.all("width", "img"), reader.all("height", "img")) == (["7", "7"], ["9", "9"])
 
 
 def test_pictures_keep_their_pixels_when_small_and_their_look_when_large() -> None:
@@ -115,30 +168,45 @@ def test_pictures_keep_their_pixels_when_small_and_their_look_when_large() -> No
     assert np.abs(again - large).mean() < 5
 
 
+def styles(figure: Figure, tag: str) -> list[str]:
+    """CSS of the bars' fillings (i) or marks (b) on the page of one figure."""
+    return Reader(html(Page(title="t", lead="l", figures=[figure], sections=[]))).all("style", tag)
+
+
 def test_the_bar_is_filled_to_the_value_between_its_marks() -> None:
-    text = tile(MIOU)
-    assert 'style="width:68.0%"' in text
-    assert [float(place) for place in re.findall(r"left:([\d.]+)%", text)] == [84.0, 72.0, 20.0]
-    assert "75 % of the way from floor to ceiling" in text
-    read(text)
+    figure = dataclasses.replace(MIOU, classes=())
+    assert styles(figure, "i") == ["width:68.0%"]
+    assert styles(figure, "b") == ["left:84.0%", "left:72.0%", "left:20.0%"]
+    words = "".join(Reader(html(page())).words)
+    assert "75 % of the way from floor to ceiling" in words
+    assert "1\u202f256 images" in words
+
+
+def test_classes_have_bars_of_their_own() -> None:
+    figure = dataclasses.replace(MIOU, ceiling=None, floor=None, marks={})
+    assert styles(figure, "i") == ["width:90.0%"]  # nose; nothing for the hat, which has no value, nor for the tile
+    assert styles(figure, "b") == ["left:95.0%", "left:10.0%"]
 
 
 def test_bars_of_distances_start_at_zero_and_hold_everything() -> None:
-    text = bar(18.0, [("ceiling", "real", 3.0), ("floor", "noise", 140.0)], "lower")
-    places = [float(place) for place in re.findall(r"(?:left|width):([\d.]+)%", text)]
-    assert places == pytest.approx([100 * value / (1.08 * 140) for value in (18, 3, 140)], abs=0.06)
-    assert bar(float("nan"), [("ceiling", "real", 3.0)]) == ""
-    assert bar(1.0, []) == ""
+    fid = Figure(name="fid", value=18.0, count=1, better="lower", ceiling=3.0, floor=140.0, marks={"a": math.nan})
+    assert [(mark.kind, mark.value) for mark in marks(fid)] == [("ceiling", 3.0), ("floor", 140.0)]
+    expected = [f"{100 * value / (1.08 * 140):.1f}%" for value in (18, 3, 140)]
+    assert positions(fid.value, marks(fid), "lower") == expected
+    assert positions(math.nan, marks(fid), "lower") == positions(None, marks(fid), "lower") == []
+    assert positions(0.0, [], "lower") == ["0.0%"]
 
 
 def test_classes_are_grouped() -> None:
     classes = [
         ClassValue(name="Male", value=0.9, group="mask-free"),
         ClassValue(name="Bald", value=0.8, group="implied"),
+        ClassValue(name="Young", value=0.7, group="mask-free"),
     ]
-    text = class_table(Figure(name="a", value=0.5, count=1, classes=classes))
-    assert text.index("implied") < text.index("Bald") < text.index("mask-free") < text.index("Male")
-    read(text)
+    figure = Figure(name="a", value=0.5, count=1, classes=classes)
+    words = Reader(html(Page(title="t", lead="l", figures=[figure], sections=[]))).words
+    order = ["implied", "Bald", "mask-free", "Male", "Young"]
+    assert [word for word in words if word in order] == order
 
 
 @pytest.mark.parametrize(
