@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
+from facecond.conditions.sketch import Sketch
 from facecond.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CONDITIONS: dict[str, Condition] = {condition.name: condition for condition in (Attributes(), Mask())}
+CONDITIONS: dict[str, Condition] = {condition.name: condition for condition in (Attributes(), Mask(), Sketch())}
 """By name, in the order of their tokens. Guidance adds them in the opposite order: the most spatial one first."""
 
 
