@@ -100,7 +100,7 @@ def open_session(origin: Origin, config: C, *, weights: Path | None = None, proc
         "weights": generator.sha256,
         "first_stage": first_stage.sha256,
         "sampler": plain(config.sampler),
-        "guidance": plain(config.guidance),
+        "guidance": {name: config.guidance.weight(name) for name in generator.conditioner.names},
         "precision": resolve_precision(config.precision, device).name,
     }
     return Session(generator, pack, config, dict(made_with), processes)

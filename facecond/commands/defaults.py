@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from facecond.conditions.table import CONDITIONS
 from facecond.config.catalogue import groups_of
 from facecond.config.compose import restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
@@ -60,7 +61,7 @@ def check_guided(words: Sequence[str], conditions: Sequence[str], name: str) -> 
     """Raise ConfigError when the person names guidance for a condition that the model called `name` does not have."""
     for word in words:
         section, _, condition = word.partition("=")[0].partition(".")
-        if section == "guidance" and condition and condition not in conditions:
+        if section == "guidance" and condition in CONDITIONS and condition not in conditions:
             raise ConfigError(
                 f"{word}: {name} is not conditioned on {condition}", hint="leave it out, or name another model"
             )
@@ -77,5 +78,6 @@ def sampling_of(run: RunInfo, words: Sequence[str], command: str) -> tuple[list[
     sections = ["sampler", "guidance"]
     if any(word.partition("=")[0] == "sampler" and "sampler" in groups_of(command) for word in words):
         sections.remove("sampler")
-    beneath = [f"{section}.{key}={value}" for section in sections for key, value in run.config[section].items()]
+    values = {f"{section}.{key}": value for section in sections for key, value in run.config[section].items()}
+    beneath = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
     return beneath, "as the run was trained with, unless named"

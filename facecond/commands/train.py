@@ -70,6 +70,7 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     if config.trainer.compile and kind != "diffusion":
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if kind == "diffusion":
+        config.model.told()  # type: ignore[attr-defined]
         latents, used["latents"] = _latents(config, pack.path)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)

@@ -8,7 +8,7 @@ from enum import Enum
 
 from facecond.bounds import bounded, with_fields
 from facecond.conditions.condition import ConditionSettings
-from facecond.conditions.table import CONDITIONS
+from facecond.conditions.table import CONDITIONS, chosen
 from facecond.config.kinds import ModelConfig
 from facecond.config.networks import UNetConfig
 
@@ -117,8 +117,8 @@ class DiffusionConfig(ModelConfig):
     """Shift and scale the latents to mean 0 and deviation 1 per channel (statistics of the training split)."""
 
     def told(self) -> dict[str, ConditionSettings]:
-        """Settings of the conditions this model has, by name."""
-        return {name: getattr(self, name, ConditionSettings()) for name in self.conditions}
+        """Settings of the conditions this model has, by name. Raises ConfigError for a condition that does not exist."""
+        return {each.name: getattr(self, each.name) for each in chosen(self.conditions)}
 
     def dropout_of(self, name: str) -> float:
         """Share of training items for which the condition `name` is withheld as a whole, apart from the others."""
@@ -160,18 +160,17 @@ class SamplerConfig:
 
 
 @with_fields(
-    (
-        each.name,
-        float,
-        bounded(1.0, minimum=0.0),
-        f"Weight of the {each.name} in guidance; 1 = as trained, above = stronger.",
-    )
+    (each.name, float | None, bounded(None, minimum=0.0), f"Weight of what the {each.name} adds; none = `scale`.")
     for each in CONDITIONS.values()
 )
 @dataclass(kw_only=True, slots=True)
 class GuidanceConfig:
-    """Weights of classifier-free guidance, one per condition (`facecond.diffusion.guidance`)."""
+    """How far to go in the direction of each condition (classifier-free guidance; `facecond.diffusion.guidance`)."""
+
+    scale: float = bounded(1.0, minimum=0.0)
+    """Weight of every condition that has none of its own; 1 everywhere is the plain model and costs one evaluation."""
 
     def weight(self, name: str) -> float:
         """Weight of the condition `name`."""
-        return float(getattr(self, name))
+        own: float | None = getattr(self, name)
+        return self.scale if own is None else own

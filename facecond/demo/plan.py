@@ -60,7 +60,7 @@ PACES = {
             "trainer.batch_size=16", "model.unet.model_channels=48", "model.unet.head_channels=48",
             "model.unet.norm_groups=16",
         ),
-        sampling=("sampler=dpmpp", "sampler.steps=10", "guidance.attributes=4", "guidance.mask=4"),
+        sampling=("sampler=dpmpp", "sampler.steps=10", "guidance.scale=4"),
         steps=10,
     ),
 }  # fmt: skip

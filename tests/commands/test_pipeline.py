@@ -95,8 +95,9 @@ def test_conditions_by_hand(workspace: Path) -> None:
     )  # fmt: skip
     generation = open_generation(made.made["images"].parent)
     assert generation.records[0]["description"]["attributes"] == "-Male,+Smiling"
-    assert generation.records[0]["attributes"].count("0") == 38
-    np.testing.assert_array_equal(read_label_map(generation.folder / generation.records[0]["labels"]), labels)
+    told = generation.records[0]["told"]
+    assert told["attributes"]["value"].count("0") == 38
+    np.testing.assert_array_equal(read_label_map(generation.folder / told["mask"]["value"]), labels)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ CASES: list[tuple[str, str]] = [
     ("train model=attr guidance.mask=2 size=tiny name=new", "not conditioned on mask"),
     (
         "train model=attr pack={pack-unknown} size=tiny model.condition_dropout=0 model.partial_dropout=0 "
-        "guidance.attributes=1 name=new",
+        "guidance.scale=1 name=new",
         "some attributes of 1 items are not specified",
     ),
     ("train model=vq init=vq model.training.quantise_after=0.3 size=tiny name=new", "bring a codebook"),
