@@ -18,7 +18,17 @@ from facecond.config.diffusion import DiffusionConfig
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
-from facecond.workspace.find import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
+from facecond.io.identity import difference
+from facecond.workspace.find import (
+    RUN_FORMAT,
+    RUN_VERSION,
+    find_first_stage,
+    find_pack,
+    find_run,
+    first_stage_of,
+    read_run,
+    train_defaults,
+)  # fmt: skip
 from facecond.workspace.provenance import revision, versions
 
 log = logging.getLogger("facecond")
@@ -99,6 +109,7 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     log.info("run: %s", folder)
     state = fit(
         learner, config.trainer, folder, weights_config=weights_config, processes=processes,
+        defaults=train_defaults(prepared.found.kind),
         label=f"train {prepared.composed.choices['model']}", on_event=_tell,
     )  # fmt: skip
     facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
@@ -188,24 +199,24 @@ def _write_run(
     """Write run.json before anything else, or make sure that the run there is this one."""
     from facecond.training.state import MAY_CHANGE
 
-    config = plain(prepared.config)
+    kind = prepared.found.kind
+    config = {key: value for key, value in plain(prepared.config).items() if key in train_defaults(kind)}
     file = folder / "run.json"
     identity = {
+        "kind": kind,
         "sha256 of the pack": sha256_file(pack.path / "manifest.json"),
         "sha256 of the first stage": prepared.found.latents,
         "sha256 of the initial weights": _hash_of(config["init"]),
     }
     if file.is_file():
-        content = read_json(file)
-        before, now = _flat(content["config"]), _flat(config)
-        before |= {key: str(content.get(key)) for key in identity}
-        now |= {key: str(value) for key, value in identity.items()}
-        for name in sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
-            if name in NOT_COMPARED or name.removeprefix("trainer.") in MAY_CHANGE:
-                continue
+        before = read_run(folder)
+        recorded = {key: before.content.get(key) for key in identity}
+        other = difference(recorded, identity) or difference(
+            before.config, config, ignoring={*NOT_COMPARED, *MAY_CHANGE}
+        )
+        if other:
             raise CheckpointError(
-                f"{folder} was started with {name}={before.get(name)}, not {name}={now.get(name)}",
-                hint="give the new run a name of its own: name=...",
+                f"{folder} was started with {other}", hint="give the new run a name of its own: name=..."
             )
         done = folder / "done.json"
         seen = read_json(done)["images_seen"] if done.is_file() else config["trainer"]["images"]
@@ -217,7 +228,6 @@ def _write_run(
         {
             "format": RUN_FORMAT,
             "version": RUN_VERSION,
-            "kind": prepared.found.kind,
             "choices": prepared.composed.choices,
             "overrides": prepared.composed.overrides,
             "config": config,
@@ -229,14 +239,6 @@ def _write_run(
             "versions": versions(),
         },
     )
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, str]:
-    if not isinstance(values, dict):
-        return {prefix: repr(values)}
-    return {
-        k: v for key, value in values.items() for k, v in _flat(value, f"{prefix}.{key}" if prefix else key).items()
-    }
 
 
 def _tell(event: Any) -> None:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facecond.config.commands import SCHEMAS
+from facecond.config.compose import DIFFUSION_ONLY, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import read_json, sha256_file
+from facecond.io.identity import completed
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
 
@@ -38,7 +41,7 @@ class RunInfo:
     """diffusion, vq, parser or classifier."""
     choices: dict[str, str]
     config: dict[str, Any]
-    """The resolved training configuration."""
+    """The resolved training configuration; what was not recorded has the default of today's schema."""
     pack: str
     """SHA-256 of the pack's manifest."""
     first_stage: str | None
@@ -104,13 +107,19 @@ def read_run(path: Path) -> RunInfo:
             path,
             content["kind"],
             content["choices"],
-            content["config"],
+            completed(content["config"], train_defaults(content["kind"])),
             content["sha256 of the pack"],
             content["sha256 of the first stage"],
             content,
         )
     except KeyError as error:
         raise CheckpointError(f"{file} lacks {error}", hint="the file is damaged; train again") from error
+
+
+def train_defaults(kind: str) -> dict[str, Any]:
+    """Defaults of `facecond train` for models of `kind`, as plain values: what a setting means that a run did not record."""
+    settings = plain(SCHEMAS["train_schema"](model=SCHEMAS[f"model/{kind}_schema"]()))
+    return {key: value for key, value in settings.items() if kind == "diffusion" or key not in DIFFUSION_ONLY}
 
 
 def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kind: type[FacecondError]) -> Found:
