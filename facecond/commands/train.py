@@ -22,13 +22,16 @@ from facecond.io.identity import difference
 from facecond.workspace.find import (
     RUN_FORMAT,
     RUN_VERSION,
+    Found,
+    RunInfo,
     find_first_stage,
     find_pack,
     find_run,
     first_stage_of,
     read_run,
     train_defaults,
-)  # fmt: skip
+)
+from facecond.workspace.origin import own_pack
 from facecond.workspace.provenance import revision, versions
 
 log = logging.getLogger("facecond")
@@ -36,6 +39,8 @@ log = logging.getLogger("facecond")
 NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init")
 """Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
 pack, first stage and initial weights is compared by content.)"""
+
+OWN_NAME = "give the new run a name of its own: name=..."
 
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there on Linux when a driver for a GPU is (NVIDIA, AMD, Windows' subsystem)."""
@@ -64,15 +69,21 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     composed = compose("train", words)
     config: TrainConfig = composed.config
     kind = kind_of(composed.choices["model"])
-    pack = find_pack(config.workspace, config.pack)
+    started = _started(config, config.name, kind) if config.name else None
+    pack = _pack(config, started)
     used = {"pack": str(pack)}
     found = Training(kind=kind, pack=pack.path)
     resolution = read_json(pack.path / "manifest.json")["resolution"]
     if not names_size(words):
         size, why = choose_size(resolution, _device_name(config.device))
+        if started and "size" in started.choices:
+            size, why = started.choices["size"], "the run was started with it"
         composed = compose("train", words, size=size)
         config = composed.config
         used["size"] = f"{size} ({why})"
+    name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
+    if started is None and (started := _started(config, name, kind)):
+        _check_pack(started, pack.path)
     if config.init is not None:
         config.init = str(_initial(config.workspace, config.init, kind))
         used["init"] = config.init
@@ -82,12 +93,11 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if kind == "diffusion":
         _take_resolution(config.model, words, pack.path, resolution)  # type: ignore[arg-type]
-        latents, used["latents"] = _latents(config, pack.path)
+        latents, used["latents"] = _latents(config, pack.path, started)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)
         check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
         check_guided(words, config.model.conditions, "this model")  # type: ignore[attr-defined]
-    name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     return Prepared(composed=composed, name=name, used=used, found=found)
 
 
@@ -120,15 +130,62 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared.found.kind))
 
 
-def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
-    """Hash of the first stage whose latents to learn, and a sentence about it."""
+def _started(config: TrainConfig, name: str, kind: str) -> RunInfo | None:
+    """The run called `name`, if it was started. Raises CheckpointError when it trains another kind of model."""
+    folder = Path(config.workspace) / "runs" / name
+    if not (folder / "run.json").is_file():
+        return None
+    run = read_run(folder)
+    if run.kind != kind:
+        raise CheckpointError(f"{folder} is the run of a {run.kind} model, not {kind}", hint=OWN_NAME)
+    return run
+
+
+def _pack(config: TrainConfig, started: RunInfo | None) -> Found:
+    """The pack named, or that of the run that was started, or the latest. Raises CheckpointError when two of them differ."""
+    if started is None or config.pack is not None:
+        pack = find_pack(config.workspace, config.pack)
+        if started:
+            _check_pack(started, pack.path)
+        return pack
+    if own := own_pack(started, config.workspace):
+        return own
+    raise CheckpointError(
+        f"{started.path} was started on the pack {started.content['pack_path']}, which is not in {config.workspace}",
+        hint=f"bring it back, or {OWN_NAME}",
+    )
+
+
+def _check_pack(started: RunInfo, pack: Path) -> None:
+    """Raise CheckpointError when the run was started on another pack."""
+    if sha256_file(pack / "manifest.json") != started.pack:
+        raise CheckpointError(
+            f"{started.path} was started on the pack {started.content['pack_path']}, not on {pack}",
+            hint=f"leave pack= out to continue it, or {OWN_NAME}",
+        )
+
+
+def _latents(config: TrainConfig, pack: Path, started: RunInfo | None) -> tuple[str, str]:
+    """Hash of the first stage whose latents to learn, and a sentence about it.
+
+    Raises ConfigError when the pack has none, CheckpointError when the run was started on those of another first stage.
+    """
     from facecond.data.latents import HASH_DIGITS, LatentStore
 
     if config.first_stage is not None:
         place = find_first_stage(config.workspace, config.first_stage).path
         digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+        if started and digest != started.first_stage:
+            raise CheckpointError(
+                f"{started.path} was started on latents of the first stage {str(started.first_stage)[:HASH_DIGITS]}, "
+                f"not of {place} ({digest[:HASH_DIGITS]})",
+                hint=f"leave first_stage= out to continue it, or {OWN_NAME}",
+            )
         store = LatentStore.open(pack, digest)
         return store.first_stage, f"{store.path} (of the first stage named)"
+    if started:
+        store = LatentStore.open(pack, str(started.first_stage))
+        return store.first_stage, f"{store.path} (the run was started on them)"
     stores = LatentStore.available(pack)
     if not stores:
         raise ConfigError(
@@ -215,9 +272,7 @@ def _write_run(
             before.config, config, ignoring={*NOT_COMPARED, *MAY_CHANGE}
         )
         if other:
-            raise CheckpointError(
-                f"{folder} was started with {other}", hint="give the new run a name of its own: name=..."
-            )
+            raise CheckpointError(f"{folder} was started with {other}", hint=OWN_NAME)
         done = folder / "done.json"
         seen = read_json(done)["images_seen"] if done.is_file() else config["trainer"]["images"]
         if config["trainer"]["images"] > seen and config["trainer"]["schedule"] == "cosine":

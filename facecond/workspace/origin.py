@@ -44,11 +44,16 @@ def weights_file(run: RunInfo) -> Path:
     return file
 
 
-def pack_of(run: RunInfo, workspace: str) -> Found:
-    """The pack the run was trained on, wherever it lies in the workspace now; else the latest."""
+def own_pack(run: RunInfo, workspace: str) -> Found | None:
+    """The pack the run was trained on, wherever it lies in the workspace now; None when it is gone."""
     places = [Path(run.content["pack_path"]), *sorted((Path(workspace) / "packs").glob("*"))]
     for place in places:
         manifest = place / "manifest.json"
         if manifest.is_file() and sha256_file(manifest) == run.pack:
             return Found(place, "the run was trained on it")
-    return find_pack(workspace, None)
+    return None
+
+
+def pack_of(run: RunInfo, workspace: str) -> Found:
+    """The pack the run was trained on, or, when it is gone, the latest."""
+    return own_pack(run, workspace) or find_pack(workspace, None)
