@@ -27,6 +27,7 @@ from facecond.workspace.find import (
     find_first_stage,
     find_pack,
     find_run,
+    first_stage_digest,
     first_stage_of,
     read_run,
     train_defaults,
@@ -174,7 +175,7 @@ def _latents(config: TrainConfig, pack: Path, started: RunInfo | None) -> tuple[
 
     if config.first_stage is not None:
         place = find_first_stage(config.workspace, config.first_stage).path
-        digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+        digest = first_stage_digest(config.workspace, place)
         if started and digest != started.first_stage:
             raise CheckpointError(
                 f"{started.path} was started on latents of the first stage {str(started.first_stage)[:HASH_DIGITS]}, "
@@ -227,6 +228,10 @@ def _initial(workspace: str, init: str, kind: str) -> Path:
     """The run or file that `init` names. Raises CheckpointError when it is neither."""
     if Path(init).is_file():
         return Path(init)
+    if Path(init).suffix and not Path(init).is_dir():
+        raise CheckpointError(
+            f"init={init}: no such file", hint="was it moved? Name its new place; a run knows it by its content"
+        )
     return find_run(workspace, init, kind).path
 
 

@@ -24,14 +24,14 @@ class Origin:
         return list(self.run.config["model"]["conditions"])
 
 
-def origin_of(run: RunInfo, pack: Path, workspace: str) -> Origin:
-    """Join a run with its weights, its first stage and the pack its conditions are taken from.
+def origin_of(run: RunInfo, pack: Path, workspace: str, first_stage: str | None = None) -> Origin:
+    """Join a run with its weights, its first stage (as named, or found) and the pack its conditions are taken from.
 
     Raises CheckpointError when the run is not finished or its first stage is nowhere to be found.
     """
     weights = weights_file(run)
-    first_stage = first_stage_of(workspace, str(run.first_stage), str(run.path))
-    return Origin(run=run, pack=pack, weights=weights, first_stage=first_stage)
+    place = first_stage_of(workspace, str(run.first_stage), str(run.path), first_stage)
+    return Origin(run=run, pack=pack, weights=weights, first_stage=place)
 
 
 def weights_file(run: RunInfo) -> Path:
