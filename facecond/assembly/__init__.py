@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facecond.assembly.device import choose_device
-    from facecond.assembly.first_stage import FirstStage, check_resolution, load_first_stage
+    from facecond.assembly.first_stage import FirstStage, check_resolution, keep_first_stage, load_first_stage
     from facecond.assembly.generator import Generator, load_generator
     from facecond.assembly.judges import Judge, load_classifier, load_parser
     from facecond.assembly.sources import open_source
@@ -27,6 +27,7 @@ __all__ = [
     "Judge",
     "check_resolution",
     "choose_device",
+    "keep_first_stage",
     "learner",
     "load_classifier",
     "load_first_stage",
@@ -37,6 +38,7 @@ __all__ = [
 
 _ROOMS = {
     "choose_device": "device", "FirstStage": "first_stage", "check_resolution": "first_stage",
+    "keep_first_stage": "first_stage",
     "load_first_stage": "first_stage", "Generator": "generator", "load_generator": "generator", "Judge": "judges",
     "load_classifier": "judges", "load_parser": "judges", "open_source": "sources", "learner": "training",
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """A trained first stage, ready to encode pictures and decode latents."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecond.autoencoder.vq import VQModel
-from facecond.config.compose import restore
+from facecond.config.compose import plain, restore
 from facecond.config.models import FirstStageModelConfig
-from facecond.config.networks import VQConfig
 from facecond.data.pack import Pack
-from facecond.errors import CheckpointError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.interop.compvis import first_stage as autoencoder_of
+from facecond.interop.compvis import first_stage_sizes
 from facecond.interop.foreign import read_tensors
-from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
-from facecond.io.files import sha256_file
+from facecond.io.checkpoint import (
+    is_ours,
+    join_modules,
+    load_strictly,
+    load_weights,
+    naming,
+    save_weights,
+    split_modules,
+)  # fmt: skip
+from facecond.io.files import atomic_write
+from facecond.workspace.find import kept_first_stage, note_first_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,19 @@ def to_pictures(images_BCHW: Tensor) -> NDArray[np.uint8]:
     return levels.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def load_first_stage(place: Path, device: torch.device) -> FirstStage:
+def load_first_stage(place: Path, device: torch.device, *, norm_groups: int | None = None) -> FirstStage:
     """Load a first stage from a run folder, a weights file of this project, or a checkpoint of CompVis latent diffusion.
 
-    Raises CheckpointError when the weights are missing, damaged or of something else.
+    Of the latter its sizes are read off the tensors, and its SHA-256 is that of the weights file of this project that
+    `keep_first_stage` makes of it; `norm_groups`: see `facecond.interop.compvis.first_stage_sizes`.
+
+    Raises CheckpointError when the weights are missing, damaged or of something else, ConfigError when `norm_groups` is
+    given and does not divide its widths, or it states them itself.
     """
     file = place / "weights.safetensors" if place.is_dir() else place
     if is_ours(file):
+        if norm_groups is not None:
+            raise ConfigError(f"norm_groups={norm_groups}: {file} states its own", hint="leave norm_groups out")
         weights = load_weights(file, hint="train a first stage: facecond train model=vq")
         if weights.config.get("kind") != "vq":
             raise CheckpointError(
@@ -60,10 +77,38 @@ def load_first_stage(place: Path, device: torch.device) -> FirstStage:
         tensors, digest = split_modules(weights.tensors)["first_stage"], weights.sha256
     else:
         with naming(file):
-            config, tensors, digest = VQConfig(), autoencoder_of(read_tensors(file)), sha256_file(file)
+            tensors = autoencoder_of(read_tensors(file))
+            config = first_stage_sizes(tensors, norm_groups)
+        digest = ""
     network = VQModel(config)
     load_strictly(network, tensors, str(file))
+    if not digest:
+        with tempfile.TemporaryDirectory() as folder:
+            digest = _save(network, Path(folder) / "weights.safetensors")
     return FirstStage(network.eval().requires_grad_(False).to(device), digest, file)
+
+
+def keep_first_stage(first_stage: FirstStage, workspace: str) -> Path:
+    """Write a first stage that came as a file into WORKSPACE/first_stages, under its hash, and note what it was made from.
+
+    Runs then find it by its content wherever the file, or the workspace, goes.
+    """
+    place = kept_first_stage(workspace, first_stage.sha256)
+    if not place.is_file():
+        if is_ours(first_stage.origin):
+            with atomic_write(place) as temporary:
+                shutil.copyfile(first_stage.origin, temporary)
+        else:
+            _save(first_stage.network, place)
+    note_first_stage(place, first_stage.sha256, first_stage.origin)
+    return place
+
+
+def _save(network: VQModel, path: Path) -> str:
+    """Write the network as weights of this project; return the SHA-256, which depends on tensors and sizes alone."""
+    model = FirstStageModelConfig(network=network.config)
+    config = {"kind": "vq", "model": plain(model)}
+    return save_weights(path, join_modules({"first_stage": network.state_dict()}), config)
 
 
 def check_resolution(first_stage: FirstStage, pack: Pack) -> None:

@@ -31,7 +31,8 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
 
     Raises CheckpointError when they are missing or of something else, ConfigError when they are of another size.
     """
-    given = load_first_stage(Path(init), _CPU).network
+    groups = None if is_ours(_file(init)) else network.config.norm_groups
+    given = load_first_stage(Path(init), _CPU, norm_groups=groups).network
     _check_size(init, given, network)
     tensors = given.state_dict()
     if not keep_decoder:
@@ -78,8 +79,11 @@ def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -
 
 
 def _check_size(init: str, given: VQModel, network: VQModel) -> None:
-    if plain(given.config) != plain(network.config):
-        raise ConfigError(f"init={init} is a first stage of another size", hint="set model.network.* as it was")
+    theirs, ours = plain(given.config), plain(network.config)
+    theirs["beta"] = ours["beta"]  # weighs the loss, no tensor
+    if wrong := [key for key in ours if theirs[key] != ours[key]]:
+        words = " ".join(f"model.network.{key}={theirs[key]}".replace(" ", "") for key in wrong)
+        raise ConfigError(f"init={init} is a first stage of another size", hint=f"train with {words}")
 
 
 def _file(init: str) -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facecond.conditions.table import CONDITIONS, chosen
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import plain
+from facecond.config.diffusion import GuidanceConfig, SamplerConfig
 from facecond.errors import DataError
 from facecond.processes import ALONE, Processes
 from facecond.sampling.plans import Prompt
@@ -71,6 +72,7 @@ class Session(Generic[C]):
         render = generator.renderer(config.sampler, config.guidance, config.precision)
         processes.all_do(lambda: generate(
             plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
+            defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
             batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
             description=description,
         ))  # fmt: skip

@@ -95,20 +95,33 @@ class Upsample(nn.Module):
 
 
 class Level(nn.Module):
-    """The residual blocks of one resolution, and the change of resolution after them (none at the last level)."""
+    """The residual blocks of one resolution, each with attention or all without, and the change of resolution after them
+    (none at the last level)."""
 
-    def __init__(self, blocks: list[ResnetBlock]) -> None:
+    def __init__(self, blocks: list[ResnetBlock], attention: list[AttnBlock]) -> None:
         super().__init__()
         self.block = nn.ModuleList(blocks)
+        self.attn = nn.ModuleList(attention)
         self.downsample: nn.Module | None = None
         self.upsample: nn.Module | None = None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Run the blocks, then resample."""
-        for block in self.block:
+        for index, block in enumerate(self.block):
             x_BCHW = block(x_BCHW)
+            if self.attn:
+                x_BCHW = self.attn[index](x_BCHW)
         resample = self.downsample or self.upsample
         return x_BCHW if resample is None else resample(x_BCHW)
+
+
+def _level(index: int, widths: list[int], config: VQConfig) -> Level:
+    """Level `index` with residual blocks from each width to the next."""
+    attends = index in config.attention_levels
+    return Level(
+        [ResnetBlock(a, b, config) for a, b in pairwise(widths)],
+        [AttnBlock(width, config) for width in widths[1:]] if attends else [],
+    )
 
 
 class Encoder(nn.Module):
@@ -121,7 +134,7 @@ class Encoder(nn.Module):
         channels = config.ch
         for index, mult in enumerate(config.ch_mult):
             widths = [channels] + config.num_res_blocks * [mult * config.ch]
-            level = Level([ResnetBlock(a, b, config) for a, b in pairwise(widths)])
+            level = _level(index, widths, config)
             channels = widths[-1]
             if index < len(config.ch_mult) - 1:
                 level.downsample = Downsample(channels)
@@ -149,7 +162,7 @@ class Decoder(nn.Module):
         levels = []
         for index, mult in reversed(list(enumerate(config.ch_mult))):
             widths = [channels] + (config.num_res_blocks + 1) * [mult * config.ch]
-            level = Level([ResnetBlock(a, b, config) for a, b in pairwise(widths)])
+            level = _level(index, widths, config)
             channels = widths[-1]
             if index > 0:
                 level.upsample = Upsample(channels)

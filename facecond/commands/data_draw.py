@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from facecond.commands.data_inspect import counts, findings
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import DrawConfig, Layout
@@ -26,6 +27,7 @@ def prepare(words: Sequence[str]) -> Prepared[DrawConfig, None]:
 def run(prepared: Prepared[DrawConfig, None]) -> Result:
     """Draw what is missing; a finished folder is left as it is."""
     from facecond import assembly
+    from facecond.data.inspection import inspect_pack
     from facecond.data.packing import pack_source
     from facecond.drawn.release import write_release
 
@@ -41,14 +43,11 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
         )
     folder = Path(config.workspace) / "packs" / prepared.name
     pack = pack_source(assembly.open_source(config.data), folder, config.resolution)
+    summary = inspect_pack(pack)
     return Result(
         command="data draw",
-        facts={
-            "faces": len(pack),
-            "training": len(pack.indices("train")),
-            "validation": len(pack.indices("validation")),
-            "resolution": pack.resolution,
-        },
+        facts=counts(summary),
+        tables=findings(summary),
         made={"pack": folder},
         next=["facecond data inspect", "facecond train model=vq"],
     )

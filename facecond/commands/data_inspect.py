@@ -10,6 +10,9 @@ from facecond.config.commands import InspectConfig
 from facecond.config.compose import compose
 from facecond.workspace.find import find_pack
 
+SHOWN = 20
+"""Excluded items that are named; the manifest names all."""
+
 
 def prepare(words: Sequence[str]) -> Prepared[InspectConfig, Path]:
     """Check the configuration and find the pack."""
@@ -32,8 +35,7 @@ def run(prepared: Prepared[InspectConfig, Path]) -> Result:
     if config.verify:
         verify(pack)
     summary = inspect_pack(pack)
-    facts: dict[str, Any] = {"items": summary.items, "resolution": summary.resolution, "excluded": summary.excluded}
-    facts |= {split.name: split.items for split in summary.splits}
+    facts: dict[str, Any] = counts(summary)
     facts["majority floor of attribute accuracy"] = summary.majority_floor
     facts["verified"] = "every SHA-256 agrees" if config.verify else "not asked for (verify=true)"
     made = {}
@@ -57,12 +59,30 @@ def _tables(summary: Any) -> dict[str, list[list[str]]]:
             tables[f"classes, {split.name}"] = [["class", "share of pixels", "presence", "items"], *rows]
             rows = [[a.name, f"{a.frequency:.3f}", f"{a.majority:.3f}", str(a.unknown)] for a in split.attributes]
             tables[f"attributes, {split.name}"] = [["attribute", "present", "majority", "unknown"], *rows]
+    return tables | findings(summary)
+
+
+def counts(summary: Any) -> dict[str, int]:
+    """Items of a pack, in all, of each split, and excluded from every split; `summary` is a `PackSummary`."""
+    facts = {"items": summary.items, "resolution": summary.resolution}
+    return facts | {split.name: split.items for split in summary.splits} | {"excluded": summary.excluded}
+
+
+def findings(summary: Any) -> dict[str, list[list[str]]]:
+    """Tables of what looked suspicious, which items no split may use, and notes; as far as there is anything to say."""
+    tables = {}
     if summary.problems:
         rows = [
             [name, str(len(found)), "; ".join(f"{f.id} {f.detail}" for f in found[:3])]
             for name, found in summary.problems.items()
         ]
         tables["suspicious"] = [["problem", "items", "for example"], *rows]
+    if summary.excluded_items:
+        shown = list(summary.excluded_items.items())[:SHOWN]
+        rows = [[item, "; ".join(f"{f.problem}: {f.detail}" for f in found)] for item, found in shown]
+        more = summary.excluded - len(shown)
+        left = [[f"and {more} more", "see `suspicious` in the pack's manifest.json"]] if more else []
+        tables["excluded"] = [["item", "why no split uses it"], *rows, *left]
     if summary.notes:
         tables["notes"] = [["note"], *([note] for note in summary.notes)]
     return tables

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from facecond.commands.data_inspect import counts, findings
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import PackConfig
@@ -26,19 +27,18 @@ def prepare(words: Sequence[str]) -> Prepared[PackConfig, None]:
 def run(prepared: Prepared[PackConfig, None]) -> Result:
     """Read, resize and write what is missing; a finished pack of the same source is left as it is."""
     from facecond import assembly
+    from facecond.data.inspection import inspect_pack
     from facecond.data.packing import pack_source
 
     config = prepared.config
     folder = Path(config.workspace) / "packs" / prepared.name
     source = assembly.open_source(config.data)
     pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
-    splits = {name: len(indices) for name in dict.fromkeys(pack.splits) if len(indices := pack.indices(name))}
+    summary = inspect_pack(pack)
     return Result(
         command="data pack",
-        facts={"items": len(pack), **splits, "resolution": pack.resolution, "suspicious": len(pack.findings)},
-        tables={"Notes": [["what to know about this pack"], *([note] for note in pack.manifest["notes"])]}
-        if pack.manifest["notes"]
-        else {},
+        facts={**counts(summary), "suspicious": len(pack.findings)},
+        tables=findings(summary),
         made={"pack": folder},
         next=["facecond data inspect", "facecond train model=vq"],
     )

@@ -47,8 +47,10 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     config = prepared.config
     device = assembly.choose_device(config.device)
     pack = Pack.open(prepared.found.pack)
-    first_stage = assembly.load_first_stage(prepared.found.first_stage, device)
+    first_stage = assembly.load_first_stage(prepared.found.first_stage, device, norm_groups=config.norm_groups)
     assembly.check_resolution(first_stage, pack)
+    if prepared.found.first_stage.resolve().parent != (Path(config.workspace) / "runs").resolve():
+        assembly.keep_first_stage(first_stage, config.workspace)
     folder = latents_folder(pack.path, first_stage.sha256)
     made = 0
     if not (folder / "manifest.json").exists():

@@ -14,8 +14,8 @@ from facecond.io.files import sha256_file
 from facecond.workspace.find import find_pack, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file
 
-NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack")
-"""Keys that do not decide what a picture looks like (run and pack are named by their content)."""
+NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack", "first_stage")
+"""Keys that do not decide what a picture looks like (run, pack and first stage are named by their content)."""
 
 
 C = TypeVar("C", bound=GenerateConfig)
@@ -49,7 +49,9 @@ def prepare_generation(
     if named:
         weights_of = ", ".join(f"{condition} {guidance.weight(condition):g}" for condition in named)
         used["guidance"] = f"{weights_of} ({why})"
-    origin = origin_of(run, pack.path, config.workspace)
+    if config.first_stage is not None:
+        used["first stage"] = f"{config.first_stage} (named)"
+    origin = origin_of(run, pack.path, config.workspace, config.first_stage)
     return Prepared(composed=composed, name=run.path.name, used=used, found=origin)
 
 

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from facecond.config.commands import CommandConfig
 from facecond.config.compose import Composed
 from facecond.processes import ALONE, Processes
+from facecond.workspace.names import check_name
 
 log = logging.getLogger("facecond")
 
@@ -28,6 +29,11 @@ class Prepared(Generic[C, F]):
     """What is used and why."""
     processes: Processes = ALONE
     """Those that share the work; the command line sets them before `run`."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError when the person's name= is none for a folder of the workspace."""
+        if (name := getattr(self.config, "name", None)) is not None:
+            check_name(name)
 
     @property
     def config(self) -> C:

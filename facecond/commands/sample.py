@@ -243,7 +243,8 @@ def _checkpoints(
     pictures: dict[str, list[list[Any]]] = {}
     count = 0
     for info in runs:
-        origin = origin_of(info, prepared.found.pack, config.workspace)
+        same = info.first_stage == prepared.found.run.first_stage
+        origin = origin_of(info, prepared.found.pack, config.workspace, config.first_stage if same else None)
         by_checkpoint = []
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)

@@ -17,7 +17,21 @@ from facecond.config.compose import compose, plain
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
-from facecond.workspace.find import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
+from facecond.io.identity import difference
+from facecond.workspace.find import (
+    RUN_FORMAT,
+    RUN_VERSION,
+    Found,
+    RunInfo,
+    find_first_stage,
+    find_pack,
+    find_run,
+    first_stage_digest,
+    first_stage_of,
+    read_run,
+    train_defaults,
+)
+from facecond.workspace.origin import own_pack
 from facecond.workspace.provenance import revision, versions
 
 log = logging.getLogger("facecond")
@@ -25,6 +39,8 @@ log = logging.getLogger("facecond")
 NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init")
 """Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
 pack, first stage and initial weights is compared by content.)"""
+
+OWN_NAME = "give the new run a name of its own: name=..."
 
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there on Linux when a driver for a GPU is (NVIDIA, AMD, Windows' subsystem)."""
@@ -53,15 +69,21 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     composed = compose("train", words)
     config: TrainConfig = composed.config
     kind = kind_of(composed.choices["model"])
-    pack = find_pack(config.workspace, config.pack)
+    started = _started(config, config.name, kind) if config.name else None
+    pack = _pack(config, started)
     used = {"pack": str(pack)}
     found = Training(kind=kind, pack=pack.path)
     resolution = read_json(pack.path / "manifest.json")["resolution"]
     if not names_size(words):
         size, why = choose_size(resolution, _device_name(config.device))
+        if started and "size" in started.choices:
+            size, why = started.choices["size"], "the run was started with it"
         composed = compose("train", words, size=size)
         config = composed.config
         used["size"] = f"{size} ({why})"
+    name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
+    if started is None and (started := _started(config, name, kind)):
+        _check_pack(started, pack.path)
     if config.init is not None:
         config.init = str(_initial(config.workspace, config.init, kind))
         used["init"] = config.init
@@ -71,12 +93,11 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if kind == "diffusion":
         config.model.told()  # type: ignore[attr-defined]
-        latents, used["latents"] = _latents(config, pack.path)
+        latents, used["latents"] = _latents(config, pack.path, started)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)
         check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
         check_guided(words, config.model.conditions, "this model")  # type: ignore[attr-defined]
-    name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     return Prepared(composed=composed, name=name, used=used, found=found)
 
 
@@ -98,6 +119,7 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     log.info("run: %s", folder)
     state = fit(
         learner, config.trainer, folder, weights_config=weights_config, processes=processes,
+        defaults=train_defaults(prepared.found.kind),
         label=f"train {prepared.composed.choices['model']}", on_event=_tell,
     )  # fmt: skip
     facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
@@ -108,15 +130,62 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared.found.kind))
 
 
-def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
-    """Hash of the first stage whose latents to learn, and a sentence about it."""
+def _started(config: TrainConfig, name: str, kind: str) -> RunInfo | None:
+    """The run called `name`, if it was started. Raises CheckpointError when it trains another kind of model."""
+    folder = Path(config.workspace) / "runs" / name
+    if not (folder / "run.json").is_file():
+        return None
+    run = read_run(folder)
+    if run.kind != kind:
+        raise CheckpointError(f"{folder} is the run of a {run.kind} model, not {kind}", hint=OWN_NAME)
+    return run
+
+
+def _pack(config: TrainConfig, started: RunInfo | None) -> Found:
+    """The pack named, or that of the run that was started, or the latest. Raises CheckpointError when two of them differ."""
+    if started is None or config.pack is not None:
+        pack = find_pack(config.workspace, config.pack)
+        if started:
+            _check_pack(started, pack.path)
+        return pack
+    if own := own_pack(started, config.workspace):
+        return own
+    raise CheckpointError(
+        f"{started.path} was started on the pack {started.content['pack_path']}, which is not in {config.workspace}",
+        hint=f"bring it back, or {OWN_NAME}",
+    )
+
+
+def _check_pack(started: RunInfo, pack: Path) -> None:
+    """Raise CheckpointError when the run was started on another pack."""
+    if sha256_file(pack / "manifest.json") != started.pack:
+        raise CheckpointError(
+            f"{started.path} was started on the pack {started.content['pack_path']}, not on {pack}",
+            hint=f"leave pack= out to continue it, or {OWN_NAME}",
+        )
+
+
+def _latents(config: TrainConfig, pack: Path, started: RunInfo | None) -> tuple[str, str]:
+    """Hash of the first stage whose latents to learn, and a sentence about it.
+
+    Raises ConfigError when the pack has none, CheckpointError when the run was started on those of another first stage.
+    """
     from facecond.data.latents import HASH_DIGITS, LatentStore
 
     if config.first_stage is not None:
         place = find_first_stage(config.workspace, config.first_stage).path
-        digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+        digest = first_stage_digest(config.workspace, place)
+        if started and digest != started.first_stage:
+            raise CheckpointError(
+                f"{started.path} was started on latents of the first stage {str(started.first_stage)[:HASH_DIGITS]}, "
+                f"not of {place} ({digest[:HASH_DIGITS]})",
+                hint=f"leave first_stage= out to continue it, or {OWN_NAME}",
+            )
         store = LatentStore.open(pack, digest)
         return store.first_stage, f"{store.path} (of the first stage named)"
+    if started:
+        store = LatentStore.open(pack, str(started.first_stage))
+        return store.first_stage, f"{store.path} (the run was started on them)"
     stores = LatentStore.available(pack)
     if not stores:
         raise ConfigError(
@@ -148,6 +217,10 @@ def _initial(workspace: str, init: str, kind: str) -> Path:
     """The run or file that `init` names. Raises CheckpointError when it is neither."""
     if Path(init).is_file():
         return Path(init)
+    if Path(init).suffix and not Path(init).is_dir():
+        raise CheckpointError(
+            f"init={init}: no such file", hint="was it moved? Name its new place; a run knows it by its content"
+        )
     return find_run(workspace, init, kind).path
 
 
@@ -177,25 +250,23 @@ def _write_run(
     """Write run.json before anything else, or make sure that the run there is this one."""
     from facecond.training.state import MAY_CHANGE
 
-    config = plain(prepared.config)
+    kind = prepared.found.kind
+    config = {key: value for key, value in plain(prepared.config).items() if key in train_defaults(kind)}
     file = folder / "run.json"
     identity = {
+        "kind": kind,
         "sha256 of the pack": sha256_file(pack.path / "manifest.json"),
         "sha256 of the first stage": prepared.found.latents,
         "sha256 of the initial weights": _hash_of(config["init"]),
     }
     if file.is_file():
-        content = read_json(file)
-        before, now = _flat(content["config"]), _flat(config)
-        before |= {key: str(content.get(key)) for key in identity}
-        now |= {key: str(value) for key, value in identity.items()}
-        for name in sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
-            if name in NOT_COMPARED or name.removeprefix("trainer.") in MAY_CHANGE:
-                continue
-            raise CheckpointError(
-                f"{folder} was started with {name}={before.get(name)}, not {name}={now.get(name)}",
-                hint="give the new run a name of its own: name=...",
-            )
+        before = read_run(folder)
+        recorded = {key: before.content.get(key) for key in identity}
+        other = difference(recorded, identity) or difference(
+            before.config, config, ignoring={*NOT_COMPARED, *MAY_CHANGE}
+        )
+        if other:
+            raise CheckpointError(f"{folder} was started with {other}", hint=OWN_NAME)
         done = folder / "done.json"
         seen = read_json(done)["images_seen"] if done.is_file() else config["trainer"]["images"]
         if config["trainer"]["images"] > seen and config["trainer"]["schedule"] == "cosine":
@@ -206,7 +277,6 @@ def _write_run(
         {
             "format": RUN_FORMAT,
             "version": RUN_VERSION,
-            "kind": prepared.found.kind,
             "choices": prepared.composed.choices,
             "overrides": prepared.composed.overrides,
             "config": config,
@@ -218,14 +288,6 @@ def _write_run(
             "versions": versions(),
         },
     )
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, str]:
-    if not isinstance(values, dict):
-        return {prefix: repr(values)}
-    return {
-        k: v for key, value in values.items() for k, v in _flat(value, f"{prefix}.{key}" if prefix else key).items()
-    }
 
 
 def _tell(event: Any) -> None:

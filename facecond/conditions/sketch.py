@@ -73,7 +73,9 @@ class Sketch(SpatialCondition):
 
         picture = open_picture(Path(text)).convert("RGBA")
         if picture.width != picture.height:
-            raise DataError(f"{text} is {picture.width}x{picture.height}", hint="a sketch is square; cut it to the face")
+            raise DataError(
+                f"{text} is {picture.width}x{picture.height}", hint="a sketch is square; cut it to the face"
+            )
         if picture.width < resolution:
             raise DataError(f"{text} is {picture.width} px wide", hint=f"expected at least {resolution}")
         alpha_HW = np.asarray(picture)[..., 3] >= 128

@@ -124,7 +124,10 @@ class EncodeConfig(ComputeConfig):
     """`facecond encode`: latents of every picture of a pack, computed once."""
 
     first_stage: str | None = None
-    """Run of `model=vq`, or a checkpoint file; none = the latest run."""
+    """Run of `model=vq`, or a file of weights, which is then kept in WORKSPACE/first_stages; none = the latest run."""
+    norm_groups: int | None = bounded(None, minimum=1)
+    """Groups of normalisation of a first stage in a file of latent diffusion, the one size its tensors do not show; none = 32, or
+    the most below that divide its channels."""
     flips: bool = True
     """Also encode every picture mirrored (encoding does not commute with mirroring)."""
     batch_size: int = bounded(32, minimum=1)
@@ -137,6 +140,8 @@ class GenerateConfig(ComputeConfig):
 
     run: str | None = None
     """Run of a diffusion model: a folder, or a name in WORKSPACE/runs; none = the latest."""
+    first_stage: str | None = None
+    """Where the run's first stage is (a run or a file), when it is not in the workspace; none = found by its content."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
     seed: int = bounded(0, minimum=0)

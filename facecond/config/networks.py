@@ -67,6 +67,8 @@ class VQConfig:
     """Weight of the codebook's term that pulls codes to latents (latent diffusion's `legacy` form)."""
     mid_attention: bool = True
     """Self-attention in the middle of encoder and decoder."""
+    attention_levels: list[int] = field(default_factory=list)
+    """Levels that attend after each residual block too (0 = full resolution); latent diffusion's f8 has [3]."""
     norm_groups: int = 32
     """Groups of every group normalisation; divides the channels of every level."""
 

@@ -79,6 +79,8 @@ class PackSummary:
     items: int
     excluded: int
     """Items that could not be read and belong to no split."""
+    excluded_items: dict[str, list[Finding]]
+    """Their ids, each with what was found."""
     splits: list[SplitSummary]
     notes: list[str]
     problems: dict[str, list[Finding]]
@@ -94,8 +96,10 @@ def inspect_pack(pack: Pack) -> PackSummary:
     """Summarise a pack from its manifest; no array is read."""
     counts = {name: pack.splits.count(name) for name in dict.fromkeys([*SPLITS, *pack.splits])}
     problems: dict[str, list[Finding]] = {}
+    by_item: dict[str, list[Finding]] = {}
     for finding in pack.findings:
         problems.setdefault(finding.problem, []).append(finding)
+        by_item.setdefault(finding.id, []).append(finding)
     splits = [_summarise(pack, name, count) for name, count in counts.items() if name != EXCLUDED]
     return PackSummary(
         path=str(pack.path),
@@ -103,6 +107,9 @@ def inspect_pack(pack: Pack) -> PackSummary:
         resolution=pack.resolution,
         items=len(pack),
         excluded=counts.get(EXCLUDED, 0),
+        excluded_items={
+            item: by_item.get(item, []) for item, split in zip(pack.ids, pack.splits, strict=True) if split == EXCLUDED
+        },
         splits=splits,
         notes=list(pack.manifest.get("notes", [])),
         problems=dict(sorted(problems.items(), key=lambda entry: -len(entry[1]))),

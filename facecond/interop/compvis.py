@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from facecond.config.networks import VQConfig
 from facecond.errors import CheckpointError
 
 UNET = "model.diffusion_model."
@@ -95,6 +96,36 @@ def first_stage(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if not found:
         raise CheckpointError("no first stage in the checkpoint (encoder.*, decoder.*, ...)", hint=_what(tensors))
     return found
+
+
+def first_stage_sizes(tensors: Mapping[str, Tensor], norm_groups: int | None = None) -> VQConfig:
+    """Return the sizes of the autoencoder whose tensors `first_stage` gave, read from their names and shapes.
+
+    Groups of normalisation leave no trace in the tensors: `norm_groups`, or else 32 as latent diffusion always has, or
+    the largest number up to 32 that divides every width. Raises CheckpointError for an autoencoder that does not
+    quantise, or whose levels are no multiples of the first.
+    """
+    needed = ("quantize.embedding.weight", "encoder.conv_in.weight", "encoder.conv_out.weight")
+    places = [name.split(".") for name in tensors if name.startswith("encoder.down.")]
+    levels = sorted({int(place[2]) for place in places})
+    first = [f"encoder.down.{level}.block.0.conv1.weight" for level in levels]
+    if missing := [name for name in (*needed, *(first or ["encoder.down.*"])) if name not in tensors]:
+        raise CheckpointError(f"not an autoencoder with a codebook: no {missing[0]}", hint=_what(tensors))
+    ch, widths = tensors["encoder.conv_in.weight"].shape[0], [tensors[name].shape[0] for name in first]
+    if any(width % ch for width in widths):
+        raise CheckpointError(f"levels of {widths} channels, not multiples of the first convolution's {ch}")
+    n_embed, embed_dim = tensors["quantize.embedding.weight"].shape
+    return VQConfig(
+        ch=ch,
+        ch_mult=[width // ch for width in widths],
+        num_res_blocks=len({place[4] for place in places if place[2:4] == ["0", "block"]}),
+        z_channels=tensors["encoder.conv_out.weight"].shape[0],
+        embed_dim=embed_dim,
+        n_embed=n_embed,
+        mid_attention=any(name.startswith("encoder.mid.attn_1.") for name in tensors),
+        attention_levels=sorted({int(place[2]) for place in places if place[3] == "attn"}),
+        norm_groups=norm_groups or max(groups for groups in range(1, 33) if ch % groups == 0),
+    )
 
 
 def join_checkpoint(

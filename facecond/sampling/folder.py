@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
 from facecond.io.files import read_json, write_json
+from facecond.io.identity import difference
 from facecond.io.images import read_image, write_png
 from facecond.io.records import RecordWriter, read_records, write_records
 
@@ -34,8 +35,19 @@ VERSION = 2
 class GenerationFolder:
     """The files of one generation; several processes may hold one each on the same path, writing different images."""
 
-    def __init__(self, path: Path, *, made_with: Mapping[str, Any], about: Mapping[str, Any], count: int) -> None:
-        """Open the folder, or make it for `count` images; DataError when it was made with something else than `made_with`."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        made_with: Mapping[str, Any],
+        about: Mapping[str, Any],
+        count: int,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Open the folder, or make it for `count` images; `defaults` say what settings mean that it does not record.
+
+        Raises DataError when it was made with something else than `made_with`.
+        """
         self.path = path
         self._made_with = _plain(made_with)
         self._about = _plain(about)
@@ -44,7 +56,11 @@ class GenerationFolder:
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
         if (path / "generation.json").exists():  # asked after listing: other processes write it first of all
             before = read_manifest(path)
-            self._refuse_other(before["made_with"])
+            if other := difference(before["made_with"], self._made_with, defaults=defaults):
+                raise DataError(
+                    f"{path} was made with {other}",
+                    hint="choose another folder, or repeat the settings in its generation.json",
+                )
             self._about = before["about"]
             self.count = before["count"]
         elif all(name.startswith(".generation.") for name in names):  # empty, or another process is just beginning it
@@ -61,16 +77,6 @@ class GenerationFolder:
         if count > self.count:
             self.count = count
             self._write_manifest(read_manifest(self.path)["image_shape"])
-
-    def _refuse_other(self, before: Mapping[str, Any]) -> None:
-        there, asked = _flat(before), _flat(self._made_with)
-        for key in sorted(there.keys() | asked.keys()):
-            if there.get(key) != asked.get(key):
-                raise DataError(
-                    f"{self.path} was made with another {key}: {_short(there.get(key))} there,"
-                    f" {_short(asked.get(key))} asked for",
-                    hint="choose another folder, or repeat the settings in its generation.json",
-                )
 
     def _write_manifest(self, image_shape: list[int] | None) -> None:
         content = {
@@ -199,18 +205,3 @@ def _write_row(path: Path, shape: tuple[int, ...], index: int, image_HWC: NDArra
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return `value` as JSON gives it back, so that what is compared is what was written."""
     return cast("dict[str, Any]", json.loads(json.dumps(value)))
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, dict):
-            flat.update(_flat(item, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = item
-    return flat
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 16 else text[:12] + "..."

@@ -63,6 +63,7 @@ def generate(
     batch_size: int,
     device: torch.device | str = "cpu",
     about: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
     rank: int = 0,
     world_size: int = 1,
     description: str = "sampling",
@@ -70,7 +71,8 @@ def generate(
     """Make the images of `plan` that `folder` does not hold yet; return how many were made here.
 
     `made_with` says what the images depend on besides their requests; it holds at least "weights" (SHA-256) and
-    "sampler" (a mapping), and a folder made with anything else is refused. `about` is kept and not compared. Process
+    "sampler" (a mapping), and a folder made with anything else is refused; `defaults` say what settings mean that an
+    older folder does not record. `about` is kept and not compared. Process
     `rank` of `world_size` makes the requests at places rank, rank + world_size, ... of the plan; with several, call
     `finish(folder)` in one of them when all have ended.
 
@@ -81,7 +83,7 @@ def generate(
     if len({request.index for request in plan}) != len(plan):
         raise ValueError("two requests of the plan have the same index")
     count = 1 + max((request.index for request in plan), default=-1)
-    store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count)
+    store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count, defaults=defaults)
     digests: Digests = {}
     for request in plan:  # every process looks at all of it, so that either all go on or none does
         if request.index in store.records:

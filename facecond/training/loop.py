@@ -22,6 +22,7 @@ def fit(
     folder: Path,
     *,
     weights_config: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
     processes: Processes | None = None,
     label: str = "train",
     on_event: Callable[[Event], None] = lambda event: None,
@@ -31,12 +32,13 @@ def fit(
 
     Writes metrics.jsonl, grids/, tensorboard/, checkpoints/, snapshots/, and in the end weights.safetensors (averaged
     weights, with `weights_config` in its header) and done.json. A finished run returns at once. With
-    `stop_after_minutes` the state may come back unfinished.
+    `stop_after_minutes` the state may come back unfinished. `defaults` (nested JSON values) say what settings mean that
+    a checkpoint from before they existed does not hold.
 
     Raises TrainingStoppedError after SIGINT or SIGTERM, with a checkpoint written; TrainingError for a loss that is not
     finite; ConfigError for a batch that cannot be divided; CheckpointError when the folder's run is another one.
     """
-    run = Run(learner, config, folder, dict(weights_config), processes or Processes(), on_event)
+    run = Run(learner, config, folder, dict(weights_config), processes or Processes(), on_event, defaults)
     if run.already_finished():
         return run.state
     for module in learner.modules.values():

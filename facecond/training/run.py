@@ -52,7 +52,7 @@ class Run:
 
     def __init__(
         self, learner: Learner, config: TrainerConfig, folder: Path, weights_config: dict[str, Any],
-        processes: Processes, on_event: Callable[[Event], None],
+        processes: Processes, on_event: Callable[[Event], None], defaults: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.learner, self.config, self.folder, self.processes = learner, config, folder, processes
         self.weights_config, self.on_event = weights_config, on_event
@@ -62,7 +62,7 @@ class Run:
             tensor.device for module in learner.modules.values() for tensor in module.state_dict().values()
         )
         self.precision = resolve_precision(config.precision, self.device)
-        self.state = TrainState(learner, config)
+        self.state = TrainState(learner, config, defaults)
         self.watch = LossWatch(processes, self._looked_at)
         self.tracker: Tracker | None = None
         self.after: dict[str, float] = {}

@@ -17,21 +17,23 @@ from torch.optim import AdamW
 from facecond.config.training import TrainerConfig
 from facecond.errors import CheckpointError, TrainingError
 from facecond.io.checkpoint import find_state, join_modules, load_state, load_strictly, save_state, split_modules
+from facecond.io.identity import difference
 from facecond.training.ema import Average
 from facecond.training.learner import Learner
 
-MAY_CHANGE = {
+MAY_CHANGE = {f"trainer.{key}" for key in (
     "images", "micro_batch", "precision", "compile", "log_every", "evaluate_every", "evaluate_items", "sample_grid",
     "checkpoint_every", "checkpoint_minutes", "snapshot_every", "stop_after_minutes", "tensorboard",
-}  # fmt: skip
+)}  # fmt: skip
 """Settings that may differ when a run is continued; all others decide what the weights become."""
 
 
 class TrainState:
     """Progress, weights, averages and optimisers of one training."""
 
-    def __init__(self, learner: Learner, config: TrainerConfig) -> None:
-        self.learner = learner
+    def __init__(self, learner: Learner, config: TrainerConfig, defaults: Mapping[str, Any] | None = None) -> None:
+        """`defaults` (nested JSON values): what settings mean that an older state does not hold."""
+        self.learner, self.defaults = learner, defaults
         self.images_seen = 0
         self.seconds = 0.0
         """Time spent learning so far, over all continuations."""
@@ -95,14 +97,13 @@ class TrainState:
         if path is None:
             return False
         stored = load_state(path)
-        found = _flat(stored.values["identity"]) | _flat(stored.values["trainer"], "trainer.")
-        wanted = _flat(self.learner.identity) | _flat(config, "trainer.")
-        for key in sorted(found.keys() | wanted.keys()):
-            if key.removeprefix("trainer.") not in MAY_CHANGE and found.get(key) != wanted.get(key):
-                raise CheckpointError(
-                    f"{folder.parent}: this run was started with {key}={found.get(key)}, not {key}={wanted.get(key)}",
-                    hint="give the new run a name of its own, or go on with the old setting",
-                )
+        recorded = {**stored.values["identity"], "trainer": stored.values["trainer"]}
+        now = {**self.learner.identity, "trainer": config}
+        if other := difference(recorded, now, defaults=self.defaults, ignoring=MAY_CHANGE):
+            raise CheckpointError(
+                f"{folder.parent}: this run was started with {other}",
+                hint="give the new run a name of its own, or go on with the old setting",
+            )
         networks = split_modules(stored.groups["network"])
         for name, module in self.learner.modules.items():
             load_strictly(module, networks.get(name, {}), str(path / "network.safetensors"))
@@ -142,17 +143,6 @@ def _trainable(learner: Learner, modules: tuple[str, ...]) -> dict[str, nn.Param
         for name, weight in learner.modules[module].named_parameters()
         if weight.requires_grad
     }
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as `a.b.c` -> value; tuples become lists, as JSON has them."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + str(key)] = list(value) if isinstance(value, tuple) else value
-    return flat
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -1,6 +1,7 @@
 """Where things lie in the workspace, and which one a command means when none is named: the latest that is finished.
 
 outputs/packs/NAME      packs, with their latents
+outputs/first_stages    first stages that were given as files, by hash
 outputs/runs/NAME       trained models (run.json says what of)
 outputs/samples/NAME    generations
 outputs/swaps/NAME      exchanged masks
@@ -12,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facecond.config.commands import SCHEMAS
+from facecond.config.compose import DIFFUSION_ONLY, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
-from facecond.io.files import read_json, sha256_file
+from facecond.io.files import read_json, sha256_file, write_json
+from facecond.io.identity import completed
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
 
@@ -38,7 +42,7 @@ class RunInfo:
     """diffusion, vq, parser or classifier."""
     choices: dict[str, str]
     config: dict[str, Any]
-    """The resolved training configuration."""
+    """The resolved training configuration; what was not recorded has the default of today's schema."""
     pack: str
     """SHA-256 of the pack's manifest."""
     first_stage: str | None
@@ -104,13 +108,19 @@ def read_run(path: Path) -> RunInfo:
             path,
             content["kind"],
             content["choices"],
-            content["config"],
+            completed(content["config"], train_defaults(content["kind"])),
             content["sha256 of the pack"],
             content["sha256 of the first stage"],
             content,
         )
     except KeyError as error:
         raise CheckpointError(f"{file} lacks {error}", hint="the file is damaged; train again") from error
+
+
+def train_defaults(kind: str) -> dict[str, Any]:
+    """Defaults of `facecond train` for models of `kind`, as plain values: what a setting means that a run did not record."""
+    settings = plain(SCHEMAS["train_schema"](model=SCHEMAS[f"model/{kind}_schema"]()))
+    return {key: value for key, value in settings.items() if kind == "diffusion" or key not in DIFFUSION_ONLY}
 
 
 def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kind: type[FacecondError]) -> Found:
@@ -153,19 +163,42 @@ def find_first_stage(workspace: str, name: str | None) -> Found:
     return found
 
 
-def first_stage_of(workspace: str, digest: str, of: str) -> Path:
-    """Weights of the first stage with SHA-256 `digest`: a run of the workspace, or the file its latents came from.
+def first_stage_digest(workspace: str, place: Path) -> str:
+    """SHA-256 that names the latents of the first stage at `place`: a run, a weights file, or a file that was encoded with."""
+    digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+    for note in sorted((Path(workspace) / "first_stages").glob("*.json")):
+        content = read_json(note)
+        if digest in content["made_from"]:
+            return str(content["sha256"])
+    return digest
 
-    `of` says whose first stage it is. Raises CheckpointError when it is nowhere to be found.
+
+def first_stage_of(workspace: str, digest: str, of: str, named: str | None = None) -> Path:
+    """Run or weights file of the first stage with SHA-256 `digest`: by content in the workspace, unless it was `named`.
+
+    `of` says whose first stage it is. Raises CheckpointError when it is nowhere to be found. (What was named is compared
+    when it is loaded.)
     """
+    if named is not None:
+        return find_first_stage(workspace, named).path
     for done in sorted((Path(workspace) / "runs").glob("*/done.json")):
         if read_json(done)["weights_sha256"] == digest:
             return done.parent
-    for manifest in sorted((Path(workspace) / "packs").glob("*/latents/*/manifest.json")):
-        content = read_json(manifest)
-        place = Path(content["source"].get("first_stage", ""))
-        if content["first_stage"] == digest and place.is_file() and sha256_file(place) == digest:
-            return place
-    raise CheckpointError(
-        f"the first stage {digest[:12]} of {of} is not in {workspace}", hint="bring back the run of model=vq"
-    )
+    if (kept := kept_first_stage(workspace, digest)).is_file():
+        return kept
+    raise CheckpointError(f"the first stage {digest[:12]} of {of} is not in {workspace}", hint=_KEPT)
+
+
+_KEPT = "bring back its run or WORKSPACE/first_stages; sample, eval and swap-masks also take first_stage=RUN_OR_FILE"
+
+
+def kept_first_stage(workspace: str, digest: str) -> Path:
+    """File in which a workspace keeps a first stage that is no run of its own, by SHA-256."""
+    return Path(workspace) / "first_stages" / f"{digest[:12]}.safetensors"
+
+
+def note_first_stage(kept: Path, digest: str, origin: Path) -> None:
+    """Note the SHA-256 of a kept first stage beside it, and by which files, by SHA-256, it may be named."""
+    note = kept.with_suffix(".json")
+    made_from = read_json(note)["made_from"] if note.is_file() else {}
+    write_json(note, {"sha256": digest, "made_from": made_from | {sha256_file(origin): origin.name}})

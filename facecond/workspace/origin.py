@@ -24,14 +24,14 @@ class Origin:
         return list(self.run.config["model"]["conditions"])
 
 
-def origin_of(run: RunInfo, pack: Path, workspace: str) -> Origin:
-    """Join a run with its weights, its first stage and the pack its conditions are taken from.
+def origin_of(run: RunInfo, pack: Path, workspace: str, first_stage: str | None = None) -> Origin:
+    """Join a run with its weights, its first stage (as named, or found) and the pack its conditions are taken from.
 
     Raises CheckpointError when the run is not finished or its first stage is nowhere to be found.
     """
     weights = weights_file(run)
-    first_stage = first_stage_of(workspace, str(run.first_stage), str(run.path))
-    return Origin(run=run, pack=pack, weights=weights, first_stage=first_stage)
+    place = first_stage_of(workspace, str(run.first_stage), str(run.path), first_stage)
+    return Origin(run=run, pack=pack, weights=weights, first_stage=place)
 
 
 def weights_file(run: RunInfo) -> Path:
@@ -44,11 +44,16 @@ def weights_file(run: RunInfo) -> Path:
     return file
 
 
-def pack_of(run: RunInfo, workspace: str) -> Found:
-    """The pack the run was trained on, wherever it lies in the workspace now; else the latest."""
+def own_pack(run: RunInfo, workspace: str) -> Found | None:
+    """The pack the run was trained on, wherever it lies in the workspace now; None when it is gone."""
     places = [Path(run.content["pack_path"]), *sorted((Path(workspace) / "packs").glob("*"))]
     for place in places:
         manifest = place / "manifest.json"
         if manifest.is_file() and sha256_file(manifest) == run.pack:
             return Found(place, "the run was trained on it")
-    return find_pack(workspace, None)
+    return None
+
+
+def pack_of(run: RunInfo, workspace: str) -> Found:
+    """The pack the run was trained on, or, when it is gone, the latest."""
+    return own_pack(run, workspace) or find_pack(workspace, None)

@@ -11,6 +11,7 @@ from facecond.interop.compvis import (
     SCHEDULE,
     average_name,
     first_stage,
+    first_stage_sizes,
     join_checkpoint,
     schedule_buffers,
     split_checkpoint,
@@ -95,3 +96,35 @@ def test_other_checkpoints_are_refused() -> None:
     del tensors["model_ema.diffusion_modelout2bias"]
     with pytest.raises(CheckpointError, match=r"averaged weights lack model_ema\.diffusion_modelout2bias"):
         split_checkpoint(tensors)
+
+
+F4 = VQConfig()
+F8 = VQConfig(ch_mult=[1, 2, 2, 4], z_channels=4, embed_dim=4, n_embed=16384, attention_levels=[3])
+F16 = VQConfig(ch_mult=[1, 1, 2, 2, 4], z_channels=8, embed_dim=8, n_embed=16384, attention_levels=[4])
+NARROW = VQConfig(ch=64, ch_mult=[1, 2], num_res_blocks=1, z_channels=4, embed_dim=3, n_embed=512, mid_attention=False)
+ODD = VQConfig(ch=24, ch_mult=[1, 3], norm_groups=24)
+
+
+@pytest.mark.parametrize("config", [F4, F8, F16, NARROW, ODD])
+def test_sizes_of_a_first_stage_are_read_off_its_tensors(config: VQConfig) -> None:
+    with torch.device("meta"):
+        tensors = VQModel(config).state_dict()
+    assert first_stage_sizes(tensors) == config
+    assert first_stage_sizes(tensors, norm_groups=8).norm_groups == 8
+
+
+def test_f8_has_the_names_latent_diffusion_gives_its_attention() -> None:
+    """vq-f8: attn_resolutions [32] at 256 px is level 3, in the encoder (2 blocks) and in the decoder (3)."""
+    with torch.device("meta"):
+        names = {name.rpartition(".q.")[0] for name in VQModel(F8).state_dict() if name.endswith(".q.weight")}
+    assert names == {
+        "encoder.down.3.attn.0", "encoder.down.3.attn.1", "encoder.mid.attn_1", "decoder.mid.attn_1",
+        "decoder.up.3.attn.0", "decoder.up.3.attn.1", "decoder.up.3.attn.2",
+    }  # fmt: skip
+
+
+def test_an_autoencoder_without_a_codebook_is_refused() -> None:
+    with torch.device("meta"):
+        tensors = {name: value for name, value in VQModel(NARROW).state_dict().items() if "quantize" not in name}
+    with pytest.raises(CheckpointError, match="not an autoencoder with a codebook"):
+        first_stage_sizes(tensors)
