@@ -76,7 +76,7 @@ def sampling(rounds: int) -> None:
     model = compose("train", ["model=multicond", "size=tiny"]).config.model
     model.mask.resolution = 64
     torch.manual_seed(0)
-    unet, conditioner = diffusion_networks(model, 3)
+    denoiser, conditioner = diffusion_networks(model, 3)
     batch = Batch(
         torch.randn(16, 3, 16, 16),
         torch.ones(16, 40, dtype=torch.int8),
@@ -84,15 +84,15 @@ def sampling(rounds: int) -> None:
     )
     with torch.inference_mode():
         context = conditioner.eval()(batch)
-        bound = unet.eval().bind(context)
+        bound = denoiser.eval().bind(context)
         schedule = schedule_of(model.schedule)
 
         def unbound(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
-            return unet(z_BCHW, time_B, context)
+            return denoiser(z_BCHW, time_B, context)
 
-        def sample(denoise: Denoise, *, bfloat16: bool = False) -> Tensor:
+        def sample(network: Denoise, *, bfloat16: bool = False) -> Tensor:
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                return ddim(predictor(denoise, model.target), batch.latents_BCHW, schedule, steps=10).float()
+                return ddim(predictor(network, model.target), batch.latents_BCHW, schedule, steps=10).float()
 
         compare("DDIM-10, contexts read once", lambda: sample(unbound), lambda: sample(bound), rounds, 1e-4)
         compare("DDIM-10, bfloat16", lambda: sample(bound), lambda: sample(bound, bfloat16=True), rounds, 0.05)

@@ -1,4 +1,4 @@
-"""A trained diffusion model, ready to sample: condition encoders, U-Net, sampler, guidance and first stage as one call."""
+"""A trained diffusion model, ready to sample: condition encoders, denoiser, sampler, guidance and first stage as one call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from facecond.conditions.conditioner import Conditioner
 from facecond.config.compose import restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.training import Precision
+from facecond.denoisers.denoiser import Denoiser
+from facecond.denoisers.table import build_denoiser
 from facecond.diffusion.guidance import guide, stack
 from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import SAMPLERS
@@ -22,7 +24,6 @@ from facecond.errors import CheckpointError
 from facecond.faces.attributes import NUM_ATTRIBUTES
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.learners.scale import LatentScale
-from facecond.networks.unet import UNet
 from facecond.sampling.generation import Render
 from facecond.training.precision import autocast, resolve_precision
 from facecond.types import UNSPECIFIED_LABEL, Batch, Denoise, NoiseSource
@@ -33,7 +34,7 @@ class Generator:
     """Everything that turns noise and conditions into pictures."""
 
     config: DiffusionConfig
-    unet: UNet
+    denoiser: Denoiser
     conditioner: Conditioner
     scale: LatentScale
     first_stage: FirstStage
@@ -98,21 +99,21 @@ class Generator:
         return Batch(noise_BCHW, attributes, labels)
 
     def _bound(self, batch: Batch, guidance: GuidanceConfig) -> Denoise:
-        """The U-Net that has read what the batch says, guided."""
+        """The denoiser that has read what the batch says, guided."""
         if not self.conditioner.names:
-            return self.unet.bind(None)
+            return self.denoiser.bind(None)
         self.conditioner.check_specified(batch)
         weights = [float(getattr(guidance, name)) for name in self.conditioner.guidance_order]
         if all(weight == 1.0 for weight in weights):
-            return self.unet.bind(self.conditioner(batch))
+            return self.denoiser.bind(self.conditioner(batch))
         guided = stack(self.conditioner.chain(batch), weights)
-        return guide(self.unet.bind(guided.context), guided.shares)
+        return guide(self.denoiser.bind(guided.context), guided.shares)
 
 
-def diffusion_networks(config: DiffusionConfig, channels: int) -> tuple[UNet, Conditioner]:
-    """Build the U-Net and the condition encoders of `config` for latents of `channels` channels, with random weights."""
+def diffusion_networks(config: DiffusionConfig, channels: int) -> tuple[Denoiser, Conditioner]:
+    """Build the denoiser and the condition encoders of `config` for latents of `channels` channels, with random weights."""
     width = config.token_width if config.conditions else None
-    return UNet(config.unet, in_channels=channels, out_channels=channels, context_dim=width), Conditioner(config)
+    return build_denoiser(config.denoiser, channels=channels, context_dim=width), Conditioner(config)
 
 
 def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *, resolution: int) -> Generator:
@@ -129,10 +130,10 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
             hint="bring back the first stage it was trained with, or train again",
         )
     config = restore(DiffusionConfig, weights.config["model"], str(file))
-    unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim)
+    denoiser, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim)
     modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)
     scale = LatentScale(first_stage.network.config.embed_dim)
-    for name, module in (("unet", unet), ("conditioner", conditioner), ("scale", scale)):
+    for name, module in (("denoiser", denoiser), ("conditioner", conditioner), ("scale", scale)):
         load_strictly(module, modules.get(name, {}), f"{file} ({name})")
         module.eval().requires_grad_(False).to(device)
-    return Generator(config, unet, conditioner, scale, first_stage, weights.sha256, resolution, device)
+    return Generator(config, denoiser, conditioner, scale, first_stage, weights.sha256, resolution, device)

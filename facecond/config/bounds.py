@@ -16,6 +16,11 @@ def bounded(default: Any, *, minimum: float = -math.inf, maximum: float = math.i
     return dataclasses.field(default=default, metadata={"minimum": minimum, "maximum": maximum, "above": above})
 
 
+def fixed(default: Any) -> Any:
+    """Return a dataclass field that says of what kind a section is, and that nobody sets by itself."""
+    return dataclasses.field(default=default, metadata={"fixed": default})
+
+
 def check_bounds(config: Any, prefix: str = "") -> None:
     """Raise a `ConfigError` that names the first value of a dataclass (nested ones included) outside its limits."""
     for field in dataclasses.fields(config):
@@ -23,6 +28,9 @@ def check_bounds(config: Any, prefix: str = "") -> None:
         if dataclasses.is_dataclass(value):
             check_bounds(value, key + ".")
             continue
+        if "fixed" in field.metadata and value != field.metadata["fixed"]:
+            section = prefix.rstrip(".").rpartition(".")[2]
+            raise ConfigError(f"{key}={value} cannot be set by itself", hint=f"write {section}={value}")
         if isinstance(value, list):
             _check_entries(value, field.type, key)
         numbers = value if isinstance(value, list) else [value]
@@ -31,7 +39,7 @@ def check_bounds(config: Any, prefix: str = "") -> None:
                 continue
             if not math.isfinite(number):
                 raise ConfigError(f"{key}={number} is not a finite number")
-            if field.metadata and not _inside(number, field.metadata):
+            if "minimum" in field.metadata and not _inside(number, field.metadata):
                 raise ConfigError(f"{key}={number} is out of range", hint=f"expected {_describe(field.metadata)}")
 
 

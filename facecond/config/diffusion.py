@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from facecond.config.bounds import bounded
+from facecond.config.denoisers import DenoiserConfig, UNetConfig
 from facecond.config.kinds import ModelConfig
-from facecond.config.networks import UNetConfig
 
 
 class Pooling(Enum):
@@ -132,7 +132,7 @@ class MaskConditionConfig:
 
 @dataclass(kw_only=True, slots=True)
 class DiffusionConfig(ModelConfig):
-    """The conditional latent diffusion model: encoders of the conditions and the denoising U-Net."""
+    """The conditional latent diffusion model: encoders of the conditions and the denoiser."""
 
     conditions: list[str] = field(default_factory=lambda: ["attributes", "mask"])
     """What the model is told, in the order of its tokens: attributes, mask, both, or nothing."""
@@ -142,7 +142,7 @@ class DiffusionConfig(ModelConfig):
     """Encoder of the attributes."""
     mask: MaskConditionConfig = field(default_factory=MaskConditionConfig)
     """Encoder of the masks."""
-    unet: UNetConfig = field(default_factory=UNetConfig)
+    denoiser: DenoiserConfig = field(default_factory=UNetConfig)
     """The network that removes the noise."""
     target: Target = Target.eps
     """What the network answers."""
@@ -173,7 +173,7 @@ class WeightingConfig:
     snr_cap: float = bounded(5.0, above=0.0)
     """min_snr: SNR above which the weight falls."""
     of: Target | None = None
-    """Whose squared error is weighted; none = of what the network answers."""
+    """Whose squared error is weighted: eps, x0, v or velocity; none = of what the network answers."""
 
 
 @dataclass(kw_only=True, slots=True)
