@@ -75,7 +75,7 @@ def sampling(rounds: int) -> None:
     """DDIM with keys and values read once, against reading them at every step; and bfloat16 against float32."""
     model = compose("train", ["model=multicond", "size=tiny"]).config.model
     torch.manual_seed(0)
-    unet, conditioner = diffusion_networks(model, 3, 64)
+    denoiser, conditioner = diffusion_networks(model, 3, 64)
     noise = torch.randn(16, 3, 16, 16)
     told = {
         "attributes": torch.ones(16, 40, dtype=torch.int8),
@@ -83,15 +83,15 @@ def sampling(rounds: int) -> None:
     }
     with torch.inference_mode():
         context = conditioner.eval()(told)
-        bound = unet.eval().bind(context)
+        bound = denoiser.eval().bind(context)
         schedule = schedule_of(model.schedule)
 
         def unbound(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
-            return unet(z_BCHW, time_B, context)
+            return denoiser(z_BCHW, time_B, context)
 
-        def sample(denoise: Denoise, *, bfloat16: bool = False) -> Tensor:
+        def sample(network: Denoise, *, bfloat16: bool = False) -> Tensor:
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                return ddim(predictor(denoise, model.target), noise, schedule, steps=10).float()
+                return ddim(predictor(network, model.target), noise, schedule, steps=10).float()
 
         compare("DDIM-10, contexts read once", lambda: sample(unbound), lambda: sample(bound), rounds, 1e-4)
         compare("DDIM-10, bfloat16", lambda: sample(bound), lambda: sample(bound, bfloat16=True), rounds, 0.05)

@@ -39,6 +39,11 @@ def with_fields(fields: Iterable[tuple[str, Any, Any, str]]) -> Callable[[type[T
     return extend
 
 
+def fixed(default: Any) -> Any:
+    """Return a dataclass field that says of what kind a section is, and that nobody sets by itself."""
+    return dataclasses.field(default=default, metadata={"fixed": default})
+
+
 def check_bounds(config: Any, prefix: str = "") -> None:
     """Raise a `ConfigError` that names the first value of a dataclass (nested ones included) outside its limits."""
     for field in dataclasses.fields(config):
@@ -46,6 +51,9 @@ def check_bounds(config: Any, prefix: str = "") -> None:
         if dataclasses.is_dataclass(value):
             check_bounds(value, key + ".")
             continue
+        if "fixed" in field.metadata and value != field.metadata["fixed"]:
+            section = prefix.rstrip(".").rpartition(".")[2]
+            raise ConfigError(f"{key}={value} cannot be set by itself", hint=f"write {section}={value}")
         if isinstance(value, list):
             _check_entries(value, field.type, key)
         numbers = value if isinstance(value, list) else [value]

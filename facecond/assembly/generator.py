@@ -1,4 +1,4 @@
-"""A trained diffusion model, ready to sample: condition encoders, U-Net, sampler, guidance and first stage as one call."""
+"""A trained diffusion model, ready to sample: condition encoders, denoiser, sampler, guidance and first stage as one call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from facecond.conditions.conditioner import Conditioner
 from facecond.config.compose import restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.training import Precision
+from facecond.denoisers.denoiser import Denoiser
+from facecond.denoisers.table import build_denoiser
 from facecond.diffusion.guidance import guide, stack
 from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import SAMPLERS
@@ -21,7 +23,6 @@ from facecond.diffusion.schedule import schedule_of
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
 from facecond.learners.scale import LatentScale
-from facecond.networks.unet import UNet
 from facecond.sampling.generation import Render
 from facecond.training.precision import autocast, resolve_precision
 from facecond.types import Denoise, NoiseSource, Values
@@ -32,7 +33,7 @@ class Generator:
     """Everything that turns noise and conditions into pictures."""
 
     config: DiffusionConfig
-    unet: UNet
+    denoiser: Denoiser
     conditioner: Conditioner
     scale: LatentScale
     first_stage: FirstStage
@@ -94,24 +95,24 @@ class Generator:
         }
 
     def _bound(self, values: Values, guidance: GuidanceConfig) -> Denoise:
-        """The U-Net that has read what `values` say, guided."""
+        """The denoiser that has read what `values` say, guided."""
         if not self.conditioner.names:
-            return self.unet.bind(None)
+            return self.denoiser.bind(None)
         self.conditioner.check_specified(values)
         weights = [guidance.weight(name) for name in self.conditioner.guidance_order]
         if all(weight == 1.0 for weight in weights):
-            return self.unet.bind(self.conditioner(values))
+            return self.denoiser.bind(self.conditioner(values))
         guided = stack(self.conditioner.chain(values), weights)
-        return guide(self.unet.bind(guided.context), guided.shares)
+        return guide(self.denoiser.bind(guided.context), guided.shares)
 
 
-def diffusion_networks(config: DiffusionConfig, channels: int, resolution: int) -> tuple[UNet, Conditioner]:
-    """Build the U-Net for latents of `channels` channels, and the condition encoders for pictures of `resolution` pixels.
+def diffusion_networks(config: DiffusionConfig, channels: int, resolution: int) -> tuple[Denoiser, Conditioner]:
+    """Build the denoiser for latents of `channels` channels, and the condition encoders for pictures of `resolution` pixels.
 
     Their weights are random.
     """
     width = config.token_width if config.conditions else None
-    return UNet(config.unet, in_channels=channels, out_channels=channels, context_dim=width), Conditioner(
+    return build_denoiser(config.denoiser, channels=channels, context_dim=width), Conditioner(
         config.told(), token_width=config.token_width, optional=config.optional, resolution=resolution
     )
 
@@ -130,10 +131,10 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
             hint="bring back the first stage it was trained with, or train again",
         )
     config = restore(DiffusionConfig, weights.config["model"], str(file))
-    unet, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim, resolution)
+    denoiser, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim, resolution)
     modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)
     scale = LatentScale(first_stage.network.config.embed_dim)
-    for name, module in (("unet", unet), ("conditioner", conditioner), ("scale", scale)):
+    for name, module in (("denoiser", denoiser), ("conditioner", conditioner), ("scale", scale)):
         load_strictly(module, modules.get(name, {}), f"{file} ({name})")
         module.eval().requires_grad_(False).to(device)
-    return Generator(config, unet, conditioner, scale, first_stage, weights.sha256, resolution, device)
+    return Generator(config, denoiser, conditioner, scale, first_stage, weights.sha256, resolution, device)

@@ -16,12 +16,13 @@ from facecond.assembly.judges import load_classifier, load_parser
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.conditioner import Conditioner
 from facecond.config.compose import plain
+from facecond.denoisers.denoiser import Denoiser
+from facecond.denoisers.unet import UNet
 from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import split_checkpoint
 from facecond.interop.foreign import read_tensors
 from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.judges.classifier import ResNet18Classifier, SmallClassifier
-from facecond.networks.unet import UNet
 
 _CPU = torch.device("cpu")
 
@@ -41,10 +42,11 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
     network.load_state_dict(tensors)
 
 
-def start_diffusion(unet: UNet, conditioner: Conditioner, init: str) -> None:
-    """Give the U-Net, and from a run of ours also the condition encoders, the weights in `init`.
+def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str) -> None:
+    """Give the denoiser, and from a run of ours also the condition encoders, the weights in `init`.
 
-    Raises CheckpointError when they are missing, of something else or of another size.
+    Raises CheckpointError when they are missing, of something else or of another size, ConfigError when latent
+    diffusion's are to start another denoiser than the U-Net.
     """
     file = _file(init)
     if is_ours(file):
@@ -54,12 +56,14 @@ def start_diffusion(unet: UNet, conditioner: Conditioner, init: str) -> None:
                 f"{file} does not hold a diffusion model", hint="init= takes weights of the same kind"
             )
         tensors = split_modules(weights.tensors)
-        load_strictly(unet, tensors.get("unet", {}), str(file))
+        load_strictly(denoiser, tensors.get("denoiser", {}), str(file))
         load_strictly(conditioner, tensors.get("conditioner", {}), str(file))
         return
+    if not isinstance(denoiser, UNet):
+        raise ConfigError(f"init={init} can only start a U-Net", hint="choose denoiser=unet")
     with naming(file):
         checkpoint = split_checkpoint(read_tensors(file))
-    load_strictly(unet, checkpoint.average or checkpoint.unet, str(file))
+    load_strictly(denoiser, checkpoint.average or checkpoint.unet, str(file))
 
 
 def start_parser(network: nn.Module, init: str) -> None:

@@ -51,7 +51,7 @@ def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **
 
 
 def _check_sides(pack: Pack, multiple: int, what: str) -> None:
-    """Raise ConfigError when the pack's pictures cannot be halved as often as a network does."""
+    """Raise ConfigError when the pack's pictures cannot be divided as a network does."""
     if pack.resolution % multiple:
         raise ConfigError(
             f"{pack.path} has {pack.resolution} px, but {what} needs a multiple of {multiple}",
@@ -94,24 +94,20 @@ def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents
             f"trainer.flips=true, but {store.path} has no mirrored latents",
             hint="train with trainer.flips=false, or delete the folder and encode with flips=true",
         )
-    _check_sides(
-        pack,
-        pack.resolution // store.shape[-1] * 2 ** (len(model.unet.channel_mult) - 1),
-        "this U-Net on these latents",
-    )
-    unet, conditioner = diffusion_networks(model, store.shape[0], pack.resolution)
+    denoiser, conditioner = diffusion_networks(model, store.shape[0], pack.resolution)
+    _check_sides(pack, pack.resolution // store.shape[-1] * denoiser.multiple, "this denoiser on these latents")
     statistics = (store.mean, store.std) if model.standardise_latents else (None, None)
     scale = LatentScale(store.shape[0], *statistics)
     if config.init is not None:
-        start_diffusion(unet, conditioner, config.init)
-    for module in (unet, conditioner, scale):
+        start_diffusion(denoiser, conditioner, config.init)
+    for module in (denoiser, conditioner, scale):
         module.to(device)
     data = {
         split: ResidentData(pack, split=split, latents=store, conditions=conditioner.conditions, device=device)
         for split in ("train", "validation")
     }
     built = DiffusionLearner(
-        unet, conditioner, scale, model, config.weighting, config.trainer, **data,
+        denoiser, conditioner, scale, model, config.weighting, config.trainer, **data,
         identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
         draw_grid=_grid_drawer(config, pack, stage, device) if stage else None,
     )  # fmt: skip
@@ -126,7 +122,7 @@ def _grid_drawer(
 
     def draw(request: GridRequest) -> NDArray[np.uint8]:
         generator = Generator(
-            config.model, request.unet, request.conditioner, request.scale, stage, "", pack.resolution, device  # type: ignore[arg-type]
+            config.model, request.denoiser, request.conditioner, request.scale, stage, "", pack.resolution, device  # type: ignore[arg-type]
         )  # fmt: skip
         values, noise_BCHW = request.batch.conditions, request.noise_BCHW
         samples = stage.decode(

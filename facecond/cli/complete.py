@@ -13,7 +13,7 @@ import typer
 
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import COMMANDS
-from facecond.config.models import MODELS
+from facecond.config.models import VARIANTS
 
 METRICS = ("miou", "accuracy", "attributes", "reconstruction")
 
@@ -68,38 +68,35 @@ def _whole_word(incomplete: str) -> str:
 
 
 def _keys(command: str) -> list[str]:
-    keys = []
-    for field in dataclasses.fields(COMMANDS[command]):
-        if field.name == "model":
-            keys += [key for kind in MODELS.values() for key in _flatten(kind, "model.")]
-        elif dataclasses.is_dataclass(field.type):
-            keys += list(_flatten(field.type, f"{field.name}."))
-        else:
-            keys.append(field.name)
-    return keys
+    return list(_flatten(COMMANDS[command], ""))
 
 
 def _flatten(schema: Any, prefix: str) -> Iterator[str]:
-    for field in dataclasses.fields(schema):
-        if dataclasses.is_dataclass(field.type):
-            yield from _flatten(field.type, f"{prefix}{field.name}.")
-        else:
-            yield prefix + field.name
+    """Keys of a section; of all it may be, where it is one of several classes."""
+    for variant in VARIANTS.get(schema, {"": schema}).values():
+        for field in dataclasses.fields(variant):
+            if dataclasses.is_dataclass(field.type):
+                yield from _flatten(field.type, f"{prefix}{field.name}.")
+            else:
+                yield prefix + field.name
 
 
 def _values(command: str, key: str) -> list[str]:
     """Values of a key that chooses from a few names, or is true or false."""
-    schemas = list(MODELS.values()) if key.startswith("model.") else [COMMANDS[command]]
-    names = key.split(".")[1 if key.startswith("model.") else 0 :]
-    for schema in schemas:
-        kind: Any = schema
-        for name in names:
-            fields = (
-                {field.name: field.type for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else {}
-            )
-            kind = fields.get(name)
+    for kind in _types(COMMANDS[command], key.split(".")):
         if kind is bool:
             return ["true", "false"]
         if isinstance(kind, type) and issubclass(kind, Enum):
             return [member.name for member in kind]
     return []
+
+
+def _types(schema: Any, names: list[str]) -> Iterator[Any]:
+    """The type of a key in each class a section it goes through may be."""
+    if not names:
+        yield schema
+        return
+    for variant in VARIANTS.get(schema, {"": schema}).values():
+        for field in dataclasses.fields(variant) if dataclasses.is_dataclass(variant) else ():
+            if field.name == names[0]:
+                yield from _types(field.type, names[1:])

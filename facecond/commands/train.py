@@ -226,7 +226,7 @@ def _initial(workspace: str, init: str, kind: str) -> Path:
 
 def _distinctive(choices: dict[str, str]) -> list[str]:
     """The choices that tell runs apart: the model, its size, and what differs from the default."""
-    usual = {"weighting": "p2", "sampler": choices.get("sampler"), "size": None}
+    usual = {"denoiser": "unet", "weighting": "p2", "sampler": choices.get("sampler"), "size": None}
     parts = [choices["model"]]
     parts += [
         option for group, option in choices.items() if group not in ("model", "size") and usual.get(group) != option

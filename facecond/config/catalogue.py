@@ -13,6 +13,10 @@ from facecond.errors import ConfigError
 _GROUP_LINE = re.compile(r"^\s*-\s*(?:optional\s+|override\s+)?/?(?P<group>[\w/]+):\s*(?P<option>[\w/]+)\s*(?:#.*)?$")
 
 
+PAPER = "paper"
+"""The size whose values are the schema's own."""
+
+
 @cache
 def conf_folder() -> Path:
     """The folder of YAML files: `facecond/conf` in a wheel, `conf` beside the package in a checkout."""
@@ -30,13 +34,15 @@ def groups_of(command: str) -> dict[str, str]:
     """Groups of a command with the option each has by default ("null" = none), in the order of its defaults list."""
     lines = (conf_folder() / f"{config_name(command)}.yaml").read_text(encoding="utf-8").splitlines()
     found = [match for line in lines if (match := _GROUP_LINE.match(line))]
-    return {match["group"]: match["option"] for match in found}
+    return {match["group"]: match["option"].partition("/")[0] for match in found}
 
 
 @cache
 def options_of(group: str) -> dict[str, str]:
     """Options of a group with the comment that opens each file; the sizes are those of any kind of model."""
     folder = conf_folder() / group
+    if group == "denoiser":  # one folder each, with a file for each size
+        return {path.parent.name: describe(path) for path in sorted(folder.glob(f"*/{PAPER}.yaml"))}
     paths = sorted(folder.glob("*/*.yaml" if group == "size" else "*.yaml"))
     options: dict[str, str] = {}
     for path in paths:
@@ -73,3 +79,15 @@ def sized_kind(command: str, chosen: list[str]) -> str:
         if group == "model":
             option = value
     return kind_of(option)
+
+
+def chosen_size(chosen: list[str]) -> str:
+    """Size that group choices name, themselves or through an experiment; the paper's when they name none."""
+    named = {group: option for group, _, option in (word.partition("=") for word in chosen)}
+    if named.get("size", "null") != "null":
+        return named["size"]
+    if named.get("experiment", "null") != "null":
+        text = (conf_folder() / "experiment" / f"{named['experiment']}.yaml").read_text(encoding="utf-8")
+        if match := re.search(r"override\s+/size:\s*\w+/(\w+)", text):
+            return match[1]
+    return PAPER

@@ -11,6 +11,7 @@ from typing import Any
 from facecond.bounds import bounded, with_fields
 from facecond.conditions.table import CONDITIONS
 from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, LabelMapsConfig
+from facecond.config.denoisers import DENOISERS
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
 from facecond.config.kinds import ModelConfig
 from facecond.config.models import MODELS
@@ -149,7 +150,7 @@ class GenerateConfig(ComputeConfig):
     batch_size: int = bounded(64, minimum=1)
     """Pictures sampled at once; has no influence on the pictures beyond rounding."""
     precision: Precision = Precision.auto
-    """Arithmetic of the U-Net; auto = bfloat16 where the hardware has it."""
+    """Arithmetic of the denoiser; auto = bfloat16 where the hardware has it."""
 
 
 @with_fields((each.word, str | None, field(default=None), f"{each.help}.") for each in CONDITIONS.values())
@@ -256,6 +257,7 @@ def config_name(command: str) -> str:
 SCHEMAS: dict[str, type] = {
     **{f"{config_name(command)}_schema": schema for command, schema in COMMANDS.items()},
     **{f"model/{kind}_schema": schema for kind, schema in MODELS.items()},
+    **{f"denoiser/{kind}_schema": schema for kind, schema in DENOISERS.items()},
     "data/celebamask_hq_schema": CelebAMaskHQConfig,
     "data/label_maps_schema": LabelMapsConfig,
 }

@@ -14,11 +14,12 @@ from typing import Any
 
 from facecond.bounds import check_bounds
 from facecond.config import commands
-from facecond.config.catalogue import conf_folder, groups_of, options_of, sized_kind
+from facecond.config.catalogue import chosen_size, conf_folder, groups_of, options_of, sized_kind
 from facecond.config.meanings import commented
+from facecond.config.models import VARIANTS
 from facecond.errors import ConfigError, nearest
 
-DIFFUSION_ONLY = {"weighting", "sampler", "guidance", "experiment", "first_stage"}
+DIFFUSION_ONLY = {"denoiser", "weighting", "sampler", "guidance", "experiment", "first_stage"}
 """Keys and groups of `facecond train` that only diffusion models use."""
 
 REQUIRED = "(required)"
@@ -75,12 +76,24 @@ def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(values))
+        merged = OmegaConf.merge(OmegaConf.structured(_of_kinds(schema, values, origin)), OmegaConf.create(values))
         return OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise ConfigError(
             f"{origin}: {_first_line(error)}", hint="the file was written by another version or edited by hand"
         ) from error
+
+
+def _of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
+    """The defaults of `schema`, with the class that `values` names in each section that is one of several."""
+    sections = {}
+    for field in dataclasses.fields(schema):
+        if variants := VARIANTS.get(field.type):
+            kind = values.get(field.name, {}).get("kind")
+            if kind not in variants:
+                raise ConfigError(f"{origin}: {field.name} is of kind {kind}", hint=f"known: {', '.join(variants)}")
+            sections[field.name] = variants[kind]()
+    return schema(**sections)
 
 
 def is_group_choice(word: str, command: str) -> bool:
@@ -116,7 +129,8 @@ def compose(
         chosen.insert(0, f"size={size}")
     if command == "train" and (kind := sized_kind(command, chosen)) != "diffusion":
         _check_kind(kind, overrides)
-    chosen = [_resolve_size(command, word, chosen) for word in chosen if word != "size=null"]
+    chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
+    chosen = [_resolve_size(command, word, chosen) for word in chosen]
     with _hydra():
         skeleton = _compose(command, chosen, with_hydra=True)
         choices = _choices(command, skeleton)
@@ -200,6 +214,18 @@ def _resolve_size(command: str, word: str, chosen: list[str]) -> str:
     return f"size={sized_kind(command, chosen)}/{option}"
 
 
+def _resolve_denoiser(command: str, chosen: list[str]) -> list[str]:
+    """`denoiser=unet` means its option of the size that is chosen, `denoiser=unet/tiny`; only diffusion models have one."""
+    default = groups_of(command).get("denoiser")
+    if default is None:
+        return chosen
+    named = [word.partition("=")[2] for word in chosen if word.startswith("denoiser=")]
+    others = [word for word in chosen if not word.startswith("denoiser=")]
+    if sized_kind(command, chosen) != "diffusion":
+        return [*others, "~denoiser"]
+    return [*others, f"denoiser={[default, *named][-1]}/{chosen_size(chosen)}"]
+
+
 def _over_size(chosen: list[str]) -> list[str]:
     """The values of options the person chose in groups that sizes set too: what is named counts more than the size."""
     from omegaconf import OmegaConf
@@ -221,7 +247,8 @@ def _hydra() -> Iterator[None]:
     store = ConfigStore.instance()
     for name, schema in commands.SCHEMAS.items():
         group, _, option = name.rpartition("/")
-        store.store(name=option, group=group or None, node=schema)
+        open_sections = {field.name: commands.MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
+        store.store(name=option, group=group or None, node=schema(**open_sections))
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         yield
@@ -273,7 +300,11 @@ def _to_object(composed: Any, *, blank: bool = False) -> Any:
 def _choices(command: str, composed: Any) -> dict[str, str]:
     chosen = composed.hydra.runtime.choices
     found = {group: chosen.get(group) for group in groups_of(command)}
-    return {group: str(option).rpartition("/")[2] for group, option in found.items() if option not in (None, "null")}
+    named = {group: str(option) for group, option in found.items() if option not in (None, "null")}
+    return {
+        group: option.partition("/")[0] if group == "denoiser" else option.rpartition("/")[2]
+        for group, option in named.items()
+    }
 
 
 def _keys(composed: Any, prefix: str = "") -> list[str]:

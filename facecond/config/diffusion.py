@@ -9,8 +9,8 @@ from enum import Enum
 from facecond.bounds import bounded, with_fields
 from facecond.conditions.condition import ConditionSettings
 from facecond.conditions.table import CONDITIONS, chosen
+from facecond.config.denoisers import DenoiserConfig, UNetConfig
 from facecond.config.kinds import ModelConfig
-from facecond.config.networks import UNetConfig
 
 
 class ScheduleShape(Enum):
@@ -92,13 +92,13 @@ class ScheduleConfig:
 )
 @dataclass(kw_only=True, slots=True)
 class DiffusionConfig(ModelConfig):
-    """The conditional latent diffusion model: encoders of the conditions and the denoising U-Net."""
+    """The conditional latent diffusion model: encoders of the conditions and the denoiser."""
 
     conditions: list[str] = field(default_factory=list)
     """What the model is told: names of conditions, or nothing."""
     token_width: int = bounded(512, minimum=1)
     """Width of a token."""
-    unet: UNetConfig = field(default_factory=UNetConfig)
+    denoiser: DenoiserConfig = field(default_factory=UNetConfig)
     """The network that removes the noise."""
     target: Target = Target.eps
     """What the network answers."""
@@ -144,7 +144,7 @@ class WeightingConfig:
     snr_cap: float = bounded(5.0, above=0.0)
     """min_snr: SNR above which the weight falls."""
     of: Target | None = None
-    """Whose squared error is weighted; none = of what the network answers."""
+    """Whose squared error is weighted: eps, x0, v or velocity; none = of what the network answers."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -1,7 +1,9 @@
 """What `model=` chooses between: one configuration per kind of model, its network beside what is particular to its training."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from facecond.config.denoisers import DENOISERS, DenoiserConfig
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.kinds import ModelConfig
 from facecond.config.networks import ClassifierConfig, ParserConfig, VQConfig, VQLossConfig
@@ -47,3 +49,6 @@ MODELS: dict[str, type[ModelConfig]] = {
     "classifier": ClassifierModelConfig,
 }
 """Configuration class of each kind of model."""
+
+VARIANTS: dict[Any, dict[str, Any]] = {ModelConfig: MODELS, DenoiserConfig: DENOISERS}
+"""Sections of a configuration that are one of several classes."""

@@ -1,50 +1,10 @@
-"""Sizes and options of every network: the U-Net, the first stage and its losses, the two judges.
+"""Sizes and options of the first stage and its losses and of the two judges.
 
 Defaults are the paper's (arXiv 2306.00914) or, where it builds on them, latent diffusion's for CelebA-HQ.
 """
 
 import enum
 from dataclasses import dataclass, field
-
-
-class Position(enum.Enum):
-    """Whether cross-attention knows where its queries and its tokens lie in the picture."""
-
-    none = "none"
-    shared = "shared"
-
-
-class GlobalTokens(enum.Enum):
-    """How tokens without a place reach the U-Net."""
-
-    attend = "attend"
-    modulate = "modulate"
-
-
-@dataclass(kw_only=True, slots=True)
-class UNetConfig:
-    """The noise-predicting U-Net, in latent diffusion's arithmetic."""
-
-    model_channels: int = 224
-    """Channels at full latent resolution; a multiple of `norm_groups`."""
-    channel_mult: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
-    """Channels of each level as multiples of `model_channels`; each further level halves height and width."""
-    num_res_blocks: int = 2
-    """Residual blocks per level on the way down (one more on the way up)."""
-    attention_downsamplings: list[int] = field(default_factory=lambda: [2, 4, 8])
-    """Levels that attend, named by how far they are downsampled (1 = full latent resolution); the middle always
-    attends."""
-    head_channels: int = 32
-    """Width of an attention head; divides the channels of every level that attends."""
-    transformer_depth: int = 1
-    """Transformer blocks at each place that attends (conditional U-Net only)."""
-    norm_groups: int = 32
-    """Groups of every group normalisation; divides the channels of every level."""
-    position: Position = Position.none
-    """`shared`: one sine-cosine code of x and y joins the queries and keys of every cross-attention."""
-    global_tokens: GlobalTokens = GlobalTokens.attend
-    """`modulate`: the mean of the tokens without a place is also added to the time embedding (they are attended to as
-    well)."""
 
 
 @dataclass(kw_only=True, slots=True)

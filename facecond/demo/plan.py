@@ -57,8 +57,8 @@ PACES = {
         timing=1.0,
         shares={"vq": 0.31, "parser": 0.09, "classifier": 0.04, "multicond": 0.56},
         network=(
-            "trainer.batch_size=16", "model.unet.model_channels=48", "model.unet.head_channels=48",
-            "model.unet.norm_groups=16",
+            "trainer.batch_size=16", "model.denoiser.model_channels=48", "model.denoiser.head_channels=48",
+            "model.denoiser.norm_groups=16",
         ),
         sampling=("sampler=dpmpp", "sampler.steps=10", "guidance.scale=4"),
         steps=10,

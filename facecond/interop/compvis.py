@@ -42,9 +42,9 @@ class LatentDiffusion(NamedTuple):
     """A checkpoint taken apart; every part is a state dict, empty where the file has none."""
 
     unet: dict[str, Tensor]
-    """For `networks.unet.UNet`: the weights as trained last."""
+    """For `denoisers.unet.UNet`: the weights as trained last."""
     average: dict[str, Tensor]
-    """For `networks.unet.UNet`: the averaged weights, which samples are made with."""
+    """For `denoisers.unet.UNet`: the averaged weights, which samples are made with."""
     first_stage: dict[str, Tensor]
     """For `autoencoder.vq.VQModel`."""
     schedule: dict[str, Tensor]

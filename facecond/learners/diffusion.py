@@ -1,4 +1,4 @@
-"""Training the conditional latent diffusion model: U-Net and conditioner together (paper, section 3, equation 4)."""
+"""Training the conditional latent diffusion model: denoiser and conditioner together (paper, section 3, equation 4)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from facecond.conditions.withholding import Rates, withhold
 from facecond.config.diffusion import DiffusionConfig, WeightingConfig
 from facecond.config.training import TrainerConfig
 from facecond.data.batches import ResidentData
+from facecond.denoisers.denoiser import Denoiser
 from facecond.diffusion.loss import Loss, denoising_loss
 from facecond.diffusion.schedule import schedule_of
 from facecond.learners.scale import LatentScale
 from facecond.learners.stream import stream_items, validation_pieces
-from facecond.networks.unet import UNet
 from facecond.rng import torch_generator
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 from facecond.training.precision import autocast, resolve_precision
@@ -32,7 +32,7 @@ SNR_RANGES = {"coarse": (0.0, 1e-2), "content": (1e-2, 1.0), "clean_up": (1.0, f
 class GridRequest(NamedTuple):
     """What a sample grid is made from; the same starting noise and conditions at every evaluation."""
 
-    unet: UNet
+    denoiser: Denoiser
     conditioner: Conditioner
     scale: LatentScale
     """Turns samples into the first stage's latents."""
@@ -48,12 +48,12 @@ class DiffusionLearner:
     `draw_grid` samples, decodes and lays out what a GridRequest asks for, uint8 (H, W, 3); None = no grids.
     """
 
-    phases = (Phase("diffusion", ("unet", "conditioner")),)
-    exported = ("unet", "conditioner", "scale")
+    phases = (Phase("diffusion", ("denoiser", "conditioner")),)
+    exported = ("denoiser", "conditioner", "scale")
 
     def __init__(
         self,
-        unet: UNet,
+        denoiser: Denoiser,
         conditioner: Conditioner,
         scale: LatentScale,
         config: DiffusionConfig,
@@ -65,20 +65,20 @@ class DiffusionLearner:
         identity: Mapping[str, Any],
         draw_grid: Callable[[GridRequest], NDArray[np.uint8]] | None = None,
     ) -> None:
-        self.unet, self.conditioner, self.scale = unet, conditioner, scale
+        self.denoiser, self.conditioner, self.scale = denoiser, conditioner, scale
         self.config, self.weighting, self.trainer = config, weighting, trainer
         self.train, self.validation, self.draw_grid = train, validation, draw_grid
         self.schedule = schedule_of(config.schedule)
-        self.modules: Mapping[str, nn.Module] = {"unet": unet, "conditioner": conditioner, "scale": scale}
-        self.averaged = ("unet", "conditioner") if trainer.ema_decay > 0 else ()
+        self.modules: Mapping[str, nn.Module] = {"denoiser": denoiser, "conditioner": conditioner, "scale": scale}
+        self.averaged = ("denoiser", "conditioner") if trainer.ema_decay > 0 else ()
         whole = {name: config.dropout_of(name) for name in config.conditions}
         self.rates = Rates(whole, config.joint_dropout, config.partial_dropout)
         self.identity = dict(identity)
-        self.predict: Callable[..., Tensor] = unet
+        self.predict: Callable[..., Tensor] = denoiser
         if train.device.type == "cuda":
-            unet.to(memory_format=torch.channels_last)
+            denoiser.to(memory_format=torch.channels_last)
         if trainer.compile:
-            self.predict = torch.compile(unet)
+            self.predict = torch.compile(denoiser)
 
     def items(self, images_seen: int, global_batch: int) -> Items:
         """Return the items of the global batch that follows `images_seen`."""
@@ -135,7 +135,7 @@ class DiffusionLearner:
             level = self.schedule.at(time_N[done : done + len(indices)].to(z0_BCHW.device))
             with autocast(precision, z0_BCHW.device):
                 context = self.conditioner(batch.conditions)
-                found = self._loss(self.unet, z0_BCHW, noise_BCHW, level, context)
+                found = self._loss(self.denoiser, z0_BCHW, noise_BCHW, level, context)
             errors.append(found.noise_errors_B.float().cpu())
             losses.append(float(found.mean) * len(indices))
             done += len(indices)
@@ -149,7 +149,7 @@ class DiffusionLearner:
         batch = self.validation.batch(np.arange(count, dtype=np.int64))
         source = torch_generator(self.trainer.seed, "grid")
         noise_BCHW = torch.randn(batch.latents_BCHW.shape, generator=source).to(batch.latents_BCHW.device)
-        return self.draw_grid(GridRequest(self.unet, self.conditioner, self.scale, noise_BCHW, batch))
+        return self.draw_grid(GridRequest(self.denoiser, self.conditioner, self.scale, noise_BCHW, batch))
 
 
 def by_snr(errors_N: Tensor, snr_N: Tensor) -> dict[str, float]:

@@ -10,9 +10,10 @@ from facecond.assembly.generator import diffusion_networks
 from facecond.assembly.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.vq import VQModel
 from facecond.config.compose import plain
+from facecond.config.denoisers import TransformerConfig, UNetConfig
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
-from facecond.config.networks import ClassifierConfig, ClassifierKind, ParserConfig, ParserKind, UNetConfig, VQConfig
+from facecond.config.networks import ClassifierConfig, ClassifierKind, ParserConfig, ParserKind, VQConfig
 from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import AVERAGE, UNET, average_name
 from facecond.io.checkpoint import join_modules, save_weights
@@ -58,7 +59,7 @@ def test_a_first_stage_of_another_size_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("averaged", [True, False])
 def test_the_u_net_of_latent_diffusion(tmp_path: Path, averaged: bool) -> None:
-    config = DiffusionConfig(conditions=[], unet=SMALL)
+    config = DiffusionConfig(conditions=[], denoiser=SMALL)
     unet, conditioner = diffusion_networks(config, 3, 64)
     last = other(unet)
     average = {name: tensor * 2 for name, tensor in last.items()}
@@ -72,13 +73,20 @@ def test_the_u_net_of_latent_diffusion(tmp_path: Path, averaged: bool) -> None:
         assert torch.equal(tensor, (average if averaged else last)[name]), name
 
 
+def test_latent_diffusion_starts_no_transformer(tmp_path: Path) -> None:
+    config = DiffusionConfig(conditions=[], denoiser=TransformerConfig(width=32, depth=1, head_channels=16))
+    torch.save({"state_dict": {}}, tmp_path / "model.ckpt")
+    with pytest.raises(ConfigError, match="can only start a U-Net"):
+        start_diffusion(*diffusion_networks(config, 3, 64), str(tmp_path / "model.ckpt"))
+
+
 def test_a_diffusion_model_of_ours_with_its_condition_encoders(tmp_path: Path) -> None:
-    config = DiffusionConfig(conditions=["attributes"], unet=SMALL)
+    config = DiffusionConfig(conditions=["attributes"], denoiser=SMALL)
     unet, conditioner = diffusion_networks(config, 3, 64)
-    given = {"unet": other(unet), "conditioner": other(conditioner)}
+    given = {"denoiser": other(unet), "conditioner": other(conditioner)}
     save_weights(tmp_path / "given.safetensors", join_modules(given), {"kind": "diffusion", "model": plain(config)})
     start_diffusion(unet, conditioner, str(tmp_path / "given.safetensors"))
-    for module, tensors in ((unet, given["unet"]), (conditioner, given["conditioner"])):
+    for module, tensors in ((unet, given["denoiser"]), (conditioner, given["conditioner"])):
         assert all(torch.equal(tensor, tensors[name]) for name, tensor in module.state_dict().items())
 
 
@@ -101,7 +109,8 @@ def test_a_first_stage_is_no_diffusion_model(tmp_path: Path) -> None:
     first_stage_file(tmp_path / "given.safetensors", VQModel(VQ))
     with pytest.raises(CheckpointError, match="does not hold a diffusion model"):
         start_diffusion(
-            *diffusion_networks(DiffusionConfig(conditions=[], unet=SMALL), 3, 64), str(tmp_path / "given.safetensors")
+            *diffusion_networks(DiffusionConfig(conditions=[], denoiser=SMALL), 3, 64),
+            str(tmp_path / "given.safetensors"),
         )
 
 

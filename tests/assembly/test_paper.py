@@ -5,11 +5,11 @@ import torch
 
 from facecond.assembly.generator import diffusion_networks
 from facecond.config.compose import compose
+from facecond.denoisers.denoiser import parameter_count
 from facecond.diffusion.loss import denoising_loss
 from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import ddim
 from facecond.diffusion.schedule import schedule_of
-from facecond.networks.unet import parameter_count
 
 
 def test_paper_configuration_has_the_published_number_of_parameters() -> None:

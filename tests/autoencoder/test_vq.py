@@ -4,7 +4,7 @@ import torch
 from facecond.autoencoder.vq import VQModel
 from facecond.config.networks import VQConfig
 from facecond.errors import ConfigError
-from tests.networks.golden import arrays, names_and_shapes, relative
+from tests.denoisers.golden import arrays, names_and_shapes, relative
 
 
 def test_encode_quantise_and_decode_equal_compvis() -> None:

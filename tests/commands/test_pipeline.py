@@ -183,6 +183,17 @@ def test_a_flow_is_trained_and_sampled(workspace: Path, target: str, sampler: st
     assert images.std() > 0
 
 
+def test_a_transformer_is_trained_and_sampled(workspace: Path) -> None:
+    here = f"workspace={workspace}"
+    words = ["model=multicond", "denoiser=transformer", *TINY, "model.mask.width=8", "model.token_width=32"]
+    trained = call(
+        "train", here, *words, "model.denoiser.width=32", "model.denoiser.depth=2", "model.denoiser.head_channels=16"
+    )
+    assert trained.made["run"].name.startswith("multicond-transformer-tiny")
+    result = call("sample", here, f"run={trained.made['run'].name}", "count=2", "sampler.steps=2", "guidance.mask=3")
+    assert open_generation(Path(result.made["records"]).parent).images.std() > 0
+
+
 def test_finished_commands_return_at_once(workspace: Path) -> None:
     weights = workspace / "runs" / "multicond" / "weights.safetensors"
     before = weights.stat().st_mtime_ns

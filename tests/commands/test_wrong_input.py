@@ -114,7 +114,7 @@ CASES: list[tuple[str, str]] = [
     ("data draw data.count=8 data.validation=8", "data.validation"),
     ("train model=vq guidance.mask=2", "no meaning"),
     ("train model=attr model.conditions=[atributes] name=new", "attributes"),
-    ("train model=multicond model.unet.model_channels=33 size=tiny name=new", "33"),
+    ("train model=multicond model.denoiser.model_channels=33 size=tiny name=new", "33"),
     ("train model=vq trainer.batch_size=8 trainer.micro_batch=3 size=tiny name=new", "micro_batch"),
     ("train model=attr model.schedule.shape=straight size=tiny name=new", "model.target=velocity"),
     ("train model=attr model.target=noise size=tiny name=new", "eps, x0, v, velocity"),

@@ -5,6 +5,7 @@ import pytest
 from facecond.config.catalogue import groups_of, kind_of, options_of
 from facecond.config.commands import COMMANDS
 from facecond.config.compose import compose, plain, restore
+from facecond.config.denoisers import DENOISERS, TransformerConfig
 from facecond.config.models import MODELS
 from facecond.config.sweep import expand
 from facecond.errors import ConfigError
@@ -40,7 +41,7 @@ def test_every_option_composes(command: str, group: str, option: str) -> None:
     assert compose(command, [*NEEDED.get(command, []), f"{group}={option}"]).choices[group] == option
 
 
-@pytest.mark.parametrize("group", ["model", "weighting", "sampler", "size", "experiment", "debug", "data"])
+@pytest.mark.parametrize("group", ["model", "denoiser", "weighting", "sampler", "size", "experiment", "debug", "data"])
 def test_every_option_says_what_it_is(group: str) -> None:
     for option, meaning in options_of(group).items():
         assert len(meaning) > 10, f"conf/{group}/{option}.yaml opens with no comment"
@@ -90,6 +91,15 @@ def test_person_has_the_last_word() -> None:
         ("train", ["model=multicon"], "did you mean 'multicond'?"),
         ("train", ["model=vq", "guidance.mask=2"], "has no meaning for a vq model"),
         ("train", ["model=parser", "experiment=paper"], "has no meaning for a parser model"),
+        ("train", ["model=vq", "denoiser=unet"], "has no meaning for a vq model"),
+        ("train", ["denoiser=transfomer"], "did you mean 'transformer'?"),
+        ("train", ["denoiser=null"], "choose from transformer, unet"),
+        (
+            "train",
+            ["denoiser=transformer", "model.denoiser.model_channels=3"],
+            "'model.denoiser.model_channels' is not a key",
+        ),
+        ("train", ["model.denoiser.kind=transformer"], "write denoiser=transformer"),
     ],
 )
 def test_wrong_words_are_one_clear_line(command: str, words: list[str], expected: str) -> None:
@@ -99,8 +109,31 @@ def test_wrong_words_are_one_clear_line(command: str, words: list[str], expected
     assert "\n" not in str(caught.value)
 
 
-def test_plain_and_restore_are_inverse() -> None:
-    config = compose("train", ["model=mask_pooled", "size=tiny"]).config
+@pytest.mark.parametrize("size", [None, *options_of("size")])
+@pytest.mark.parametrize("denoiser", DENOISERS)
+def test_a_denoiser_has_the_size_that_is_chosen(denoiser: str, size: str | None) -> None:
+    words = [f"denoiser={denoiser}", *([] if size is None else [f"size={size}"])]
+    composed = compose("train", words)
+    assert type(composed.config.model.denoiser) is DENOISERS[denoiser]
+    assert composed.choices["denoiser"] == denoiser
+    assert compose("train", [words[0]], size=size).config == composed.config
+    assert (composed.config.model.denoiser == DENOISERS[denoiser]()) == (size in (None, "paper"))
+    if denoiser == "unet":
+        assert compose("train", words[1:]).config == composed.config
+
+
+def test_an_experiment_decides_the_size_of_its_denoiser() -> None:
+    for experiment in options_of("experiment"):
+        composed = compose("train", [f"experiment={experiment}", "denoiser=transformer"])
+        assert composed.config.model.denoiser == TransformerConfig()
+        smaller = compose("train", [f"experiment={experiment}", "size=tiny"])
+        assert smaller.config == compose("train", ["size=tiny", f"experiment={experiment}"]).config
+        assert smaller.config.model.denoiser.model_channels == 64
+
+
+@pytest.mark.parametrize("words", [["model=mask_pooled", "size=tiny"], ["denoiser=transformer", "size=small"]])
+def test_plain_and_restore_are_inverse(words: list[str]) -> None:
+    config = compose("train", words).config
     for part in (config.model, config.trainer, config.sampler, config.weighting):
         assert restore(type(part), plain(part), "test") == part
     with pytest.raises(ConfigError, match=r"run\.json"):

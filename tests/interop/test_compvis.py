@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from facecond.autoencoder.vq import VQModel
-from facecond.config.networks import UNetConfig, VQConfig
+from facecond.config.denoisers import UNetConfig
+from facecond.config.networks import VQConfig
+from facecond.denoisers.unet import UNet
 from facecond.errors import CheckpointError
 from facecond.interop.compvis import (
     SCHEDULE,
@@ -16,8 +18,7 @@ from facecond.interop.compvis import (
     schedule_buffers,
     split_checkpoint,
 )
-from facecond.networks.unet import UNet
-from tests.networks.golden import GOLDEN
+from tests.denoisers.golden import GOLDEN
 
 NAMES = json.loads((GOLDEN / "latentdiffusion_celebahq.json").read_text())
 

@@ -8,7 +8,7 @@ from facecond.errors import CheckpointError
 from facecond.interop.face_parsing import HEADS, read_bisenet, reorder_classes
 from facecond.io.checkpoint import load_strictly
 from facecond.judges.bisenet import BiSeNet
-from tests.networks.golden import names_and_shapes
+from tests.denoisers.golden import names_and_shapes
 
 # face-parsing.PyTorch's ids as CelebAMask-HQ's.
 TABLE = [0, 1, 6, 7, 4, 5, 3, 8, 9, 15, 2, 10, 11, 12, 17, 16, 18, 13, 14]

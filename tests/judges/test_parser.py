@@ -5,7 +5,7 @@ from facecond.config.networks import ParserConfig, ParserKind
 from facecond.judges.bisenet import BiSeNet
 from facecond.judges.parser import PARSERS, build_parser, parse
 from facecond.judges.pixels import IMAGENET_MEAN, IMAGENET_STD
-from tests.networks.golden import arrays, names_and_shapes, relative
+from tests.denoisers.golden import arrays, names_and_shapes, relative
 
 
 def randomise(model: torch.nn.Module, seed: int) -> None:

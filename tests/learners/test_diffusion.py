@@ -4,6 +4,7 @@ import torch
 
 from facecond.conditions.conditioner import Conditioner
 from facecond.conditions.spatial import Norm, SpatialSettings
+from facecond.config.denoisers import Position, UNetConfig
 from facecond.config.diffusion import (
     DiffusionConfig,
     LevelDraw,
@@ -13,13 +14,12 @@ from facecond.config.diffusion import (
     Weighting,
     WeightingConfig,
 )
-from facecond.config.networks import Position, UNetConfig
+from facecond.denoisers.unet import UNet
 from facecond.diffusion.schedule import BetaSchedule
 from facecond.io.checkpoint import load_weights, split_modules
 from facecond.io.records import read_records
 from facecond.learners.diffusion import DiffusionLearner, by_snr
 from facecond.learners.scale import LatentScale
-from facecond.networks.unet import UNet
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, apart, last_state, step_of, trainer
 
@@ -35,7 +35,7 @@ def make(
 ):  # fmt: skip
     torch.manual_seed(0)
     config = DiffusionConfig(
-        conditions=list(conditions), token_width=16, unet=UNET, condition_dropout=dropout, partial_dropout=dropout,
+        conditions=list(conditions), token_width=16, denoiser=UNET, condition_dropout=dropout, partial_dropout=dropout,
         mask=SpatialSettings(width=4, channel_mult=[1, 2], depth=1, norm=norm),
         standardise_latents=True, target=target, schedule=schedule or ScheduleConfig(),
     )  # fmt: skip
@@ -71,14 +71,14 @@ def test_learns(latents, tmp_path):
     assert all(torch.equal(noise, asked[0]) for noise in asked)
     weights = load_weights(tmp_path / "run" / "weights.safetensors")
     modules = split_modules(weights.tensors)
-    assert modules.keys() == {"unet", "conditioner", "scale"}
+    assert modules.keys() == {"denoiser", "conditioner", "scale"}
     assert torch.equal(modules["scale"]["std"], learner.scale.std)
-    assert not torch.equal(modules["unet"]["out.2.weight"], learner.unet.out[-1].weight)  # the average
+    assert not torch.equal(modules["denoiser"]["out.2.weight"], learner.denoiser.out[-1].weight)  # the average
 
 
 def test_same_evaluation_twice(latents):
     learner = make(latents)
-    learner.unet.eval(), learner.conditioner.eval()
+    learner.denoiser.eval(), learner.conditioner.eval()
     with torch.no_grad():
         assert learner.evaluate(0).figures == learner.evaluate(640).figures
 
@@ -86,7 +86,7 @@ def test_same_evaluation_twice(latents):
 def test_loss_is_the_papers(latents):
     """Equation 4: the squared error of the noise over (1 + SNR)^0.5, here from the schedule's own definition."""
     learner = make(latents, dropout=0.0)
-    learner.unet.eval(), learner.conditioner.eval()
+    learner.denoiser.eval(), learner.conditioner.eval()
     step = step_of(learner, count=8)
     loss, figures = learner.loss("diffusion", step)
     batch = latents[0].batch(step.indices_B, step.flips_B)
@@ -98,7 +98,9 @@ def test_loss_is_the_papers(latents):
     mean, std = (torch.tensor(x)[:, None, None] for x in ([0.1, 0.2, -0.1], [0.5, 0.4, 0.6]))
     noisy = kept.sqrt() * (batch.latents_BCHW - mean) / std + (1 - kept).sqrt() * noise
     with torch.no_grad():
-        errors = (learner.unet(noisy, t, learner.conditioner(batch.conditions)) - noise).square().mean(dim=(1, 2, 3))
+        errors = (
+            (learner.denoiser(noisy, t, learner.conditioner(batch.conditions)) - noise).square().mean(dim=(1, 2, 3))
+        )
     assert figures["noise_error"].item() == pytest.approx(errors.mean().item(), rel=1e-4)
     expected = (errors * (1 - kept.flatten()).sqrt()).mean()  # 1 / (1 + SNR)^0.5 = (1 - abar)^0.5
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
@@ -110,11 +112,11 @@ def test_every_target_learns_and_is_watched_by_its_noise_error(latents, target, 
     """At the start the network answers next to nothing: the noise implied is the same multiple of z at every item."""
     schedule = ScheduleConfig(shape=shape, levels=LevelDraw.logit_normal)
     learner = make(latents, dropout=0.0, target=target, schedule=schedule)
-    torch.nn.init.zeros_(learner.unet.out[-1].weight)
+    torch.nn.init.zeros_(learner.denoiser.out[-1].weight)
     step = step_of(learner, count=8)
     loss, figures = learner.loss("diffusion", step)
     loss.backward()
-    assert learner.unet.out[-1].weight.grad.abs().sum() > 0
+    assert learner.denoiser.out[-1].weight.grad.abs().sum() > 0
     batch = latents[0].batch(step.indices_B, step.flips_B)
     x0, eps = learner.scale.standardise(batch.latents_BCHW), step.normal("noise", 3, 8, 8)
     level = learner.schedule.at(step.drawn("timesteps", learner.schedule.draw))
@@ -127,7 +129,7 @@ def test_every_target_learns_and_is_watched_by_its_noise_error(latents, target, 
         Target.velocity: z / (alpha + sigma),
     }[target]
     assert figures["noise_error"].item() == pytest.approx((implied - eps).square().mean().item(), rel=1e-4)
-    learner.unet.eval(), learner.conditioner.eval()
+    learner.denoiser.eval(), learner.conditioner.eval()
     with torch.no_grad():
         evaluation = learner.evaluate(0).figures
     assert evaluation == learner.evaluate(640).figures
@@ -145,7 +147,7 @@ def test_by_snr():
 
 def test_every_range_of_noise_is_looked_at(latents):
     learner = make(latents)
-    learner.unet.eval(), learner.conditioner.eval()
+    learner.denoiser.eval(), learner.conditioner.eval()
     with torch.no_grad():
         figures = learner.evaluate(0).figures
     assert all(np.isfinite(value) for value in figures.values())

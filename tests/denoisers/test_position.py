@@ -2,8 +2,8 @@ import math
 
 import torch
 
-from facecond.networks.attention import Attention
-from facecond.networks.position import LOCALITY, PositionCode, cell_places, position_code
+from facecond.denoisers.attention import Attention
+from facecond.denoisers.position import LOCALITY, PositionCode, cell_places, position_code
 
 
 def test_cells_lie_at_their_centres_row_by_row() -> None:

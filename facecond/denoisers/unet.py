@@ -9,17 +9,19 @@ size that is 414,713,603 parameters (context width 512) and 274,056,163.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from facecond.config.networks import GlobalTokens, Position, UNetConfig
+from facecond.config.denoisers import GlobalTokens, Position, UNetConfig
+from facecond.denoisers.attention import AttentionBlock, KeysValues, SpatialTransformer
+from facecond.denoisers.denoiser import Denoiser
+from facecond.denoisers.layers import Downsample, ResBlock, Upsample, timestep_embedding, zeroed
+from facecond.denoisers.position import mean_unplaced
 from facecond.errors import ConfigError
-from facecond.networks.attention import AttentionBlock, KeysValues, SpatialTransformer
-from facecond.networks.layers import Downsample, ResBlock, Upsample, timestep_embedding, zeroed
-from facecond.types import Context, Denoise
+from facecond.types import Context
 
 
 class ContextReading(NamedTuple):
@@ -46,20 +48,18 @@ class Stage(nn.ModuleList):
         return x_BCHW
 
 
-class UNet(nn.Module):
+class UNet(Denoiser):
     """Answers for noisy latents; with a context bound it is a `facecond.types.Denoise`.
 
     `context_dim` is the width of the context's tokens, or None for the unconditional model. Raises ConfigError when
     normalisation groups or head widths do not divide the channels.
     """
 
-    def __init__(
-        self, config: UNetConfig, *, in_channels: int = 3, out_channels: int = 3, context_dim: int | None = None
-    ) -> None:
-        super().__init__()
+    def __init__(self, config: UNetConfig, *, channels: int = 3, context_dim: int | None = None) -> None:
         _check(config)
+        super().__init__(context_dim=context_dim, multiple=config.patch * 2 ** (len(config.channel_mult) - 1))
         self.config = config
-        self.context_dim = context_dim
+        seen_channels = channels * config.patch**2
         base = config.model_channels
         embed_channels = 4 * base
         groups = config.norm_groups
@@ -82,7 +82,7 @@ class UNet(nn.Module):
         self.time_embed = nn.Sequential(
             nn.Linear(base, embed_channels), nn.SiLU(), nn.Linear(embed_channels, embed_channels)
         )
-        self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(in_channels, base, 3, padding=1)])])
+        self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(seen_channels, base, 3, padding=1)])])
         skips = [base]
         channels = base
         levels = list(enumerate(config.channel_mult))
@@ -112,43 +112,27 @@ class UNet(nn.Module):
                 self.output_blocks.append(Stage(layers))
 
         self.out = nn.Sequential(
-            nn.GroupNorm(groups, channels), nn.SiLU(), zeroed(nn.Conv2d(channels, out_channels, 3, padding=1))
+            nn.GroupNorm(groups, channels), nn.SiLU(), zeroed(nn.Conv2d(channels, seen_channels, 3, padding=1))
         )
         modulated = context_dim is not None and config.global_tokens is GlobalTokens.modulate
         self.global_embed = zeroed(nn.Linear(context_dim or 0, embed_channels)) if modulated else None
 
-    def read(self, context: Context) -> ContextReading:
+    def read(self, context: Context | None) -> ContextReading:
         """Return the keys and values of every cross-attention, and the shift of the time embedding if there is one."""
+        if context is None:
+            return ContextReading([], None)
         transformers = (module for module in self.modules() if isinstance(module, SpatialTransformer))
         keys_values = [pair for transformer in transformers for pair in transformer.read(context)]
-        if self.global_embed is None:
-            return ContextReading(keys_values, None)
-        unplaced_T = 1 - context.places_TP[:, 2].to(context.tokens_BTD)
-        mean_BD = torch.einsum("btd,t->bd", context.tokens_BTD, unplaced_T / unplaced_T.sum().clamp(min=1))
-        return ContextReading(keys_values, self.global_embed(mean_BD))
-
-    def bind(self, context: Context | None) -> Denoise:
-        """Return the network with `context` read once, here, under the caller's gradient and autocast modes.
-
-        Keys and values of the cross-attentions depend on the condition alone. The saving in arithmetic is small (under
-        2 % at the paper's size); what it buys is a step that is a pure function of (z, time). Raises ValueError for a
-        conditional model without a context and for an unconditional one with it.
-        """
-        if (context is None) != (self.context_dim is None):
-            expected = "no context" if self.context_dim is None else f"a context of width {self.context_dim}"
-            raise ValueError(f"this U-Net takes {expected}")
-        return partial(self.predict, reading=ContextReading([], None) if context is None else self.read(context))
+        shift = None if self.global_embed is None else self.global_embed(mean_unplaced(context))
+        return ContextReading(keys_values, shift)
 
     def predict(self, z_BCHW: Tensor, time_B: Tensor, reading: ContextReading) -> Tensor:
         """Return the answer, given a context that was read before."""
-        factor = 2 ** (len(self.config.channel_mult) - 1)
-        if z_BCHW.shape[-1] % factor or z_BCHW.shape[-2] % factor:
-            raise ValueError(f"latents of {tuple(z_BCHW.shape[-2:])} cells: sides must be multiples of {factor}")
         embedding_BE = self.time_embed(timestep_embedding(time_B, self.config.model_channels))
         if reading.shift is not None:
             embedding_BE = embedding_BE + reading.shift
         keys_values = iter(reading.keys_values)
-        h = z_BCHW
+        h = F.pixel_unshuffle(z_BCHW, self.config.patch) if self.config.patch > 1 else z_BCHW
         skips = []
         for stage in self.input_blocks:
             h = stage(h, embedding_BE, keys_values)
@@ -156,20 +140,8 @@ class UNet(nn.Module):
         h = self.middle_block(h, embedding_BE, keys_values)
         for stage in self.output_blocks:
             h = stage(torch.cat([h, skips.pop()], dim=1), embedding_BE, keys_values)
-        return self.out(h).to(z_BCHW.dtype)
-
-    def forward(self, z_BCHW: Tensor, time_B: Tensor, context: Context | None = None) -> Tensor:
-        """Return the answer for `z_BCHW` (float) at the times `time_B` (0..999), in the shape and precision of `z_BCHW`.
-
-        Height and width must be multiples of 2^(levels - 1). A conditional model needs a context and an unconditional
-        one refuses it (ValueError).
-        """
-        return self.bind(context)(z_BCHW, time_B)
-
-
-def parameter_count(module: nn.Module) -> int:
-    """Return the number of parameters of `module`."""
-    return sum(parameter.numel() for parameter in module.parameters())
+        raw = self.out(h).to(z_BCHW.dtype)
+        return F.pixel_shuffle(raw, self.config.patch) if self.config.patch > 1 else raw
 
 
 def _check(config: UNetConfig) -> None:

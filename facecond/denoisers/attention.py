@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.networks.layers import zeroed
-from facecond.networks.position import PositionCode, cell_places
+from facecond.denoisers.layers import zeroed
+from facecond.denoisers.position import PositionCode, cell_places
 from facecond.types import Context
 
 KeysValues = tuple[Tensor, Tensor]

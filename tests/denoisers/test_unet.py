@@ -1,13 +1,18 @@
+from dataclasses import replace
+from typing import TypeVar
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from facecond.config.networks import GlobalTokens, Position, UNetConfig
+from facecond.config.denoisers import GlobalTokens, Position, UNetConfig
+from facecond.denoisers.denoiser import parameter_count
+from facecond.denoisers.unet import UNet
 from facecond.errors import ConfigError
-from facecond.networks.unet import UNet, parameter_count
 from facecond.types import Context
-from tests.networks.golden import arrays, names_and_shapes, relative
+from tests.denoisers.golden import arrays, names_and_shapes, relative
 
+Network = TypeVar("Network", bound=torch.nn.Module)
 SMALL = UNetConfig(model_channels=32, channel_mult=[1, 2], num_res_blocks=1, attention_downsamplings=[2])
 
 
@@ -18,14 +23,14 @@ def places(placed: int, unplaced: int) -> torch.Tensor:
     return torch.cat([torch.zeros(unplaced, 3), torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)])
 
 
-def awake(unet: UNet) -> UNet:
+def awake(network: Network) -> Network:
     """Give the layers that start at zero something to say."""
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for parameter in unet.parameters():
+        for parameter in network.parameters():
             if not parameter.any():
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator))
-    return unet
+    return network
 
 
 def test_conditional_forward_and_gradients_equal_compvis() -> None:
@@ -164,3 +169,19 @@ def test_context_must_match_the_model() -> None:
         UNet(SMALL)(z, t, Context(torch.randn(1, 4, 24), places(4, 0)))
     with pytest.raises(ValueError, match="multiples of 2"):
         UNet(SMALL)(torch.randn(1, 3, 8, 9), t)
+
+
+def test_a_patch_of_one_changes_nothing_and_a_larger_one_only_the_ends() -> None:
+    torch.manual_seed(0)
+    plain = UNet(SMALL, context_dim=24)
+    torch.manual_seed(0)
+    patched = UNet(replace(SMALL, patch=2), context_dim=24)
+    assert plain.state_dict().keys() == patched.state_dict().keys()
+    shapes = {name: (weight.shape, patched.state_dict()[name].shape) for name, weight in plain.state_dict().items()}
+    changed = {name: found for name, found in shapes.items() if found[0] != found[1]}
+    assert changed == {
+        "input_blocks.0.0.weight": ((32, 3, 3, 3), (32, 12, 3, 3)),
+        "out.2.weight": ((3, 32, 3, 3), (12, 32, 3, 3)),
+        "out.2.bias": ((3,), (12,)),
+    }
+    assert (plain.multiple, patched.multiple) == (2, 4)

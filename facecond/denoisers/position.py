@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facecond.types import Context
+
 FREQUENCIES = (0.5, 1.0, 2.0, 4.0)
 """In units of pi per width of the picture."""
 
@@ -45,6 +47,12 @@ def position_code(places_TP: Tensor, *, query: bool) -> Tensor:
     angles = (places_TP[:, :2, None] * frequencies).flatten(1)
     last = torch.ones_like(placed) if query else UNPLACED * (1 - placed)
     return torch.cat([angles.sin() * placed, angles.cos() * placed, last], dim=1)
+
+
+def mean_unplaced(context: Context) -> Tensor:
+    """Return the mean of the tokens without a place, (B, D); zeros where there are none."""
+    unplaced_T = 1 - context.places_TP[:, 2].to(context.tokens_BTD)
+    return torch.einsum("btd,t->bd", context.tokens_BTD, unplaced_T / unplaced_T.sum().clamp(min=1))
 
 
 class PositionCode(nn.Module):

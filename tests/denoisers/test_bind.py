@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from facecond.config.networks import GlobalTokens, Position, UNetConfig
-from facecond.networks.unet import UNet
+from facecond.config.denoisers import GlobalTokens, Position, UNetConfig
+from facecond.denoisers.unet import UNet
 from facecond.types import Context
-from tests.networks.test_unet import awake, places
+from tests.denoisers.test_unet import awake, places
 
 
 @pytest.mark.parametrize("position", list(Position))
