@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import Session, open_session
-from facecond.commands.generate import digest, prepare_generation
+from facecond.commands.generate import generation_key, items_plan, prepare_generation, short_hash
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import EvalConfig
 from facecond.config.compose import plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
+from facecond.io.files import sha256_file
 from facecond.io.results import Figure
-from facecond.workspace.find import find_run
-from facecond.workspace.origin import Origin
+from facecond.workspace.find import find_run, read_run
+from facecond.workspace.origin import Origin, weights_file
 
 LATER = ("fid", "kid", "lpips")
 """Measures of the paper that need weights this version does not bring."""
@@ -33,6 +34,8 @@ class Measuring(Origin):
     """Runs or weights files: parser, classifier, as far as they are needed."""
     samples: Path | None
     """Samples that are there already."""
+    folder: Path
+    """Where the samples are, or will be."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
@@ -60,11 +63,17 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         samples = _samples_folder(config)
         prepared.used["samples"] = f"{samples} (named)"
     origin = prepared.found
+    plan = items_plan(origin) | {"told": conditions, "samples": 1}
+    key = generation_key(origin, config, plan)
+    folder = samples or Path(config.workspace) / "samples" / f"{prepared.name}-conditions-{key}"
+    hashes = {
+        kind: sha256_file(weights_file(read_run(place)) if place.is_dir() else place) for kind, place in judges.items()
+    }
+    name = f"{prepared.name}-eval-{short_hash([str(folder), config.count, metrics, hashes])}"
     measuring = Measuring(
         run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage,
-        metrics=metrics, judges=judges, samples=samples,
+        metrics=metrics, judges=judges, samples=samples, folder=folder,
     )  # fmt: skip
-    name = f"{prepared.name}-eval-{digest(prepared)}"
     return Prepared(composed=prepared.composed, name=name, found=measuring, used=prepared.used)
 
 
@@ -291,8 +300,8 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
         made = open_generation(prepared.found.samples)
     else:
         count = min(config.count, len(pack.indices("validation")))
-        folder = Path(config.workspace) / "samples" / prepared.name
-        made = session.generate(one_each([session.condition(i) for i in range(count)], config.seed), folder)
+        plan = one_each([session.condition(i) for i in range(count)], config.seed)
+        made = session.generate(plan, prepared.found.folder)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(
             f"{made.folder} was sampled from other weights than {prepared.found.weights}",

@@ -1,0 +1,89 @@
+"""Sampling once and measuring often: what is sampled, read and said by `sample`, `eval` and `swap-masks`."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facecond.io.results import read_results
+from facecond.sampling import generation
+from tests.commands.conftest import TINY, call
+
+pytestmark = pytest.mark.xdist_group("workspace")
+
+
+@pytest.fixture(scope="module")
+def own(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the workspace with a second pack and a second parser."""
+    folder = tmp_path_factory.mktemp("measuring") / "workspace"
+    shutil.copytree(workspace, folder)
+    here = f"workspace={folder}"
+    call("train", here, "model=parser", "name=other-parser", "pack=drawn-64", "model.network.width=8", *TINY)
+    call("data draw", here, "data.count=24", "data.validation=8", "data.seed=9", "name=second")
+    return folder
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Number of images in every batch that was sampled."""
+    batches: list[int] = []
+    render = generation._render
+
+    def counting(batch: Any, *values: Any) -> Any:
+        batches.append(len(batch))
+        return render(batch, *values)
+
+    monkeypatch.setattr(generation, "_render", counting)
+    return batches
+
+
+def test_measuring_more_samples_only_what_is_missing(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=multicond", "seed=31", "sampler.steps=1"]
+
+    def sampled(command: str, *more: str) -> int:
+        rendered.clear()
+        call(command, *words, *more)
+        return sum(rendered)
+
+    assert sampled("eval", "metrics=[miou]", "count=4") == 4
+    assert sampled("eval", "metrics=[miou,attributes]", "count=4") == 0
+    assert sampled("eval", "metrics=[miou]", "count=4", "parser=other-parser") == 0
+    assert sampled("eval", "metrics=[miou]", "count=7") == 3
+    assert sampled("eval", "metrics=[miou]", "count=4", "device=cpu", "batch_size=1") == 0
+    assert sampled("eval", "metrics=[miou]", "count=4", "sampler.eta=1") == 4
+    assert sampled("sample", "count=8") == 1  # the same conditions, seeds and sampler
+    assert sampled("sample", "items=[0,1]") == 0
+    assert sampled("sample", "items=[1,0]") == 2
+    assert sampled("sample", "grid=variations", "samples=3", "count=1") == 3
+    assert sampled("sample", "samples=3", "count=2") == 3
+    assert sampled("swap-masks", "parts=[nose,skin]", "count=1", "samples=1") == 2
+    assert sampled("swap-masks", "parts=[skin,nose]", "count=2", "samples=1") == 2
+
+
+def test_fewer_samples_than_there_are_can_be_measured(own: Path) -> None:
+    words = [f"workspace={own}", "run=multicond", "seed=32", "sampler.steps=1", "metrics=[miou]"]
+    of_three = read_results(call("eval", *words, "count=3").made["results"])
+    of_five = call("eval", *words, "count=5")
+    again = call("eval", *words, "count=3")
+    assert read_results(of_five.made["results"])["miou"].count == 5
+    assert read_results(again.made["results"])["miou"] == of_three["miou"]
+
+
+def test_conditions_by_hand_do_not_depend_on_the_pack(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=attr", "seed=33", "sampler.steps=1"]
+    call("sample", *words, "attr='+Smiling,-Male'", "count=2", "pack=drawn-64")
+    call("sample", *words, "attr='-Male,+Smiling'", "count=3", "pack=second")
+    assert sum(rendered) == 3
+    rendered.clear()
+    call("sample", *words, "count=2", "pack=drawn-64")
+    call("sample", *words, "count=2", "pack=second")
+    assert sum(rendered) == 4
+
+
+def test_a_compared_run_is_sampled_once(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=multicond", "grid=checkpoints", "count=2", "seed=34", "sampler.steps=1"]
+    call("sample", *words)
+    assert sum(rendered) == 2 * 3
+    call("sample", *words, "count=3")
+    assert sum(rendered) == 3 * 3
