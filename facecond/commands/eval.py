@@ -161,59 +161,63 @@ class Evidence:
         _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
         return first[derangement(len(first), self.session.config.seed)[person]]
 
+    def _under(self, kind: str) -> Any:
+        """Circumstances of what a judge says."""
+        from facecond.metrics.figures import Circumstances
 
-def _mask_figures(evidence: Evidence) -> list[Figure]:
-    import numpy as np
+        judge = self.judges[kind]
+        return Circumstances(
+            reference=self.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
+        )
 
-    from facecond.metrics.faithfulness import Confusion
-    from facecond.metrics.figures import Circumstances, mask_figures
+    @cached_property
+    def mask_figures(self) -> list[Figure]:
+        """All that the parser's maps of samples, real pictures and reconstructions say; each set is parsed once."""
+        import numpy as np
 
-    judge, labels = evidence.judges["parser"], evidence.labels
-    own = np.asarray(evidence.session.pack.labels[evidence.places])
-    found = judge.parse(evidence.samples, "parsing samples")
-    return mask_figures(
-        Confusion.of(labels, found),
-        ceiling=Confusion.of(own, judge.parse(evidence.real, "parsing real pictures")),
-        floor=Confusion.of(labels[evidence.partner], found),
-        marks={"reconstructions": Confusion.of(own, judge.parse(evidence.reconstructed, "parsing reconstructions"))},
-        circumstances=Circumstances(
-            reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
-        ),
-    )
+        from facecond.metrics.faithfulness import Confusion
+        from facecond.metrics.figures import mask_figures
+
+        parse, labels = self.judges["parser"].parse, self.labels
+        own = np.asarray(self.session.pack.labels[self.places])
+        found = parse(self.samples, "parsing samples")
+        return mask_figures(
+            Confusion.of(labels, found),
+            ceiling=Confusion.of(own, parse(self.real, "parsing real pictures")),
+            floor=Confusion.of(labels[self.partner], found),
+            marks={"reconstructions": Confusion.of(own, parse(self.reconstructed, "parsing reconstructions"))},
+            circumstances=self._under("parser"),
+        )
+
+    @cached_property
+    def attribute_figures(self) -> list[Figure]:
+        """All that the classifier says of samples, real pictures and reconstructions; each set is classified once."""
+        import numpy as np
+
+        from facecond.metrics.faithfulness import AttributeScores
+        from facecond.metrics.figures import attribute_figures
+
+        classify, pack = self.judges["classifier"].attributes, self.session.pack
+        own = np.asarray(pack.attributes[self.places])
+        found = classify(self.samples, "classifying samples")
+        again = classify(self.reconstructed, "classifying reconstructions")
+        training = np.asarray(pack.attributes)[pack.indices("train")]
+        return attribute_figures(
+            AttributeScores(found, self.attributes),
+            ceiling=AttributeScores(classify(self.real, "classifying real pictures"), own),
+            floor=AttributeScores(found, self.attributes[self.partner]),
+            marks={"reconstructions": AttributeScores(again, own)},
+            majority=(training > 0).sum(0) >= (training < 0).sum(0),
+            circumstances=self._under("classifier"),
+        )
 
 
-def _miou(evidence: Evidence) -> list[Figure]:
-    return [figure for figure in _mask_figures(evidence) if figure.name != "mask_accuracy"]
-
-
-def _accuracy(evidence: Evidence) -> list[Figure]:
-    return [figure for figure in _mask_figures(evidence) if figure.name == "mask_accuracy"]
+def _of_masks(*names: str) -> Callable[[Evidence], list[Figure]]:
+    return lambda evidence: [figure for figure in evidence.mask_figures if figure.name in names]
 
 
 def _attributes(evidence: Evidence) -> list[Figure]:
-    import numpy as np
-
-    from facecond.metrics.faithfulness import AttributeScores
-    from facecond.metrics.figures import Circumstances, attribute_figures
-
-    judge, asked, pack = evidence.judges["classifier"], evidence.attributes, evidence.session.pack
-    own = np.asarray(pack.attributes[evidence.places])
-    found = judge.attributes(evidence.samples, "classifying samples")
-    training = np.asarray(pack.attributes)[pack.indices("train")]
-    return attribute_figures(
-        AttributeScores(found, asked),
-        ceiling=AttributeScores(judge.attributes(evidence.real, "classifying real pictures"), own),
-        floor=AttributeScores(found, asked[evidence.partner]),
-        marks={
-            "reconstructions": AttributeScores(
-                judge.attributes(evidence.reconstructed, "classifying reconstructions"), own
-            )
-        },
-        majority=(training > 0).sum(0) >= (training < 0).sum(0),
-        circumstances=Circumstances(
-            reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
-        ),
-    )
+    return evidence.attribute_figures
 
 
 def _reconstruction(evidence: Evidence) -> list[Figure]:
@@ -227,8 +231,8 @@ def _reconstruction(evidence: Evidence) -> list[Figure]:
 
 
 MEASURES: dict[str, Callable[[Evidence], list[Figure]]] = {
-    "miou": _miou,
-    "accuracy": _accuracy,
+    "miou": _of_masks("miou", "mean_of_image_ious"),
+    "accuracy": _of_masks("mask_accuracy"),
     "attributes": _attributes,
     "reconstruction": _reconstruction,
 }

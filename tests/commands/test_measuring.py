@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from facecond.assembly.judges import Judge
 from facecond.io.results import read_results
 from facecond.sampling import generation
 from tests.commands.conftest import TINY, call
@@ -87,3 +88,17 @@ def test_a_compared_run_is_sampled_once(own: Path, rendered: list[int]) -> None:
     assert sum(rendered) == 2 * 3
     call("sample", *words, "count=3")
     assert sum(rendered) == 3 * 3
+
+
+def test_a_judge_looks_at_every_set_of_pictures_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[str] = []
+    judge = Judge._judge
+
+    def counting(self: Judge, images: Any, read: Any, description: str) -> Any:
+        passes.append(description)
+        return judge(self, images, read, description)
+
+    monkeypatch.setattr(Judge, "_judge", counting)
+    call("eval", f"workspace={own}", "run=multicond", "count=3", "metrics=[miou,accuracy,attributes]")
+    kinds = ("samples", "real pictures", "reconstructions")
+    assert sorted(passes) == sorted(f"{doing} {kind}" for doing in ("parsing", "classifying") for kind in kinds)
