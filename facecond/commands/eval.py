@@ -11,10 +11,11 @@ from facecond.commands.generate import generation_key, items_plan, prepare_gener
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import EvalConfig
-from facecond.config.compose import plain
+from facecond.config.compose import compose, plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure
+from facecond.sampling.folder import read_manifest
 from facecond.workspace.find import find_run, read_run
 from facecond.workspace.origin import Origin, weights_file
 
@@ -40,8 +41,14 @@ class Measuring(Origin):
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     """Check the measures first; find run, samples and judges."""
-    metrics = _metrics(words)
-    prepared = prepare_generation("eval", words)
+    typed: EvalConfig = compose("eval", words).config
+    metrics = _metrics(typed.metrics)
+    samples, made_with = None, None
+    if typed.samples is not None:
+        _check_only_measuring(words)
+        samples = _samples_folder(typed)
+        made_with = read_manifest(samples)["made_with"]
+    prepared = prepare_generation("eval", words, made_with=made_with)
     config = prepared.config
     conditions = prepared.found.conditions
     for metric, condition in (("miou", "mask"), ("accuracy", "mask"), ("attributes", "attributes")):
@@ -57,10 +64,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
             found = Path(named) if named and Path(named).is_file() else find_run(config.workspace, named, kind).path
             judges[kind] = found
             prepared.used[kind] = f"{found} ({'named' if named else 'the latest'})"
-    samples = None
-    if config.samples is not None:
-        _check_only_measuring(words)
-        samples = _samples_folder(config)
+    if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
     origin = prepared.found
     plan = items_plan(origin) | {"told": conditions, "samples": 1}
@@ -101,7 +105,7 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": evidence.made_with}
     write_results(folder / "results.json", figures, about=about)
     with atomic_write(folder / "results.md") as temporary:
-        temporary.write_text(report_markdown(figures), encoding="utf-8")
+        temporary.write_text(report_markdown(figures, prepared.used), encoding="utf-8")
     made = {"results": folder / "results.json", "table": folder / "results.md", "samples": evidence.folder}
     return Result(command="eval", used=prepared.used, figures=figures, made=made)
 
@@ -239,11 +243,9 @@ MEASURES: dict[str, Callable[[Evidence], list[Figure]]] = {
 """What can be measured."""
 
 
-def _metrics(words: Sequence[str]) -> list[str]:
+def _metrics(named: Sequence[str]) -> list[str]:
     """The measures asked for. Raises ConfigError for an unknown one, NotBuiltError for one of the paper's still to come."""
-    from facecond.config.compose import compose
-
-    metrics = list(dict.fromkeys(compose("eval", words).config.metrics))
+    metrics = list(dict.fromkeys(named))
     if not metrics:
         raise ConfigError("no measure named", hint=f"name some: facecond eval {' '.join(MEASURES)}")
     later = [metric for metric in metrics if metric in LATER]

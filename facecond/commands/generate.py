@@ -15,17 +15,28 @@ from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file
 
 
 def prepare_generation(
-    command: str, words: Sequence[str], check: Callable[[Any], None] = lambda config: None
+    command: str,
+    words: Sequence[str],
+    check: Callable[[Any], None] = lambda config: None,
+    made_with: Mapping[str, Any] | None = None,
 ) -> Prepared[Any, Origin]:
     """Compose, find run, pack and first stage, and let the run's own sampler and guidance stand beneath the person's.
 
     `check` looks at the configuration before anything is looked for on disk, so that a slip of the pen is named first.
+    `made_with`, of samples that are there already (see generation.json), takes the place of the run's own.
     """
     config: GenerateConfig = compose(command, words).config
     check(config)
     found = find_run(config.workspace, config.run, "diffusion")
     run = read_run(found.path)
-    beneath, why = sampling_of(run, words, command)
+    if made_with is None:
+        beneath, why = sampling_of(run, words, command)
+    else:
+        why = "what the samples were made with"
+        beneath = [
+            f"{part}.{key}={value}" for part in ("sampler", "guidance") for key, value in made_with[part].items()
+        ]
+        beneath.append(f"precision={made_with['precision']}")
     composed = compose(command, words, beneath=beneath)
     config = composed.config
     weights_file(run)

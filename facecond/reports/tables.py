@@ -6,7 +6,7 @@ Rows are plain strings, for the terminal and for Markdown; results.json itself i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from facecond.io.results import ClassValue, Figure
 
@@ -84,9 +84,9 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [cells[0], marks, *cells[1:]]) + "\n"
 
 
-def report_markdown(figures: Sequence[Figure]) -> str:
-    """Return all figures as Markdown: the table, how each was measured, and the tables per class."""
-    parts = [markdown(figure_rows(figures))]
+def report_markdown(figures: Sequence[Figure], used: Mapping[str, str] | None = None) -> str:
+    """Return all figures as Markdown: the table, what was `used`, how each was measured, and the tables per class."""
+    parts = [markdown(figure_rows(figures)), *(f"- {what}: {which}" for what, which in (used or {}).items())]
     for figure in figures:
         judge = f"{figure.judge} ({figure.judge_hash[:12]})" if figure.judge_hash else figure.judge
         facts = {"reference": figure.reference, "preprocessing": figure.preprocessing, "judge": judge}

@@ -102,3 +102,14 @@ def test_a_judge_looks_at_every_set_of_pictures_once(own: Path, monkeypatch: pyt
     call("eval", f"workspace={own}", "run=multicond", "count=3", "metrics=[miou,accuracy,attributes]")
     kinds = ("samples", "real pictures", "reconstructions")
     assert sorted(passes) == sorted(f"{doing} {kind}" for doing in ("parsing", "classifying") for kind in kinds)
+
+
+def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None:
+    words = [f"workspace={own}", "run=multicond"]
+    made = call("sample", *words, "count=2", "sampler.steps=3", "sampler.eta=0.5", "guidance.mask=3", "name=other")
+    result = call("eval", *words, "metrics=[miou]", f"samples={made.made['images'].parent}")
+    assert result.used["sampler"] == "ddim, 3 steps, eta 0.5 (what the samples were made with)"
+    assert result.used["guidance"].endswith("mask 3 (what the samples were made with)")
+    config = read_results(result.made["results"]).about["config"]
+    assert (config["sampler"]["steps"], config["sampler"]["eta"], config["guidance"]["mask"]) == (3, 0.5, 3.0)
+    assert "3 steps, eta 0.5" in result.made["table"].read_text()
