@@ -132,7 +132,7 @@ class Evidence:
     @property
     def reference(self) -> str:
         """Words for the results."""
-        return f"validation split of {self.session.pack.path.name}, {len(self.samples)} items"
+        return f"validation split of {self.session.pack.path.name}, {len(set(self.places.tolist()))} items"
 
     @cached_property
     def real(self) -> Any:
@@ -190,6 +190,7 @@ class Evidence:
             ceiling=Confusion.of(own, parse(self.real, "parsing real pictures")),
             floor=Confusion.of(labels[self.partner], found),
             marks={"reconstructions": Confusion.of(own, parse(self.reconstructed, "parsing reconstructions"))},
+            conditions_N=self.places,
             circumstances=self._under("parser"),
         )
 
@@ -212,6 +213,7 @@ class Evidence:
             floor=AttributeScores(found, self.attributes[self.partner]),
             marks={"reconstructions": AttributeScores(again, own)},
             majority=(training > 0).sum(0) >= (training < 0).sum(0),
+            conditions_N=self.places,
             circumstances=self._under("classifier"),
         )
 
@@ -230,8 +232,9 @@ def _reconstruction(evidence: Evidence) -> list[Figure]:
 
     real, again = evidence.real, evidence.reconstructed
     return reconstruction_figures(
-        psnr(real, again), ssim(real, again), circumstances=Circumstances(reference=evidence.reference)
-    )
+        psnr(real, again), ssim(real, again), conditions_N=evidence.places,
+        circumstances=Circumstances(reference=evidence.reference),
+    )  # fmt: skip
 
 
 MEASURES: dict[str, Callable[[Evidence], list[Figure]]] = {

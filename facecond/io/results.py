@@ -55,7 +55,7 @@ class Figure:
     better: str = "higher"
     """"higher" or "lower"."""
     spread: float | None = None
-    """Half-width of the 95 % interval, or the standard deviation over repetitions: `note` says which."""
+    """Half-width of the 95 % interval, from drawing conditions again with all their images."""
     ceiling: float | None = None
     """The score of real images."""
     ceiling_of: str = "real images"

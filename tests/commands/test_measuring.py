@@ -113,3 +113,14 @@ def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None
     config = read_results(result.made["results"]).about["config"]
     assert (config["sampler"]["steps"], config["sampler"]["eta"], config["guidance"]["mask"]) == (3, 0.5, 3.0)
     assert "3 steps, eta 0.5" in result.made["table"].read_text()
+
+
+def test_samples_of_one_condition_are_drawn_again_together(own: Path) -> None:
+    """The reconstructions behind three samples of a condition are three copies, which say no more than one."""
+    words = [f"workspace={own}", "run=multicond", "sampler.steps=1"]
+    spreads = []
+    for samples in (1, 3):
+        made = call("sample", *words, f"samples={samples}", "count=6", "seed=35").made["images"].parent
+        results = call("eval", *words[:2], "metrics=[reconstruction]", f"samples={made}").made["results"]
+        spreads.append([figure.spread for figure in read_results(results).figures])
+    assert spreads[1] == pytest.approx(spreads[0], rel=1e-4)  # rounding of other batches
