@@ -1,5 +1,6 @@
 """`facecond eval`: how well samples obey their conditions, beside the ceiling (real pictures) and the floor."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from facecond.io.results import Figure
 from facecond.sampling.folder import read_manifest
 from facecond.workspace.find import find_run, read_run
 from facecond.workspace.origin import Origin, weights_file
+
+log = logging.getLogger("facecond")
 
 LATER = ("fid", "kid", "lpips")
 """Measures of the paper that need weights this version does not bring."""
@@ -99,6 +102,8 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
             figures.extend(figure for figure in MEASURES[metric](evidence) if figure.name not in known)
 
     prepared.processes.first_does(measure)
+    for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
+        log.warning("warning: %s", caution)
     if not prepared.processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
     folder = Path(config.workspace) / "results" / prepared.name
@@ -171,8 +176,18 @@ class Evidence:
 
         judge = self.judges[kind]
         return Circumstances(
-            reference=self.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
-        )
+            reference=self.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256,
+            caution=self._caution(judge),
+        )  # fmt: skip
+
+    def _caution(self, judge: Any) -> str:
+        """Say when the judge has learnt from the very faces it looks at here, or when nobody knows."""
+        from facecond.data.learnt import count_learnt
+
+        if judge.learnt_from is None:
+            return f"it is not known which faces the {judge.name} learnt from"
+        met = count_learnt(judge.learnt_from, self.session.pack, self.places)
+        return f"the {judge.name} learnt from {met} of the {len(set(self.places.tolist()))} real faces" if met else ""
 
     @cached_property
     def mask_figures(self) -> list[Figure]:

@@ -73,7 +73,9 @@ class Figure:
     judge_hash: str = ""
     """SHA-256 of its weights."""
     note: str = ""
-    """One sentence: the definition, or what to beware of."""
+    """One sentence: the definition."""
+    caution: str = ""
+    """Why the number may say less than it seems to; stands in its row."""
     classes: Sequence[ClassValue] = ()
     """The same number per class, where it has one."""
 

@@ -32,6 +32,8 @@ class Circumstances:
     """The network that judged."""
     judge_hash: str = ""
     """SHA-256 of its weights."""
+    caution: str = ""
+    """Why its numbers may say less than they seem to."""
 
 
 def mask_figures(
@@ -152,7 +154,7 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
     return [
         dataclasses.replace(
             figure, reference=about.reference, preprocessing=about.preprocessing,
-            judge=about.judge, judge_hash=about.judge_hash,
+            judge=about.judge, judge_hash=about.judge_hash, caution=about.caution,
         )
         for figure in figures
     ]  # fmt: skip

@@ -43,7 +43,7 @@ def figure_rows(figures: Sequence[Figure]) -> list[list[str]]:
                 value,
                 _with_words(figure.ceiling, figure.ceiling_of),
                 _with_words(figure.floor, figure.floor_of),
-                ", ".join(marks) or MISSING,
+                ", ".join([*marks, *([figure.caution] if figure.caution else [])]) or MISSING,
                 f"{figure.count:,}".replace(",", " "),
             ]
         )
@@ -89,7 +89,12 @@ def report_markdown(figures: Sequence[Figure], used: Mapping[str, str] | None = 
     parts = [markdown(figure_rows(figures)), *(f"- {what}: {which}" for what, which in (used or {}).items())]
     for figure in figures:
         judge = f"{figure.judge} ({figure.judge_hash[:12]})" if figure.judge_hash else figure.judge
-        facts = {"reference": figure.reference, "preprocessing": figure.preprocessing, "judge": judge}
+        facts = {
+            "caution": figure.caution,
+            "reference": figure.reference,
+            "preprocessing": figure.preprocessing,
+            "judge": judge,
+        }
         words = "; ".join(f"{name}: {value}" for name, value in facts.items() if value)
         if words or figure.note:
             parts.append(

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from facecond.assembly.judges import Judge
+from facecond.io.checkpoint import load_weights
 from facecond.io.results import read_results
 from facecond.sampling import generation
+from facecond.workspace.find import read_run
 from tests.commands.conftest import TINY, call
 
 pytestmark = pytest.mark.xdist_group("workspace")
@@ -22,6 +24,7 @@ def own(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = f"workspace={folder}"
     call("train", here, "model=parser", "name=other-parser", "pack=drawn-64", "model.network.width=8", *TINY)
     call("data draw", here, "data.count=24", "data.validation=8", "data.seed=9", "name=second")
+    call("data draw", here, "data.count=24", "data.validation=8", "name=part")  # its 8 are among the 24 of drawn-64
     return folder
 
 
@@ -124,3 +127,31 @@ def test_samples_of_one_condition_are_drawn_again_together(own: Path) -> None:
         results = call("eval", *words[:2], "metrics=[reconstruction]", f"samples={made}").made["results"]
         spreads.append([figure.spread for figure in read_results(results).figures])
     assert spreads[1] == pytest.approx(spreads[0], rel=1e-4)  # rounding of other batches
+
+
+@pytest.mark.parametrize("kind", ["parser", "classifier"])
+def test_a_judge_says_in_the_row_which_faces_it_has_learnt_from(own: Path, kind: str) -> None:
+    metric = {"parser": "miou", "classifier": "attributes"}[kind]
+    words = [f"workspace={own}", "run=multicond", f"metrics=[{metric}]", "count=6", "sampler.steps=1"]
+    result = call("eval", *words, f"{kind}={kind}", "pack=part")
+    assert {figure.caution for figure in result.figures} == {
+        f"the small {kind} {kind} learnt from 6 of the 6 real faces"
+    }
+    assert "learnt from 6 of the 6 real faces |" in result.made["table"].read_text()
+    for other in ("drawn-64", "second"):
+        result = call("eval", *words, f"{kind}={kind}", f"pack={other}")
+        assert not any("learnt from" in figure.caution for figure in result.figures)
+
+
+def test_what_a_judge_learnt_from_goes_with_its_weights(own: Path, tmp_path: Path) -> None:
+    here = f"workspace={own}"
+    call("train", here, "model=parser", "name=twice", "init=parser", "pack=second", "model.network.width=8", *TINY)
+    file = own / "runs" / "twice" / "weights.safetensors"
+    first, second = load_weights(file).config["learnt_from"]
+    assert (first["count"], first["faces"]) == (24, [[0, 24]])
+    assert (second["count"], second["faces_by"]) == (16, "number, drawn with seed 9")
+    assert read_run(file.parent).content["weights_config"]["learnt_from"] == [first, second]
+    shutil.copy(file, tmp_path / "moved.safetensors")
+    words = [here, "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1", "pack=part"]
+    result = call("eval", *words, f"parser={tmp_path / 'moved.safetensors'}")
+    assert "learnt from 6 of the 6" in result.figures[0].caution
