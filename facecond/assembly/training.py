@@ -172,6 +172,13 @@ def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
 def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ParserModelConfig = config.model  # type: ignore[assignment]
+    counts = pack.manifest["classes"]["train"]["pixels"]
+    if sum(count > 0 for count in counts) < 2:
+        said = "name one class only" if any(counts) else "say nothing"
+        raise ConfigError(
+            f"{pack.path}: the label maps of its training faces {said}, so a parser would learn nothing",
+            hint="choose a pack with label maps: pack=...",
+        )
     parser = build_parser(model.network)
     before = start_parser(parser, config.init) if config.init is not None else []
     parser.to(device)
@@ -182,6 +189,12 @@ def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
 def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ClassifierModelConfig = config.model  # type: ignore[assignment]
+    counts = pack.manifest["attributes"]["train"]
+    if not any(counts["present"]) and not any(counts["absent"]):
+        raise ConfigError(
+            f"{pack.path}: no attribute of its training faces is known, so a classifier would learn nothing",
+            hint="choose a pack with attributes (pack=...), or pack the data again with data.attributes=FILE.csv",
+        )
     classifier = build_classifier(model.network)
     before = start_classifier(classifier, config.init) if config.init is not None else []
     classifier.to(device)

@@ -17,7 +17,8 @@ from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure
 from facecond.sampling.folder import read_manifest
-from facecond.workspace.find import find_run, read_run
+from facecond.workspace.find import Found, find_run, read_run
+from facecond.workspace.judges import choose_judge, images_seen
 from facecond.workspace.origin import Origin, weights_file
 
 log = logging.getLogger("facecond")
@@ -63,10 +64,9 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     judges: dict[str, Path] = {}
     for kind, measures in WHOLE.items():
         if set(measures) & set(metrics):
-            named = getattr(config, kind)
-            found = Path(named) if named and Path(named).is_file() else find_run(config.workspace, named, kind).path
-            judges[kind] = found
-            prepared.used[kind] = f"{found} ({'named' if named else 'the latest'})"
+            found = _judge(config, kind, prepared.found.pack)
+            judges[kind] = found.path
+            prepared.used[kind] = str(found)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
     origin = prepared.found
@@ -74,7 +74,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     key = generation_key(origin, config, plan)
     folder = samples or Path(config.workspace) / "samples" / f"{prepared.name}-conditions-{key}"
     hashes = {
-        kind: sha256_file(weights_file(read_run(place)) if place.is_dir() else place) for kind, place in judges.items()
+        kind: sha256_file(place / "weights.safetensors" if place.is_dir() else place) for kind, place in judges.items()
     }
     name = f"{prepared.name}-eval-{short_hash([str(folder), config.count, metrics, hashes])}"
     measuring = Measuring(
@@ -82,6 +82,20 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         metrics=metrics, judges=judges, samples=samples, folder=folder,
     )  # fmt: skip
     return Prepared(composed=prepared.composed, name=name, found=measuring, used=prepared.used)
+
+
+def _judge(config: EvalConfig, kind: str, pack: Path) -> Found:
+    """The judge that is named, or the one made for this pack."""
+    from facecond.data.pack import Pack
+
+    named = getattr(config, kind)
+    if named is None:
+        return choose_judge(config.workspace, kind, Pack.open(pack))
+    if Path(named).is_file():
+        return Found(Path(named), "named")
+    run = find_run(config.workspace, named, kind).path
+    weights_file(read_run(run))
+    return Found(run, f"named, {images_seen(run)} images seen")
 
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
@@ -103,7 +117,8 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
 
     prepared.processes.first_does(measure)
     for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
-        log.warning("warning: %s", caution)
+        headings = ", ".join(figure.heading for figure in figures if figure.caution == caution)
+        log.warning("warning: %s: %s", headings, caution)
     if not prepared.processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
     folder = Path(config.workspace) / "results" / prepared.name

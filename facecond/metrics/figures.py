@@ -19,6 +19,9 @@ from facecond.metrics.resampling import mean_spread
 
 SPREAD_NOTE = "±: half of the 95 % interval, by drawing conditions again with all their images."
 
+NEAR = 0.05
+"""A ceiling that is no more than this above its floor says that the judge cannot tell."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Circumstances:
@@ -154,10 +157,18 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
     return [
         dataclasses.replace(
             figure, reference=about.reference, preprocessing=about.preprocessing,
-            judge=about.judge, judge_hash=about.judge_hash, caution=about.caution,
+            judge=about.judge, judge_hash=about.judge_hash,
+            caution="; ".join(filter(None, [about.caution, _caution(figure)])),
         )
         for figure in figures
     ]  # fmt: skip
+
+
+def _caution(figure: Figure) -> str:
+    """Say when the judge does not tell real pictures under their own condition from pictures under somebody else's."""
+    if figure.ceiling is None or figure.floor is None or figure.ceiling - figure.floor > NEAR:
+        return ""
+    return "its ceiling is near or below its floor: this judge cannot tell"
 
 
 def _known(value: float) -> float | None:
