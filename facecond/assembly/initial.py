@@ -7,6 +7,7 @@ classifier     torchvision's ResNet-18, without its classification layer
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,6 +26,9 @@ from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming,
 from facecond.judges.classifier import ResNet18Classifier, SmallClassifier
 
 _CPU = torch.device("cpu")
+
+Learnt = list[dict[str, Any]] | None
+"""What weights learnt from (see `data.learnt`); None when that is not known."""
 
 
 def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> None:
@@ -66,20 +70,27 @@ def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str) -> 
     load_strictly(denoiser, checkpoint.average or checkpoint.unet, str(file))
 
 
-def start_parser(network: nn.Module, init: str) -> None:
-    """Give a face parser the weights in `init`; raises as `start_first_stage` does."""
-    load_strictly(network, load_parser(Path(init), _CPU).network.state_dict(), init)
+def start_parser(network: nn.Module, init: str) -> Learnt:
+    """Give a face parser the weights in `init`; return what they learnt from. Raises as `start_first_stage` does."""
+    given = load_parser(Path(init), _CPU)
+    load_strictly(network, given.network.state_dict(), init)
+    return given.learnt_from
 
 
-def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -> None:
-    """Give an attribute classifier the weights in `init`; raises as `start_first_stage` does."""
+def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -> Learnt:
+    """Give an attribute classifier the weights in `init`; return what faces they learnt from (torchvision's: none).
+
+    Raises as `start_first_stage` does.
+    """
     file = _file(init)
     if is_ours(file):
-        load_strictly(network, load_classifier(Path(init), _CPU).network.state_dict(), init)
-        return
+        given = load_classifier(Path(init), _CPU)
+        load_strictly(network, given.network.state_dict(), init)
+        return given.learnt_from
     if not isinstance(network, ResNet18Classifier):
         raise ConfigError(f"init={init} can only start a resnet18", hint="set model.network.kind=resnet18")
     network.load_trunk(read_tensors(file), str(file))
+    return []
 
 
 def _check_size(init: str, given: VQModel, network: VQModel) -> None:

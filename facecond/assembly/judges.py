@@ -16,7 +16,7 @@ from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
 from facecond.errors import CheckpointError
 from facecond.interop.face_parsing import read_bisenet
-from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
+from facecond.io.checkpoint import Weights, is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.io.files import sha256_file
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser, parse
@@ -31,6 +31,8 @@ class Judge:
     """What it is, for the results."""
     sha256: str
     device: torch.device
+    learnt_from: list[dict[str, Any]] | None
+    """What it learnt from, and what the weights it started from did (see `data.learnt`); None when that is not known."""
     batch_size: int = 64
 
     def parse(self, images_NHWC: NDArray[np.uint8], description: str = "parsing") -> NDArray[np.uint8]:
@@ -61,15 +63,14 @@ def load_parser(place: Path, device: torch.device) -> Judge:
         weights = load_weights(file, hint="train one: facecond train model=parser")
         _check_kind(file, weights.config, "parser")
         config = restore(ParserModelConfig, weights.config["model"], str(file)).network
-        tensors, digest = split_modules(weights.tensors)["parser"], weights.sha256
+        tensors, digest, learnt = split_modules(weights.tensors)["parser"], weights.sha256, _learnt(weights)
     else:
         with naming(file):
-            config, tensors, digest = ParserConfig(), read_bisenet(file), sha256_file(file)
+            config, tensors, digest, learnt = ParserConfig(), read_bisenet(file), sha256_file(file), None
     network = build_parser(config)
     load_strictly(network, tensors, str(file))
-    return Judge(
-        network.eval().requires_grad_(False).to(device), f"{config.kind.name} parser {place.name}", digest, device
-    )
+    name = f"{config.kind.name} parser {place.name}"
+    return Judge(network.eval().requires_grad_(False).to(device), name, digest, device, learnt)
 
 
 def load_classifier(place: Path, device: torch.device) -> Judge:
@@ -81,7 +82,11 @@ def load_classifier(place: Path, device: torch.device) -> Judge:
     network = build_classifier(config)
     load_strictly(network, split_modules(weights.tensors)["classifier"], str(file))
     name = f"{config.kind.name} classifier {place.name}"
-    return Judge(network.eval().requires_grad_(False).to(device), name, weights.sha256, device)
+    return Judge(network.eval().requires_grad_(False).to(device), name, weights.sha256, device, _learnt(weights))
+
+
+def _learnt(weights: Weights) -> list[dict[str, Any]] | None:
+    return weights.config.get("learnt_from")
 
 
 def _check_kind(file: Path, config: dict[str, object], kind: str) -> None:

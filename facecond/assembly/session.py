@@ -64,7 +64,7 @@ class Session(Generic[C]):
         )
 
     def generate(self, plan: Sequence[Any], folder: Path, description: str = "sampling") -> Any:
-        """Sample what `folder` lacks of `plan`, with all processes; return the opened generation."""
+        """Sample what `folder` lacks of `plan`, with all processes; return the plan's images, opened."""
         from facecond.sampling.folder import finish
         from facecond.sampling.generation import generate, open_generation
 
@@ -78,7 +78,7 @@ class Session(Generic[C]):
         ))  # fmt: skip
         if processes.size > 1:
             processes.first_does(lambda: finish(folder))
-        return open_generation(folder)
+        return open_generation(folder, len(plan))
 
 
 def open_session(origin: Origin, config: C, *, weights: Path | None = None, processes: Processes = ALONE) -> Session[C]:

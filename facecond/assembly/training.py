@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facecond.assembly.first_stage import FirstStage, load_first_stage
 from facecond.assembly.generator import Generator, diffusion_networks
-from facecond.assembly.initial import start_classifier, start_diffusion, start_first_stage, start_parser
+from facecond.assembly.initial import Learnt, start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.table import chosen, pictures_of
@@ -19,6 +19,7 @@ from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
 from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
+from facecond.data.learnt import learnt_from
 from facecond.data.pack import SPLITS, Pack
 from facecond.errors import ConfigError
 from facecond.judges.classifier import build_classifier
@@ -173,24 +174,40 @@ def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
 def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ParserModelConfig = config.model  # type: ignore[assignment]
+    counts = pack.manifest["classes"]["train"]["pixels"]
+    if sum(count > 0 for count in counts) < 2:
+        said = "name one class only" if any(counts) else "say nothing"
+        raise ConfigError(
+            f"{pack.path}: the label maps of its training faces {said}, so a parser would learn nothing",
+            hint="choose a pack with label maps: pack=...",
+        )
     parser = build_parser(model.network)
-    if config.init is not None:
-        start_parser(parser, config.init)
+    before = start_parser(parser, config.init) if config.init is not None else []
     parser.to(device)
     identity = _identity(pack) | {"model": plain(model)}
-    return ParserLearner(parser, model.training, config.trainer, **_pictures(pack, device), identity=identity), {}
+    built = ParserLearner(parser, model.training, config.trainer, **_pictures(pack, device), identity=identity)
+    return built, _learnt(before, pack)
 
 
 def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ClassifierModelConfig = config.model  # type: ignore[assignment]
+    counts = pack.manifest["attributes"]["train"]
+    if not any(counts["present"]) and not any(counts["absent"]):
+        raise ConfigError(
+            f"{pack.path}: no attribute of its training faces is known, so a classifier would learn nothing",
+            hint="choose a pack with attributes (pack=...), or pack the data again with data.attributes=FILE.csv",
+        )
     classifier = build_classifier(model.network)
-    if config.init is not None:
-        start_classifier(classifier, config.init)
+    before = start_classifier(classifier, config.init) if config.init is not None else []
     classifier.to(device)
     identity = _identity(pack) | {"model": plain(model)}
-    return ClassifierLearner(
-        classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity
-    ), {}
+    built = ClassifierLearner(classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity)
+    return built, _learnt(before, pack)
+
+
+def _learnt(before: Learnt, pack: Pack) -> dict[str, Any]:
+    """What the header of a judge's weights says of the faces behind it; nothing when those `before` are not known."""
+    return {"learnt_from": [*before, learnt_from(pack)]} if before is not None else {}
 
 
 LEARNERS: dict[str, Callable[..., Built]] = {

@@ -116,8 +116,9 @@ def print_result(result: "Result") -> None:
                 overflow="fold",
             )
         for figure in result.figures:
+            caution = f"\n[yellow]{escape(figure.caution)}[/]" if figure.caution else ""
             table.add_row(
-                escape(figure.heading), f"[bold]{_number(figure.value)}[/]", _number(figure.spread),
+                escape(figure.heading) + caution, f"[bold]{_number(figure.value)}[/]", _number(figure.spread),
                 _number(figure.ceiling), _number(figure.floor), str(figure.count),
             )  # fmt: skip
         _out.print(table)

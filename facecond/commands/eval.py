@@ -1,5 +1,6 @@
 """`facecond eval`: how well samples obey their conditions, beside the ceiling (real pictures) and the floor."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import Session, open_session
-from facecond.commands.generate import digest, prepare_generation
+from facecond.commands.generate import generation_key, items_plan, prepare_generation, short_hash
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import EvalConfig
-from facecond.config.compose import plain
+from facecond.config.compose import compose, plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
+from facecond.io.files import sha256_file
 from facecond.io.results import Figure
-from facecond.workspace.find import find_run
-from facecond.workspace.origin import Origin
+from facecond.sampling.folder import read_manifest
+from facecond.workspace.find import Found, find_run, read_run
+from facecond.workspace.judges import choose_judge, images_seen
+from facecond.workspace.origin import Origin, weights_file
+
+log = logging.getLogger("facecond")
 
 LATER = ("fid", "kid", "lpips")
 """Measures of the paper that need weights this version does not bring."""
@@ -38,12 +44,20 @@ class Measuring(Origin):
     """Runs or weights files: parser, classifier, as far as they are needed."""
     samples: Path | None
     """Samples that are there already."""
+    folder: Path
+    """Where the samples are, or will be."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     """Check the measures first; find run, samples and judges."""
-    metrics = _metrics(words)
-    prepared = prepare_generation("eval", words)
+    typed: EvalConfig = compose("eval", words).config
+    metrics = _metrics(typed.metrics)
+    samples, made_with = None, None
+    if typed.samples is not None:
+        _check_only_measuring(words)
+        samples = _samples_folder(typed)
+        made_with = read_manifest(samples)["made_with"]
+    prepared = prepare_generation("eval", words, made_with=made_with)
     config = prepared.config
     conditions = prepared.found.conditions
     for metric, condition in JUDGED.items():
@@ -55,22 +69,38 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     judges: dict[str, Path] = {}
     for kind, measures in WHOLE.items():
         if set(measures) & set(metrics):
-            named = getattr(config, kind)
-            found = Path(named) if named and Path(named).is_file() else find_run(config.workspace, named, kind).path
-            judges[kind] = found
-            prepared.used[kind] = f"{found} ({'named' if named else 'the latest'})"
-    samples = None
-    if config.samples is not None:
-        _check_only_measuring(words)
-        samples = _samples_folder(config)
+            found = _judge(config, kind, prepared.found.pack)
+            judges[kind] = found.path
+            prepared.used[kind] = str(found)
+    if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
     origin = prepared.found
+    plan = items_plan(origin) | {"told": conditions, "samples": 1}
+    key = generation_key(origin, config, plan)
+    folder = samples or Path(config.workspace) / "samples" / f"{prepared.name}-conditions-{key}"
+    hashes = {
+        kind: sha256_file(place / "weights.safetensors" if place.is_dir() else place) for kind, place in judges.items()
+    }
+    name = f"{prepared.name}-eval-{short_hash([str(folder), config.count, metrics, hashes])}"
     measuring = Measuring(
         run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage,
-        metrics=metrics, judges=judges, samples=samples,
+        metrics=metrics, judges=judges, samples=samples, folder=folder,
     )  # fmt: skip
-    name = f"{prepared.name}-eval-{digest(prepared)}"
     return Prepared(composed=prepared.composed, name=name, found=measuring, used=prepared.used)
+
+
+def _judge(config: EvalConfig, kind: str, pack: Path) -> Found:
+    """The judge that is named, or the one made for this pack."""
+    from facecond.data.pack import Pack
+
+    named = getattr(config, kind)
+    if named is None:
+        return choose_judge(config.workspace, kind, Pack.open(pack))
+    if Path(named).is_file():
+        return Found(Path(named), "named")
+    run = find_run(config.workspace, named, kind).path
+    weights_file(read_run(run))
+    return Found(run, f"named, {images_seen(run)} images seen")
 
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
@@ -91,13 +121,16 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
             figures.extend(figure for figure in MEASURES[metric](evidence) if figure.name not in known)
 
     prepared.processes.first_does(measure)
+    for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
+        headings = ", ".join(figure.heading for figure in figures if figure.caution == caution)
+        log.warning("warning: %s: %s", headings, caution)
     if not prepared.processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
     folder = Path(config.workspace) / "results" / prepared.name
     about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": evidence.made_with}
     write_results(folder / "results.json", figures, about=about)
     with atomic_write(folder / "results.md") as temporary:
-        temporary.write_text(report_markdown(figures), encoding="utf-8")
+        temporary.write_text(report_markdown(figures, prepared.used), encoding="utf-8")
     made = {"results": folder / "results.json", "table": folder / "results.md", "samples": evidence.folder}
     return Result(command="eval", used=prepared.used, figures=figures, made=made)
 
@@ -122,7 +155,7 @@ class Evidence:
     @property
     def reference(self) -> str:
         """Words for the results."""
-        return f"validation split of {self.session.pack.path.name}, {len(self.samples)} items"
+        return f"validation split of {self.session.pack.path.name}, {len(set(self.places.tolist()))} items"
 
     @cached_property
     def real(self) -> Any:
@@ -155,59 +188,76 @@ class Evidence:
         _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
         return first[derangement(len(first), self.session.config.seed)[person]]
 
+    def _under(self, kind: str) -> Any:
+        """Circumstances of what a judge says."""
+        from facecond.metrics.figures import Circumstances
 
-def _mask_figures(evidence: Evidence) -> list[Figure]:
-    import numpy as np
+        judge = self.judges[kind]
+        return Circumstances(
+            reference=self.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256,
+            caution=self._caution(judge),
+        )  # fmt: skip
 
-    from facecond.metrics.faithfulness import Confusion
-    from facecond.metrics.figures import Circumstances, mask_figures
+    def _caution(self, judge: Any) -> str:
+        """Say when the judge has learnt from the very faces it looks at here, or when nobody knows."""
+        from facecond.data.learnt import count_learnt
 
-    judge, labels = evidence.judges["parser"], evidence.asked[JUDGED["miou"]]
-    own = np.asarray(evidence.session.pack.labels[evidence.places])
-    found = judge.parse(evidence.samples, "parsing samples")
-    return mask_figures(
-        Confusion.of(labels, found),
-        ceiling=Confusion.of(own, judge.parse(evidence.real, "parsing real pictures")),
-        floor=Confusion.of(labels[evidence.partner], found),
-        marks={"reconstructions": Confusion.of(own, judge.parse(evidence.reconstructed, "parsing reconstructions"))},
-        circumstances=Circumstances(
-            reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
-        ),
-    )
+        if judge.learnt_from is None:
+            return f"it is not known which faces the {judge.name} learnt from"
+        met = count_learnt(judge.learnt_from, self.session.pack, self.places)
+        return f"the {judge.name} learnt from {met} of the {len(set(self.places.tolist()))} real faces" if met else ""
+
+    @cached_property
+    def mask_figures(self) -> list[Figure]:
+        """All that the parser's maps of samples, real pictures and reconstructions say; each set is parsed once."""
+        import numpy as np
+
+        from facecond.metrics.faithfulness import Confusion
+        from facecond.metrics.figures import mask_figures
+
+        parse, labels = self.judges["parser"].parse, self.asked[JUDGED["miou"]]
+        own = np.asarray(self.session.pack.labels[self.places])
+        found = parse(self.samples, "parsing samples")
+        return mask_figures(
+            Confusion.of(labels, found),
+            ceiling=Confusion.of(own, parse(self.real, "parsing real pictures")),
+            floor=Confusion.of(labels[self.partner], found),
+            marks={"reconstructions": Confusion.of(own, parse(self.reconstructed, "parsing reconstructions"))},
+            conditions_N=self.places,
+            circumstances=self._under("parser"),
+        )
+
+    @cached_property
+    def attribute_figures(self) -> list[Figure]:
+        """All that the classifier says of samples, real pictures and reconstructions; each set is classified once."""
+        import numpy as np
+
+        from facecond.metrics.faithfulness import AttributeScores
+        from facecond.metrics.figures import attribute_figures
+
+        classify, pack = self.judges["classifier"].attributes, self.session.pack
+        asked = self.asked[JUDGED["attributes"]]
+        own = np.asarray(pack.attributes[self.places])
+        found = classify(self.samples, "classifying samples")
+        again = classify(self.reconstructed, "classifying reconstructions")
+        training = np.asarray(pack.attributes)[pack.indices("train")]
+        return attribute_figures(
+            AttributeScores(found, asked),
+            ceiling=AttributeScores(classify(self.real, "classifying real pictures"), own),
+            floor=AttributeScores(found, asked[self.partner]),
+            marks={"reconstructions": AttributeScores(again, own)},
+            majority=(training > 0).sum(0) >= (training < 0).sum(0),
+            conditions_N=self.places,
+            circumstances=self._under("classifier"),
+        )
 
 
-def _miou(evidence: Evidence) -> list[Figure]:
-    return [figure for figure in _mask_figures(evidence) if figure.name != "mask_accuracy"]
-
-
-def _accuracy(evidence: Evidence) -> list[Figure]:
-    return [figure for figure in _mask_figures(evidence) if figure.name == "mask_accuracy"]
+def _of_masks(*names: str) -> Callable[[Evidence], list[Figure]]:
+    return lambda evidence: [figure for figure in evidence.mask_figures if figure.name in names]
 
 
 def _attributes(evidence: Evidence) -> list[Figure]:
-    import numpy as np
-
-    from facecond.metrics.faithfulness import AttributeScores
-    from facecond.metrics.figures import Circumstances, attribute_figures
-
-    judge, asked, pack = evidence.judges["classifier"], evidence.asked[JUDGED["attributes"]], evidence.session.pack
-    own = np.asarray(pack.attributes[evidence.places])
-    found = judge.attributes(evidence.samples, "classifying samples")
-    training = np.asarray(pack.attributes)[pack.indices("train")]
-    return attribute_figures(
-        AttributeScores(found, asked),
-        ceiling=AttributeScores(judge.attributes(evidence.real, "classifying real pictures"), own),
-        floor=AttributeScores(found, asked[evidence.partner]),
-        marks={
-            "reconstructions": AttributeScores(
-                judge.attributes(evidence.reconstructed, "classifying reconstructions"), own
-            )
-        },
-        majority=(training > 0).sum(0) >= (training < 0).sum(0),
-        circumstances=Circumstances(
-            reference=evidence.reference, preprocessing="uint8 as sampled", judge=judge.name, judge_hash=judge.sha256
-        ),
-    )
+    return evidence.attribute_figures
 
 
 def _reconstruction(evidence: Evidence) -> list[Figure]:
@@ -216,24 +266,23 @@ def _reconstruction(evidence: Evidence) -> list[Figure]:
 
     real, again = evidence.real, evidence.reconstructed
     return reconstruction_figures(
-        psnr(real, again), ssim(real, again), circumstances=Circumstances(reference=evidence.reference)
-    )
+        psnr(real, again), ssim(real, again), conditions_N=evidence.places,
+        circumstances=Circumstances(reference=evidence.reference),
+    )  # fmt: skip
 
 
 MEASURES: dict[str, Callable[[Evidence], list[Figure]]] = {
-    "miou": _miou,
-    "accuracy": _accuracy,
+    "miou": _of_masks("miou", "mean_of_image_ious"),
+    "accuracy": _of_masks("mask_accuracy"),
     "attributes": _attributes,
     "reconstruction": _reconstruction,
 }
 """What can be measured."""
 
 
-def _metrics(words: Sequence[str]) -> list[str]:
+def _metrics(named: Sequence[str]) -> list[str]:
     """The measures asked for. Raises ConfigError for an unknown one, NotBuiltError for one of the paper's still to come."""
-    from facecond.config.compose import compose
-
-    metrics = list(dict.fromkeys(compose("eval", words).config.metrics))
+    metrics = list(dict.fromkeys(named))
     if not metrics:
         raise ConfigError("no measure named", hint=f"name some: facecond eval {' '.join(MEASURES)}")
     later = [metric for metric in metrics if metric in LATER]
@@ -294,8 +343,8 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
         made = open_generation(prepared.found.samples)
     else:
         count = min(config.count, len(pack.indices("validation")))
-        folder = Path(config.workspace) / "samples" / prepared.name
-        made = session.generate(one_each([session.prompt(i) for i in range(count)], config.seed), folder)
+        plan = one_each([session.prompt(i) for i in range(count)], config.seed)
+        made = session.generate(plan, prepared.found.folder)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(
             f"{made.folder} was sampled from other weights than {prepared.found.weights}",

@@ -2,37 +2,41 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from facecond.commands.defaults import check_guided, check_sampling, sampling_of
 from facecond.commands.prepared import Prepared
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
-from facecond.io.files import sha256_file
+from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import find_pack, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file
 
-NO_INFLUENCE = ("workspace", "device", "batch_size", "name", "run", "pack", "first_stage")
-"""Keys that do not decide what a picture looks like (run, pack and first stage are named by their content)."""
-
-
-C = TypeVar("C", bound=GenerateConfig)
-
 
 def prepare_generation(
-    command: str, words: Sequence[str], check: Callable[[Any], None] = lambda config: None
+    command: str,
+    words: Sequence[str],
+    check: Callable[[Any], None] = lambda config: None,
+    made_with: Mapping[str, Any] | None = None,
 ) -> Prepared[Any, Origin]:
     """Compose, find run, pack and first stage, and let the run's own sampler and guidance stand beneath the person's.
 
     `check` looks at the configuration before anything is looked for on disk, so that a slip of the pen is named first.
+    `made_with`, of samples that are there already (see generation.json), takes the place of the run's own.
     """
     config: GenerateConfig = compose(command, words).config
     check(config)
     found = find_run(config.workspace, config.run, "diffusion")
     run = read_run(found.path)
-    beneath, why = sampling_of(run, words, command)
+    if made_with is None:
+        beneath, why = sampling_of(run, words, command)
+    else:
+        why = "what the samples were made with"
+        beneath = [
+            f"{part}.{key}={value}" for part in ("sampler", "guidance") for key, value in made_with[part].items()
+        ]
+        beneath.append(f"precision={made_with['precision']}")
     composed = compose(command, words, beneath=beneath)
     config = composed.config
     weights_file(run)
@@ -55,10 +59,34 @@ def prepare_generation(
     return Prepared(composed=composed, name=run.path.name, used=used, found=origin)
 
 
-def digest(prepared: Prepared[C, Any]) -> str:
-    """Eight digits that tell apart what is asked of one run: everything that has an influence on the pictures."""
-    values = {key: value for key, value in plain(prepared.config).items() if key not in NO_INFLUENCE}
-    given = [Path(text) for text in getattr(prepared.config, "given", dict)().values()]
-    files = [prepared.found.weights, prepared.found.pack / "manifest.json", *filter(Path.is_file, given)]
-    values["content"] = [sha256_file(file) for file in files]
+def generation_key(origin: Origin, config: GenerateConfig, plan: Mapping[str, Any]) -> str:
+    """Return eight digits of everything that decides the pictures of a generation, and of nothing else.
+
+    `plan` (JSON values) says which conditions are drawn in which order, but not how many: the seed of an image is a
+    function of (seed, place), so that a larger count continues the same folder.
+    """
+    from facecond import assembly
+    from facecond.training.precision import resolve_precision
+
+    return short_hash({
+        "weights": sha256_file(origin.weights),
+        "first_stage": origin.run.first_stage,
+        "sampler": plain(config.sampler),
+        "guidance": {name: config.guidance.weight(name) for name in origin.conditions},
+        "seed": config.seed,
+        "precision": resolve_precision(config.precision, assembly.choose_device(config.device)).name,
+        "plan": dict(plan),
+    })  # fmt: skip
+
+
+def items_plan(origin: Origin, items: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the part of a plan that says: the conditions of validation items; all of them in their order, or `items`."""
+    manifest = read_json(origin.pack / "manifest.json")
+    content = short_hash([manifest["sha256"], manifest["splits"], manifest["ids"]])
+    in_order = list(items) == list(range(len(items)))
+    return {"pack": content, "split": "validation", "items": "in order" if in_order else list(items)}
+
+
+def short_hash(values: Any) -> str:
+    """Return the first eight digits of the SHA-256 of JSON values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]

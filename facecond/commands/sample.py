@@ -8,7 +8,7 @@ from typing import Any
 
 from facecond.assembly.session import Session, open_session
 from facecond.commands.defaults import check_sampling, may_be_left_out
-from facecond.commands.generate import digest, prepare_generation
+from facecond.commands.generate import generation_key, items_plan, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.condition import Condition
@@ -67,12 +67,32 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     for info in compare:
         weights_file(info)
         check_sampling(info.config["model"], config.sampler, config.guidance, info.path.name)
-    name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
+    name = config.name or _folder_name(prepared.found, config)
     origin = prepared.found
     found = Sampling(
         run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage, compare=compare
     )
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
+
+
+def _folder_name(origin: Origin, config: SampleConfig) -> str:
+    """Name of a generation: two have one name when their pictures are decided by the same, however many are asked for."""
+    told = [name for name in origin.conditions if not config.only or name in config.only]
+    plan: dict[str, Any] = {"told": told, "samples": _samples(config)}
+    plan["given"] = {name: CONDITIONS[name].identify(text) for name, text in config.given().items()}
+    if config.attribute_sets:
+        plan["sets"] = [_changing(CONDITIONS).identify(text) for text in config.attribute_sets]
+    if not _is_by_hand(config, told):
+        plan |= items_plan(origin, config.items)
+        if plan["given"] or config.attribute_sets:
+            plan["adapt_masks"] = config.adapt_masks
+    grid = "variations" if _samples(config) > 1 else config.grid.name
+    return f"{origin.run.path.name}-{grid}-{generation_key(origin, config, plan)}"
+
+
+def _samples(config: SampleConfig) -> int:
+    """Samples of each condition (the paper shows ten variations)."""
+    return 10 if config.grid is Grid.variations and config.samples == 1 else config.samples
 
 
 def _check_alone(config: SampleConfig) -> None:
@@ -190,7 +210,7 @@ def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text
     from facecond.sampling.plans import several
 
     config = session.config
-    samples = config.samples if config.samples > 1 else 10
+    samples = _samples(config)
     asked = prompts(session)
     made = session.generate(several(asked, samples, config.seed), folder)
     shown = [
@@ -245,12 +265,11 @@ def _checkpoints(
     for info in runs:
         same = info.first_stage == prepared.found.run.first_stage
         origin = origin_of(info, prepared.found.pack, config.workspace, config.first_stage if same else None)
+        place = folder / info.path.name if config.name else folder.parent / _folder_name(origin, config)
         by_checkpoint = []
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)
-            made = session.generate(
-                one_each(prompts(session), config.seed), folder / info.path.name / file.stem, file.stem
-            )
+            made = session.generate(one_each(prompts(session), config.seed), place / file.stem, file.stem)
             by_checkpoint.append(list(made.images))
             count += len(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]

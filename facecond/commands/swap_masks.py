@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import open_session
-from facecond.commands.generate import digest, prepare_generation
+from facecond.commands.generate import generation_key, items_plan, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.mask import Mask
 from facecond.config.commands import SwapConfig
 from facecond.errors import ConfigError
-from facecond.faces.labels import part_indices
+from facecond.faces.labels import CLASSES, part_indices
 from facecond.workspace.origin import Origin
 
 
@@ -26,7 +26,10 @@ def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
     if Mask.name not in prepared.found.conditions:
         raise ConfigError(f"the model of {prepared.name} is not conditioned on masks", hint="name another run: run=...")
     prepared.used["pairs"] = "named" if config.pairs else "people whose heads are turned most differently"
-    prepared.name = config.name or f"{prepared.name}-{'-'.join(config.parts)}-{digest(prepared)}"
+    parts = [CLASSES[part] for part in part_indices(config.parts)]
+    pairs = [_read_pair(pair) for pair in config.pairs]
+    plan = items_plan(prepared.found) | {"samples": config.samples, "swap": parts, "pairs": pairs or "turned"}
+    prepared.name = config.name or f"{prepared.name}-{'-'.join(parts)}-{generation_key(prepared.found, config, plan)}"
     return prepared
 
 

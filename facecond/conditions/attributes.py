@@ -49,6 +49,10 @@ class Attributes(Condition):
         """Raise ConfigError for an unknown attribute."""
         parse_attributes(text)
 
+    def identify(self, text: str) -> str:
+        """The attributes in CelebA's order."""
+        return format_attributes(parse_attributes(text))
+
     def leaves_open(self, text: str) -> bool:
         """Say whether an attribute is not named."""
         return not parse_attributes(text).all()

@@ -76,6 +76,10 @@ class Condition(ABC):
         """Raise ConfigError or DataError when `text` cannot be read, as far as that can be seen without reading files whole."""
 
     @abstractmethod
+    def identify(self, text: str) -> str:
+        """Return what `text` means in a form that is the same for the same value: a hash, or words in a fixed order."""
+
+    @abstractmethod
     def leaves_open(self, text: str) -> bool:
         """Say whether what `text` means leaves something unsaid, as far as that can be seen without reading files."""
 

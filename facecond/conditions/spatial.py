@@ -57,6 +57,12 @@ class SpatialCondition(Condition):
     num_channels: int
     """Channels of a value, without the one that marks where nothing is said."""
 
+    def identify(self, text: str) -> str:
+        """SHA-256 of the file."""
+        from facecond.io.files import sha256_file
+
+        return sha256_file(text)
+
     def network(self, settings: Any, *, token_width: int, optional: bool, resolution: int) -> nn.Module:
         """A ResNet-18; with `optional`, a further channel marks where nothing is said.
 

@@ -196,9 +196,9 @@ class EvalConfig(GenerateConfig):
     count: int = bounded(256, minimum=2)
     """Validation conditions sampled; no more than the split holds."""
     parser: str | None = None
-    """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest run."""
+    """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest made for the pack."""
     classifier: str | None = None
-    """Run of `model=classifier`; none = the latest."""
+    """Run of `model=classifier`; none = the latest made for the pack."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -55,7 +55,7 @@ class Figure:
     better: str = "higher"
     """"higher" or "lower"."""
     spread: float | None = None
-    """Half-width of the 95 % interval, or the standard deviation over repetitions: `note` says which."""
+    """Half-width of the 95 % interval, from drawing conditions again with all their images."""
     ceiling: float | None = None
     """The score of real images."""
     ceiling_of: str = "real images"
@@ -73,7 +73,9 @@ class Figure:
     judge_hash: str = ""
     """SHA-256 of its weights."""
     note: str = ""
-    """One sentence: the definition, or what to beware of."""
+    """One sentence: the definition."""
+    caution: str = ""
+    """Why the number may say less than it seems to; stands in its row."""
     classes: Sequence[ClassValue] = ()
     """The same number per class, where it has one."""
 

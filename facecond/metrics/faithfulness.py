@@ -96,21 +96,35 @@ class Confusion:
         return float(pixel_accuracy(self.total))
 
     @property
+    def image_ious(self) -> NDArray[np.float64]:
+        """Each image's own mean IoU (N,)."""
+        return mean_iou(self.counts_NKK)
+
+    @property
     def mean_of_image_ious(self) -> float:
         """Mean over images of each image's own mean IoU; not the mask mIoU."""
-        return float(np.nanmean(mean_iou(self.counts_NKK)))
+        return float(np.nanmean(self.image_ious))
 
     @property
     def images_per_class(self) -> NDArray[np.int64]:
         """Number of images whose reference has each class."""
         return (self.counts_NKK.sum(axis=2) > 0).sum(axis=0)
 
-    def spread(self, statistic: str = "mean_iou", *, seed: int = 0, rounds: int = 1000) -> float:
-        """Half-width of the 95 % bootstrap interval over images of "mean_iou" or "accuracy"."""
+    def spread(
+        self,
+        statistic: str = "mean_iou",
+        conditions_N: NDArray[np.int64] | None = None,
+        *,
+        seed: int = 0,
+        rounds: int = 1000,
+    ) -> float:
+        """Half-width of the 95 % interval of "mean_iou" or "accuracy" over conditions (see `resampling.bootstrap_spread`)."""
         of = {"mean_iou": mean_iou, "accuracy": pixel_accuracy}[statistic]
         shape = self.counts_NKK.shape
         sums_NM = self.counts_NKK.reshape(shape[0], -1).astype(np.float64)
-        return bootstrap_spread(sums_NM, lambda sums: of(sums.reshape(-1, *shape[1:])), seed=seed, rounds=rounds)
+        return bootstrap_spread(
+            sums_NM, lambda sums: of(sums.reshape(-1, *shape[1:])), conditions_N=conditions_N, seed=seed, rounds=rounds
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +194,24 @@ class AttributeScores:
         """Mean over attributes of `majority_per_attribute`: the floor of every attribute accuracy."""
         return float(_mean(self.majority_per_attribute(majority)))
 
-    def spread(self, statistic: str = "accuracy", *, seed: int = 0, rounds: int = 1000) -> float:
-        """Half-width of the 95 % bootstrap interval over pictures of "accuracy" or "balanced"."""
+    def spread(
+        self,
+        statistic: str = "accuracy",
+        conditions_N: NDArray[np.int64] | None = None,
+        *,
+        seed: int = 0,
+        rounds: int = 1000,
+    ) -> float:
+        """Half-width of the 95 % interval of "accuracy" or "balanced" over conditions (see `resampling.bootstrap_spread`)."""
         of = {"accuracy": _accuracies, "balanced": _balanced}[statistic]
         sums = self._sums()
         sums_NM = sums.reshape(self.count, -1)
         return bootstrap_spread(
-            sums_NM, lambda drawn: _mean(of(drawn.reshape(-1, *sums.shape[1:]))), seed=seed, rounds=rounds
+            sums_NM,
+            lambda drawn: _mean(of(drawn.reshape(-1, *sums.shape[1:]))),
+            conditions_N=conditions_N,
+            seed=seed,
+            rounds=rounds,
         )
 
     def _sums(self) -> NDArray[np.float64]:

@@ -15,8 +15,12 @@ from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
 from facecond.metrics.faithfulness import AttributeScores, Confusion
+from facecond.metrics.resampling import mean_spread
 
-SPREAD_NOTE = "Spread: half-width of the 95 % bootstrap interval over images."
+SPREAD_NOTE = "±: half of the 95 % interval, by drawing conditions again with all their images."
+
+NEAR = 0.05
+"""A ceiling that is no more than this above its floor says that the judge cannot tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,8 @@ class Circumstances:
     """The network that judged."""
     judge_hash: str = ""
     """SHA-256 of its weights."""
+    caution: str = ""
+    """Why its numbers may say less than they seem to."""
 
 
 def mask_figures(
@@ -39,12 +45,14 @@ def mask_figures(
     ceiling: Confusion | None = None,
     floor: Confusion | None = None,
     marks: Mapping[str, Confusion] | None = None,
+    conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> list[Figure]:
     """Return "miou" (with per-class IoU), "mask_accuracy" and "mean_of_image_ious".
 
-    `marks` are further sets on the same scale, for example {"reconstructions": ...}.
+    `marks` are further sets on the same scale, for example {"reconstructions": ...}; `conditions_N` numbers the condition
+    of each image, the unit of the intervals (None: each image has its own).
     """
     others = marks or {}
     ious = [_per_class(part) for part in (scores, ceiling, floor)]
@@ -55,24 +63,25 @@ def mask_figures(
     )
     figures = [
         Figure(
-            name="miou", value=scores.mean_iou, count=scores.count, title="Mask mIoU", spread=scores.spread(seed=seed),
+            name="miou", value=scores.mean_iou, count=scores.count, title="Mask mIoU",
+            spread=scores.spread("mean_iou", conditions_N, seed=seed),
             ceiling=ceiling.mean_iou if ceiling else None, floor=floor.mean_iou if floor else None,
             marks={name: part.mean_iou for name, part in others.items()}, classes=classes,
             note=f"One confusion matrix over all images; mean over classes present in the reference. {SPREAD_NOTE}",
         ),
         Figure(
             name="mask_accuracy", value=scores.accuracy, count=scores.count, title="Mask accuracy",
-            spread=scores.spread("accuracy", seed=seed),
+            spread=scores.spread("accuracy", conditions_N, seed=seed),
             ceiling=ceiling.accuracy if ceiling else None, floor=floor.accuracy if floor else None,
             marks={name: part.accuracy for name, part in others.items()},
             note=f"Share of pixels. {SPREAD_NOTE}",
         ),
         Figure(
             name="mean_of_image_ious", value=scores.mean_of_image_ious, count=scores.count,
-            title="Mean of per-image mIoU",
+            title="Mean of per-image mIoU", spread=mean_spread(scores.image_ious, conditions_N, seed=seed),
             ceiling=ceiling.mean_of_image_ious if ceiling else None, floor=floor.mean_of_image_ious if floor else None,
             marks={name: part.mean_of_image_ious for name, part in others.items()},
-            note="Each image's own mIoU, averaged; not the mask mIoU.",
+            note=f"Each image's own mIoU, averaged; not the mask mIoU. {SPREAD_NOTE}",
         ),
     ]  # fmt: skip
     return _under(circumstances, figures)
@@ -85,6 +94,7 @@ def attribute_figures(
     floor: AttributeScores | None = None,
     marks: Mapping[str, AttributeScores] | None = None,
     majority: NDArray[np.bool_] | None = None,
+    conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> list[Figure]:
@@ -105,7 +115,7 @@ def attribute_figures(
         figures += [
             Figure(
                 name=f"attribute_accuracy{suffix}", value=part.accuracy, count=part.count,
-                title=f"Attribute accuracy{titles[suffix]}", spread=part.spread(seed=seed),
+                title=f"Attribute accuracy{titles[suffix]}", spread=part.spread("accuracy", conditions_N, seed=seed),
                 ceiling=top.accuracy if top else None, floor=bottom.accuracy if bottom else None,
                 marks={"majority class": part.majority(answers), **{n: each.accuracy for n, each in others.items()}},
                 classes=_per_attribute("accuracy_per_attribute", part, top, bottom),
@@ -113,7 +123,7 @@ def attribute_figures(
             ),
             Figure(
                 name=f"attribute_balanced{suffix}", value=part.balanced, count=part.count,
-                title=f"Balanced attribute accuracy{titles[suffix]}", spread=part.spread("balanced", seed=seed),
+                title=f"Balanced attribute accuracy{titles[suffix]}", spread=part.spread("balanced", conditions_N, seed=seed),
                 ceiling=top.balanced if top else None, floor=bottom.balanced if bottom else None,
                 marks={"guessing": 0.5, **{n: each.balanced for n, each in others.items()}},
                 classes=_per_attribute("balanced_per_attribute", part, top, bottom),
@@ -124,15 +134,20 @@ def attribute_figures(
 
 
 def reconstruction_figures(
-    psnr_N: NDArray[np.float64], ssim_N: NDArray[np.float64], *, circumstances: Circumstances | None = None
+    psnr_N: NDArray[np.float64],
+    ssim_N: NDArray[np.float64],
+    *,
+    conditions_N: NDArray[np.int64] | None = None,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
 ) -> list[Figure]:
-    """Return "psnr" and "ssim": means over images; the spread is the deviation between images."""
-    note = "Mean over images. Spread: standard deviation between images."
+    """Return "psnr" and "ssim": means over images; `conditions_N` as in `mask_figures`."""
     figures = [
-        Figure(name="psnr", value=float(psnr_N.mean()), count=len(psnr_N), title="Reconstruction PSNR", unit="dB",
-               spread=float(psnr_N.std()), note=note),
-        Figure(name="ssim", value=float(ssim_N.mean()), count=len(ssim_N), title="Reconstruction SSIM",
-               spread=float(ssim_N.std()), note=note),
+        Figure(
+            name=name, value=float(values_N.mean()), count=len(values_N), title=f"Reconstruction {name.upper()}",
+            unit=unit, spread=mean_spread(values_N, conditions_N, seed=seed), note=f"Mean over images. {SPREAD_NOTE}",
+        )
+        for name, values_N, unit in (("psnr", psnr_N, "dB"), ("ssim", ssim_N, ""))
     ]  # fmt: skip
     return _under(circumstances, figures)
 
@@ -143,9 +158,17 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
         dataclasses.replace(
             figure, reference=about.reference, preprocessing=about.preprocessing,
             judge=about.judge, judge_hash=about.judge_hash,
+            caution="; ".join(filter(None, [about.caution, _caution(figure)])),
         )
         for figure in figures
     ]  # fmt: skip
+
+
+def _caution(figure: Figure) -> str:
+    """Say when the judge does not tell real pictures under their own condition from pictures under somebody else's."""
+    if figure.ceiling is None or figure.floor is None or figure.ceiling - figure.floor > NEAR:
+        return ""
+    return "its ceiling is near or below its floor: this judge cannot tell"
 
 
 def _known(value: float) -> float | None:

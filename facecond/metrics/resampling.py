@@ -1,4 +1,8 @@
-"""Spread and floor of a figure: bootstrap over images, and conditions that belong to somebody else."""
+"""Interval and floor of a figure: conditions drawn again with all their images, and conditions that belong to somebody else.
+
+Images of one condition are not independent of each other, so ten of them are not ten times the evidence. What is drawn
+again is therefore the condition (a cluster bootstrap; Efron & Tibshirani 1993, chapters 8 and 13).
+"""
 
 from collections.abc import Callable
 
@@ -12,21 +16,41 @@ def bootstrap_spread(
     sums_NM: NDArray[np.float64],
     statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     *,
+    conditions_N: NDArray[np.int64] | None = None,
     seed: int = 0,
     rounds: int = 1000,
 ) -> float:
-    """Return the half-width of the 95 % bootstrap interval of a statistic of sums over images.
+    """Return the half-width of the 95 % bootstrap interval over conditions of a statistic of sums over images: the
+    deviation between the draws times Student's quantile.
 
-    `sums_NM` holds what each of N images adds to M sums; `statistic` maps sums (rounds, M) to values (rounds,). Images
-    are drawn with replacement, the same way for the same N and seed. NaN for fewer than two images.
+    `sums_NM` holds what each of N images adds to M sums; `statistic` maps sums (rounds, M) to values (rounds,);
+    `conditions_N` says which condition each image was made for (None: each for one of its own). Conditions are drawn
+    with replacement, the same way for the same number and seed. NaN for fewer than two, and when a sum is not finite.
     """
+    from scipy.special import stdtrit
+
+    sums_NM = np.asarray(sums_NM, dtype=np.float64)
+    if conditions_N is not None:
+        conditions, place_N = np.unique(conditions_N, return_inverse=True)
+        sums_GM = np.zeros((len(conditions), sums_NM.shape[1]))
+        np.add.at(sums_GM, place_N, sums_NM)
+        sums_NM = sums_GM
     count = len(sums_NM)
-    if count < 2:
+    if count < 2 or not np.isfinite(sums_NM).all():
         return float("nan")
     times_RN = numpy_generator(seed, "bootstrap", count).multinomial(count, np.full(count, 1 / count), size=rounds)
-    values_R = statistic(times_RN.astype(np.float64) @ np.asarray(sums_NM, dtype=np.float64))
-    low, high = np.nanquantile(values_R, [0.025, 0.975])
-    return float((high - low) / 2)
+    values_R = statistic(times_RN.astype(np.float64) @ sums_NM)
+    # Drawing with replacement shows (count - 1) / count of the variance, and that is itself known from `count` conditions.
+    return float(stdtrit(count - 1, 0.975) * np.sqrt(count / (count - 1)) * np.nanstd(values_R))
+
+
+def mean_spread(
+    values_N: NDArray[np.float64], conditions_N: NDArray[np.int64] | None = None, *, seed: int = 0
+) -> float:
+    """Return the half-width of the 95 % bootstrap interval over conditions of a mean over images; NaN values do not count."""
+    known_N = ~np.isnan(values_N)
+    sums_N2 = np.stack([np.where(known_N, values_N, 0.0), known_N], axis=1)
+    return bootstrap_spread(sums_N2, lambda sums: sums[:, 0] / sums[:, 1], conditions_N=conditions_N, seed=seed)
 
 
 def derangement(count: int, seed: int = 0) -> NDArray[np.int64]:

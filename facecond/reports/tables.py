@@ -6,7 +6,7 @@ Rows are plain strings, for the terminal and for Markdown; results.json itself i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from facecond.io.results import ClassValue, Figure
 
@@ -43,7 +43,7 @@ def figure_rows(figures: Sequence[Figure]) -> list[list[str]]:
                 value,
                 _with_words(figure.ceiling, figure.ceiling_of),
                 _with_words(figure.floor, figure.floor_of),
-                ", ".join(marks) or MISSING,
+                ", ".join([*marks, *([figure.caution] if figure.caution else [])]) or MISSING,
                 f"{figure.count:,}".replace(",", " "),
             ]
         )
@@ -76,6 +76,7 @@ def circumstances(figure: Figure) -> str:
     judge = f"{figure.judge} ({figure.judge_hash[:12]})" if figure.judge_hash else figure.judge
     facts = {
         "": figure.note,
+        "Caution: ": figure.caution,
         "Reference: ": figure.reference,
         "Preprocessing: ": figure.preprocessing,
         "Judge: ": judge,
@@ -83,9 +84,9 @@ def circumstances(figure: Figure) -> str:
     return " ".join(f"{name}{words.rstrip('.')}." for name, words in facts.items() if words)
 
 
-def report_markdown(figures: Sequence[Figure]) -> str:
-    """Return all figures as Markdown: the table, how each was measured, and the tables per class."""
-    parts = [markdown(figure_rows(figures))]
+def report_markdown(figures: Sequence[Figure], used: Mapping[str, str] | None = None) -> str:
+    """Return all figures as Markdown: the table, what was `used`, how each was measured, and the tables per class."""
+    parts = [markdown(figure_rows(figures)), *(f"- {what}: {which}" for what, which in (used or {}).items())]
     parts += [f"- **{figure.heading}**: {words}" for figure in figures if (words := circumstances(figure))]
     parts += [
         f"\n### {figure.heading} per class\n\n{markdown(class_rows(figure.classes))}"

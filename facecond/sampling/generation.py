@@ -121,19 +121,23 @@ def generate(
     return len(pending)
 
 
-def open_generation(folder: Path) -> Generation:
-    """Open a complete folder for looking and measuring; DataError, with the number missing, when it is not complete."""
+def open_generation(folder: Path, count: int | None = None) -> Generation:
+    """Open the first `count` images of a folder, or all, for looking and measuring.
+
+    Raises DataError, with the number missing, when some of them are not there.
+    """
     manifest = read_manifest(folder)
     store = GenerationFolder(folder, made_with=manifest["made_with"], about=manifest["about"], count=manifest["count"])
-    missing = manifest["count"] - len(store.records)
+    count = manifest["count"] if count is None else count
+    missing = sum(index not in store.records for index in range(count))
     if missing or manifest["image_shape"] is None:
         raise DataError(
-            f"{folder} lacks {missing} of {manifest['count']} images",
+            f"{folder} lacks {missing} of {count} images",
             hint="run the command that made it again to continue",
         )
     store.array(tuple(manifest["image_shape"]))
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    records = tuple(store.records[index] for index in range(manifest["count"]))
+    images = np.load(folder / "images.npy", mmap_mode="r")[:count]
+    records = tuple(store.records[index] for index in range(count))
     return Generation(folder=folder, images=images, records=records, made_with=manifest["made_with"])
 
 

@@ -75,18 +75,22 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
     example = {"diffusion": "multicond"}.get(kind, kind)
     hint = f"train one: facecond train model={example}"
     if name is None:
-        finished = [path for path in _folders(runs, "weights.safetensors") if _kind(path) == kind]
+        finished = finished_runs(workspace, kind)
         if not finished:
             unreadable = [path.name for path in _folders(runs, "run.json") if _kind(path) == "unknown"]
             more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
             raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
-        return Found(
-            max(finished, key=lambda path: (path / "weights.safetensors").stat().st_mtime), f"the latest {kind} run"
-        )
+        return Found(finished[0], f"the latest {kind} run")
     found = _find("run", runs, name, "run.json", hint, CheckpointError)
     if read_run(found.path).kind != kind:
         raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=hint)
     return found
+
+
+def finished_runs(workspace: str, kind: str) -> list[Path]:
+    """The finished runs of models of `kind`, the latest first."""
+    found = [path for path in _folders(Path(workspace) / "runs", "weights.safetensors") if _kind(path) == kind]
+    return sorted(found, key=lambda path: (path / "weights.safetensors").stat().st_mtime, reverse=True)
 
 
 def read_run(path: Path) -> RunInfo:

@@ -1,0 +1,226 @@
+"""Sampling once and measuring often: what is sampled, read and said by `sample`, `eval` and `swap-masks`."""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facecond.assembly.judges import Judge
+from facecond.commands import eval as evaluate
+from facecond.data.pack import PackWriter
+from facecond.errors import CheckpointError, ConfigError
+from facecond.io.checkpoint import load_weights
+from facecond.io.results import read_results
+from facecond.sampling import generation
+from facecond.workspace.find import read_run
+from tests.commands.conftest import TINY, call
+
+pytestmark = pytest.mark.xdist_group("workspace")
+
+
+@pytest.fixture(scope="module")
+def own(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the workspace with a second pack and a second parser."""
+    folder = tmp_path_factory.mktemp("measuring") / "workspace"
+    shutil.copytree(workspace, folder)
+    here = f"workspace={folder}"
+    call("train", here, "model=parser", "name=other-parser", "pack=drawn-64", "model.network.width=8", *TINY)
+    call("data draw", here, "data.count=24", "data.validation=8", "data.seed=9", "name=second")
+    call("data draw", here, "data.count=24", "data.validation=8", "name=part")  # its 8 are among the 24 of drawn-64
+    return folder
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Number of images in every batch that was sampled."""
+    batches: list[int] = []
+    render = generation._render
+
+    def counting(batch: Any, *values: Any) -> Any:
+        batches.append(len(batch))
+        return render(batch, *values)
+
+    monkeypatch.setattr(generation, "_render", counting)
+    return batches
+
+
+def test_measuring_more_samples_only_what_is_missing(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=multicond", "seed=31", "sampler.steps=1"]
+
+    def sampled(command: str, *more: str) -> int:
+        rendered.clear()
+        call(command, *words, *more)
+        return sum(rendered)
+
+    assert sampled("eval", "metrics=[miou]", "count=4") == 4
+    assert sampled("eval", "metrics=[miou,attributes]", "count=4") == 0
+    assert sampled("eval", "metrics=[miou]", "count=4", "parser=other-parser") == 0
+    assert sampled("eval", "metrics=[miou]", "count=7") == 3
+    assert sampled("eval", "metrics=[miou]", "count=4", "device=cpu", "batch_size=1") == 0
+    assert sampled("eval", "metrics=[miou]", "count=4", "sampler.eta=1") == 4
+    assert sampled("sample", "count=8") == 1  # the same conditions, seeds and sampler
+    assert sampled("sample", "items=[0,1]") == 0
+    assert sampled("sample", "items=[1,0]") == 2
+    assert sampled("sample", "grid=variations", "samples=3", "count=1") == 3
+    assert sampled("sample", "samples=3", "count=2") == 3
+    assert sampled("swap-masks", "parts=[nose,skin]", "count=1", "samples=1") == 2
+    assert sampled("swap-masks", "parts=[skin,nose]", "count=2", "samples=1") == 2
+
+
+def test_fewer_samples_than_there_are_can_be_measured(own: Path) -> None:
+    words = [f"workspace={own}", "run=multicond", "seed=32", "sampler.steps=1", "metrics=[miou]"]
+    of_three = read_results(call("eval", *words, "count=3").made["results"])
+    of_five = call("eval", *words, "count=5")
+    again = call("eval", *words, "count=3")
+    assert read_results(of_five.made["results"])["miou"].count == 5
+    assert read_results(again.made["results"])["miou"] == of_three["miou"]
+
+
+def test_conditions_by_hand_do_not_depend_on_the_pack(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=attr", "seed=33", "sampler.steps=1"]
+    call("sample", *words, "attr='+Smiling,-Male'", "count=2", "pack=drawn-64")
+    call("sample", *words, "attr='-Male,+Smiling'", "count=3", "pack=second")
+    assert sum(rendered) == 3
+    rendered.clear()
+    call("sample", *words, "count=2", "pack=drawn-64")
+    call("sample", *words, "count=2", "pack=second")
+    assert sum(rendered) == 4
+
+
+def test_a_compared_run_is_sampled_once(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=multicond", "grid=checkpoints", "count=2", "seed=34", "sampler.steps=1"]
+    call("sample", *words)
+    assert sum(rendered) == 2 * 3
+    call("sample", *words, "count=3")
+    assert sum(rendered) == 3 * 3
+
+
+def test_a_judge_looks_at_every_set_of_pictures_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[str] = []
+    judge = Judge._judge
+
+    def counting(self: Judge, images: Any, read: Any, description: str) -> Any:
+        passes.append(description)
+        return judge(self, images, read, description)
+
+    monkeypatch.setattr(Judge, "_judge", counting)
+    call("eval", f"workspace={own}", "run=multicond", "count=3", "metrics=[miou,accuracy,attributes]")
+    kinds = ("samples", "real pictures", "reconstructions")
+    assert sorted(passes) == sorted(f"{doing} {kind}" for doing in ("parsing", "classifying") for kind in kinds)
+
+
+def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None:
+    words = [f"workspace={own}", "run=multicond"]
+    made = call("sample", *words, "count=2", "sampler.steps=3", "sampler.eta=0.5", "guidance.mask=3", "name=other")
+    result = call("eval", *words, "metrics=[miou]", f"samples={made.made['images'].parent}")
+    assert result.used["sampler"] == "ddim, 3 steps, eta 0.5 (what the samples were made with)"
+    assert result.used["guidance"].endswith("mask 3 (what the samples were made with)")
+    config = read_results(result.made["results"]).about["config"]
+    assert (config["sampler"]["steps"], config["sampler"]["eta"], config["guidance"]["mask"]) == (3, 0.5, 3.0)
+    assert "3 steps, eta 0.5" in result.made["table"].read_text()
+
+
+def test_samples_of_one_condition_are_drawn_again_together(own: Path) -> None:
+    """The reconstructions behind three samples of a condition are three copies, which say no more than one."""
+    words = [f"workspace={own}", "run=multicond", "sampler.steps=1"]
+    spreads = []
+    for samples in (1, 3):
+        made = call("sample", *words, f"samples={samples}", "count=6", "seed=35").made["images"].parent
+        results = call("eval", *words[:2], "metrics=[reconstruction]", f"samples={made}").made["results"]
+        spreads.append([figure.spread for figure in read_results(results).figures])
+    assert spreads[1] == pytest.approx(spreads[0], rel=1e-4)  # rounding of other batches
+
+
+@pytest.mark.parametrize("kind", ["parser", "classifier"])
+def test_a_judge_says_in_the_row_which_faces_it_has_learnt_from(own: Path, kind: str) -> None:
+    metric = {"parser": "miou", "classifier": "attributes"}[kind]
+    words = [f"workspace={own}", "run=multicond", f"metrics=[{metric}]", "count=6", "sampler.steps=1"]
+    result = call("eval", *words, f"{kind}={kind}", "pack=part")
+    said = f"the small {kind} {kind} learnt from 6 of the 6 real faces"
+    assert all(figure.caution.startswith(said) for figure in result.figures)
+    rows = result.made["table"].read_text().splitlines()[2:]
+    assert all(said in row for row in rows[: len(result.figures)])
+    for other in ("drawn-64", "second"):
+        result = call("eval", *words, f"{kind}={kind}", f"pack={other}")
+        assert not any("learnt from" in figure.caution for figure in result.figures)
+
+
+def test_what_a_judge_learnt_from_goes_with_its_weights(own: Path, tmp_path: Path) -> None:
+    here = f"workspace={own}"
+    call("train", here, "model=parser", "name=twice", "init=parser", "pack=second", "model.network.width=8", *TINY)
+    file = own / "runs" / "twice" / "weights.safetensors"
+    first, second = load_weights(file).config["learnt_from"]
+    assert (first["count"], first["faces"]) == (24, [[0, 24]])
+    assert (second["count"], second["faces_by"]) == (16, "number, drawn with seed 9")
+    assert read_run(file.parent).content["weights_config"]["learnt_from"] == [first, second]
+    shutil.copy(file, tmp_path / "moved.safetensors")
+    words = [here, "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1", "pack=part"]
+    result = call("eval", *words, f"parser={tmp_path / 'moved.safetensors'}")
+    assert "learnt from 6 of the 6" in result.figures[0].caution
+
+
+@pytest.fixture(scope="module")
+def judged(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose latest judges are for other packs, or learnt next to nothing."""
+    folder = tmp_path_factory.mktemp("judged") / "workspace"
+    shutil.copytree(workspace, folder)
+    here, tiny = f"workspace={folder}", ["model.network.width=8", *TINY, "trainer.batch_size=2"]
+    call("train", here, "model=parser", "name=good", "pack=drawn-64", *tiny, "trainer.images=24")
+    second = ["data.count=24", "data.validation=8", "data.seed=9"]
+    call("data draw", here, *second, "name=second")
+    call("data draw", here, *second, "resolution=48", "name=small")
+    call("train", here, "model=parser", "name=small", "pack=small", *tiny, "trainer.images=24")
+    call("train", here, "model=parser", "name=hardly", "pack=drawn-64", *tiny, "trainer.images=2")
+    call("train", here, "model=parser", "name=again", "init=good", "pack=second", *tiny, "trainer.images=24")
+    return folder
+
+
+def test_the_judge_that_is_not_named_was_made_for_the_pack(judged: Path) -> None:
+    words = [f"workspace={judged}", "run=multicond", "metrics=[miou]"]
+    used = evaluate.prepare([*words, "pack=drawn-64"]).used["parser"]
+    assert used.endswith("runs/good (the latest made for this pack, 24 images seen)")
+    used = evaluate.prepare([*words, "pack=second"]).used["parser"]
+    assert used.endswith("runs/again (the latest made for this pack, 24 images seen)")
+    shutil.rmtree(judged / "runs" / "good")
+    used = evaluate.prepare([*words, "pack=drawn-64"]).used[
+        "parser"
+    ]  # "again" began with 24 of drawn-64's training faces
+    assert used.endswith("runs/again (the latest made for this resolution and source, 24 images seen)")
+    shutil.rmtree(judged / "runs" / "again")
+    used = evaluate.prepare([*words, "pack=drawn-64"]).used["parser"]
+    assert used.endswith(
+        "runs/parser (the latest made for this pack, 16 images seen, fewer than its 24 training faces)"
+    )
+    assert evaluate.prepare([*words, "parser=hardly"]).used["parser"].endswith("hardly (named, 2 images seen)")
+
+
+def test_a_judge_that_has_learnt_from_the_faces_is_not_chosen(own: Path) -> None:
+    """The judges learnt from the first 24 faces of the seed; those held out in "part" are 16 to 23."""
+    with pytest.raises(CheckpointError, match=r"no parser in .* was made for .*part .*learnt from 8 of its validation"):
+        evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[miou]", "pack=part"])
+
+
+def test_a_judge_that_cannot_tell_is_a_warning_and_in_the_row(own: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("facecond").propagate = True
+    words = [f"workspace={own}", "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1"]
+    result = call("eval", *words)
+    miou = result.figures[0]
+    assert miou.caution == "its ceiling is near or below its floor: this judge cannot tell"
+    assert f"warning: Mask mIoU, Mean of per-image mIoU: {miou.caution}" in caplog.text
+    assert miou.caution in result.made["table"].read_text().splitlines()[2]
+
+
+@pytest.mark.parametrize("kind", ["parser", "classifier"])
+def test_a_judge_is_not_trained_without_its_labels(own: Path, kind: str, tmp_path: Path) -> None:
+    rows = slice(0, 4)
+    writer = PackWriter(tmp_path / "silent", count=4, resolution=64, source={"kind": "label_maps"})
+    silence = np.full((4, 64, 64), 255, np.uint8)
+    writer.write(rows, np.zeros((4, 64, 64, 3), np.uint8), silence, np.zeros((4, 40), np.int8))
+    writer.finish(list("abcd"), ["train"] * 3 + ["validation"])
+    words = [f"workspace={tmp_path}", f"model={kind}", "name=silent", f"pack={tmp_path / 'silent'}", *TINY]
+    with pytest.raises(ConfigError, match="would learn nothing"):
+        call("train", *words)
+    assert not (tmp_path / "runs").exists()
