@@ -191,8 +191,8 @@ def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
 
 def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     model: ClassifierModelConfig = config.model  # type: ignore[assignment]
-    counts = pack.manifest["attributes"]["train"]
-    if not any(counts["present"]) and not any(counts["absent"]):
+    known = np.asarray(pack.attributes)[pack.indices("train")] != 0
+    if not known.any():
         raise ConfigError(
             f"{pack.path}: no attribute of its training faces is known, so a classifier would learn nothing",
             hint="choose a pack with attributes (pack=...), or pack the data again with data.attributes=FILE.csv",

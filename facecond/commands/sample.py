@@ -79,12 +79,13 @@ def _folder_name(origin: Origin, config: SampleConfig) -> str:
     """Name of a generation: two have one name when their pictures are decided by the same, however many are asked for."""
     told = [name for name in origin.conditions if not config.only or name in config.only]
     plan: dict[str, Any] = {"told": told, "samples": _samples(config)}
-    plan["given"] = {name: CONDITIONS[name].identify(text) for name, text in config.given().items()}
+    if config.given():
+        plan["given"] = {name: CONDITIONS[name].identify(text) for name, text in config.given().items()}
     if config.attribute_sets:
         plan["sets"] = [_changing(CONDITIONS).identify(text) for text in config.attribute_sets]
     if not _is_by_hand(config, told):
         plan |= items_plan(origin, config.items)
-        if plan["given"] or config.attribute_sets:
+        if config.given() or config.attribute_sets:
             plan["adapt_masks"] = config.adapt_masks
     grid = "variations" if _samples(config) > 1 else config.grid.name
     return f"{origin.run.path.name}-{grid}-{generation_key(origin, config, plan)}"

@@ -119,7 +119,7 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     log.info("run: %s", folder)
     state = fit(
         learner, config.trainer, folder, weights_config=weights_config, processes=processes,
-        defaults=train_defaults(prepared.found.kind),
+        defaults=train_defaults(prepared.found.kind, plain(config)),
         label=f"train {prepared.composed.choices['model']}", on_event=_tell,
     )  # fmt: skip
     facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
@@ -251,7 +251,7 @@ def _write_run(
     from facecond.training.state import MAY_CHANGE
 
     kind = prepared.found.kind
-    config = {key: value for key, value in plain(prepared.config).items() if key in train_defaults(kind)}
+    config = {key: value for key, value in plain(prepared.config).items() if key in train_defaults(kind, {})}
     file = folder / "run.json"
     identity = {
         "kind": kind,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.conditions.condition import Column, Condition, ConditionSettings
 from facecond.errors import ConfigError
-from facecond.faces.attributes import NUM_ATTRIBUTES, format_attributes, parse_attributes
+from facecond.faces.names import NUM_ATTRIBUTES
 from facecond.types import UNSPECIFIED_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -43,18 +43,26 @@ class Attributes(Condition):
 
     def read(self, text: str, resolution: int) -> NDArray[Any]:
         """Read "+Smiling,-Male,Eyeglasses"; see `faces.attributes.parse_attributes`."""
+        from facecond.faces.attributes import parse_attributes
+
         return parse_attributes(text)
 
     def check(self, text: str) -> None:
         """Raise ConfigError for an unknown attribute."""
+        from facecond.faces.attributes import parse_attributes
+
         parse_attributes(text)
 
     def identify(self, text: str) -> str:
         """The attributes in CelebA's order."""
+        from facecond.faces.attributes import format_attributes, parse_attributes
+
         return format_attributes(parse_attributes(text))
 
     def leaves_open(self, text: str) -> bool:
         """Say whether an attribute is not named."""
+        from facecond.faces.attributes import parse_attributes
+
         return not parse_attributes(text).all()
 
     def change(self, own: NDArray[Any], given: NDArray[Any]) -> NDArray[Any]:
@@ -65,6 +73,8 @@ class Attributes(Condition):
 
     def describe(self, value: NDArray[Any], origin: str) -> str:
         """The attributes by name."""
+        from facecond.faces.attributes import format_attributes
+
         return format_attributes(value)
 
     def record(self, value: NDArray[Any], folder: Path, digest: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from facecond.conditions.condition import Column
 from facecond.conditions.spatial import SpatialCondition, draw_boxes, inside
 from facecond.errors import DataError
-from facecond.faces.labels import NUM_CLASSES, UNSPECIFIED, check_labels, mirror_labels, paint, resize_labels
+from facecond.faces.names import NUM_CLASSES
 from facecond.types import UNSPECIFIED_LABEL
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Mask(SpatialCondition):
 
     def read(self, text: str, resolution: int) -> NDArray[Any]:
         """Read a PNG of class numbers and bring it to `resolution`. Raises DataError for what is no label map."""
+        from facecond.faces.labels import check_labels, resize_labels
         from facecond.io.images import read_label_map
 
         labels_HW = read_label_map(Path(text))
@@ -98,6 +99,8 @@ class Mask(SpatialCondition):
 
     def picture(self, value: NDArray[Any]) -> NDArray[np.uint8] | None:
         """The label map, or overlapping parts painted one above the other in class order."""
+        from facecond.faces.labels import paint
+
         return value if value.ndim == 2 else paint(value)
 
     def nothing(self, count: int, resolution: int, device: torch.device | str = "cpu") -> Tensor:
@@ -110,16 +113,18 @@ class Mask(SpatialCondition):
         """Items with a pixel that has a class."""
         if values.ndim == 4:
             return values.new_ones(len(values))
-        return (values != UNSPECIFIED).flatten(1).any(dim=1)
+        return (values != UNSPECIFIED_LABEL).flatten(1).any(dim=1)
 
     def says_everything(self, values: Tensor) -> Tensor:
         """Items all of whose pixels have a class."""
         if values.ndim == 4:
             return values.new_ones(len(values))
-        return (values != UNSPECIFIED).flatten(1).all(dim=1)
+        return (values != UNSPECIFIED_LABEL).flatten(1).all(dim=1)
 
     def mirror(self, values: Tensor) -> Tensor:
         """Mirror label maps left to right and exchange the subject's left and right parts."""
+        from facecond.faces.labels import mirror_labels
+
         return mirror_labels(values)
 
     def draw_hidden(self, share_B: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -137,9 +142,9 @@ class Mask(SpatialCondition):
 
         classes_BK, boxes_B4 = hidden
         tables_BV = torch.arange(256, dtype=torch.uint8, device=values.device).repeat(len(values), 1)
-        tables_BV[:, :NUM_CLASSES].masked_fill_(classes_BK, UNSPECIFIED)
+        tables_BV[:, :NUM_CLASSES].masked_fill_(classes_BK, UNSPECIFIED_LABEL)
         labels_BHW = tables_BV.gather(1, values.flatten(1).long()).view_as(values)
-        return labels_BHW.masked_fill_(inside(boxes_B4, *values.shape[1:]), UNSPECIFIED)
+        return labels_BHW.masked_fill_(inside(boxes_B4, *values.shape[1:]), UNSPECIFIED_LABEL)
 
     def channels(self, values: Tensor, *, optional: bool) -> Tensor:
         """Return bool (B, 18 or 19, H, W): one channel per part, then, with `optional`, "nothing is said here"."""
@@ -159,4 +164,4 @@ def _classes(device: torch.device) -> Tensor:
     """uint8 (19,): the value of every channel, parts first, then "nothing is said here"."""
     import torch
 
-    return torch.tensor([*range(1, NUM_CLASSES), UNSPECIFIED], dtype=torch.uint8, device=device)
+    return torch.tensor([*range(1, NUM_CLASSES), UNSPECIFIED_LABEL], dtype=torch.uint8, device=device)

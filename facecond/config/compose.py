@@ -76,7 +76,7 @@ def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(_of_kinds(schema, values, origin)), OmegaConf.create(values))
+        merged = OmegaConf.merge(OmegaConf.structured(of_kinds(schema, values, origin)), OmegaConf.create(values))
         return OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise ConfigError(
@@ -84,12 +84,14 @@ def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
         ) from error
 
 
-def _of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
+def of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
     """The defaults of `schema`, with the class that `values` names in each section that is one of several."""
     sections = {}
     for field in dataclasses.fields(schema):
         if variants := VARIANTS.get(field.type):
-            kind = values.get(field.name, {}).get("kind")
+            if field.name not in values:
+                continue
+            kind = values[field.name].get("kind")
             if kind not in variants:
                 raise ConfigError(f"{origin}: {field.name} is of kind {kind}", hint=f"known: {', '.join(variants)}")
             sections[field.name] = variants[kind]()

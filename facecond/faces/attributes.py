@@ -11,18 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facecond.errors import ConfigError, nearest
-
-ATTRIBUTES: tuple[str, ...] = (
-    "5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs", "Big_Lips", "Big_Nose",
-    "Black_Hair", "Blond_Hair", "Blurry", "Brown_Hair", "Bushy_Eyebrows", "Chubby", "Double_Chin", "Eyeglasses",
-    "Goatee", "Gray_Hair", "Heavy_Makeup", "High_Cheekbones", "Male", "Mouth_Slightly_Open", "Mustache", "Narrow_Eyes",
-    "No_Beard", "Oval_Face", "Pale_Skin", "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks", "Sideburns", "Smiling",
-    "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick", "Wearing_Necklace",
-    "Wearing_Necktie", "Young",
-)  # fmt: skip
-"""Attribute names in CelebA's order, the order of every attribute vector."""
-
-NUM_ATTRIBUTES = len(ATTRIBUTES)
+from facecond.faces.names import ATTRIBUTES, NUM_ATTRIBUTES
 
 MASK_EVIDENCE: dict[str, str] = {
     "Arched_Eyebrows": "the outline of l_brow and r_brow",

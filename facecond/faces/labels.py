@@ -14,23 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import ConfigError, DataError, nearest
+from facecond.faces.names import CLASSES, NUM_CLASSES, PARTS
 from facecond.types import UNSPECIFIED_LABEL
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-CLASSES: tuple[str, ...] = (
-    "background", "skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear",
-    "mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth",
-)  # fmt: skip
-"""Class names in CelebAMask-HQ's order, which is the order inside this package. `l_`/`r_` are the subject's own sides,
-`eye_g` glasses, `ear_r` an earring, `neck_l` a necklace, `mouth` the inside of an open mouth."""
-
-PARTS: tuple[str, ...] = CLASSES[1:]
-"""The 18 parts: every class but the background. Part k of a stack of channels is class k + 1."""
-
-NUM_CLASSES = len(CLASSES)
 
 UNSPECIFIED = UNSPECIFIED_LABEL
 """Label of a pixel about which nothing is said."""

@@ -9,12 +9,13 @@ outputs/results/NAME    measurements
 outputs/demo            the demo's page
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from facecond.config.commands import SCHEMAS
-from facecond.config.compose import DIFFUSION_ONLY, plain
+from facecond.config.compose import DIFFUSION_ONLY, of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import read_json, sha256_file, write_json
 from facecond.io.identity import completed
@@ -112,7 +113,7 @@ def read_run(path: Path) -> RunInfo:
             path,
             content["kind"],
             content["choices"],
-            completed(content["config"], train_defaults(content["kind"])),
+            completed(content["config"], train_defaults(content["kind"], content["config"], str(file))),
             content["sha256 of the pack"],
             content["sha256 of the first stage"],
             content,
@@ -121,9 +122,13 @@ def read_run(path: Path) -> RunInfo:
         raise CheckpointError(f"{file} lacks {error}", hint="the file is damaged; train again") from error
 
 
-def train_defaults(kind: str) -> dict[str, Any]:
-    """Defaults of `facecond train` for models of `kind`, as plain values: what a setting means that a run did not record."""
-    settings = plain(SCHEMAS["train_schema"](model=SCHEMAS[f"model/{kind}_schema"]()))
+def train_defaults(kind: str, recorded: Mapping[str, Any], origin: str = "the run") -> dict[str, Any]:
+    """Defaults of `facecond train` for models of `kind`, as plain values: what a setting means that a run did not record.
+
+    Sections that may be of several kinds (the denoiser) have the defaults of the kind that was `recorded`.
+    """
+    model = of_kinds(SCHEMAS[f"model/{kind}_schema"], recorded.get("model", {}), origin)
+    settings = plain(SCHEMAS["train_schema"](model=model))
     return {key: value for key, value in settings.items() if kind == "diffusion" or key not in DIFFUSION_ONLY}
 
 

@@ -127,7 +127,8 @@ def test_groups_of_normalisation_can_be_given(workspace: Path, tmp_path: Path, f
 
 def test_init_takes_another_size_and_says_how_to_name_it(workspace: Path, tmp_path: Path, facecond: Facecond) -> None:
     compvis_checkpoint(tmp_path / "vq.ckpt", OTHER_GROUPS)
-    words = [f"workspace={workspace}", "model=vq", f"name=from-{tmp_path.name}", f"init={tmp_path / 'vq.ckpt'}", *TINY]
+    here = [f"workspace={tmp_path / 'own'}", f"pack={workspace / 'packs' / 'drawn-64'}"]
+    words = [*here, "model=vq", "name=from-file", f"init={tmp_path / 'vq.ckpt'}", *TINY]
     status, _, err = facecond("train", *words, "model.network.norm_groups=4")
     assert status == 2
     hint = err[err.index("train with ") + len("train with ") : err.rindex(")")].split()
