@@ -33,6 +33,8 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
     Raises CheckpointError when they are missing or of something else, ConfigError when they are of another size.
     """
     given = load_first_stage(Path(init), _CPU).network
+    if not isinstance(given, VQModel):
+        raise ConfigError(f"init={init} has no weights", hint="name a first stage: init=RUN_OR_FILE")
     _check_size(init, given, network)
     tensors = given.state_dict()
     if not keep_decoder:

@@ -10,7 +10,7 @@ from facecond.commands.generation import Origin, Session, digest, open_session, 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import find_run
-from facecond.config.commands import EvalConfig
+from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
 from facecond.config.compose import plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.results import Figure
@@ -45,6 +45,8 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
                 f"{metric} asks whether samples follow their {condition}, but {prepared.name} is not conditioned on it",
                 hint="measure something else, or name another run: run=...",
             )
+    if "reconstruction" in metrics and str(prepared.found.first_stage) == NO_FIRST_STAGE:
+        raise ConfigError(f"{prepared.name} has no first stage to reconstruct with", hint="measure something else")
     judges: dict[str, Path] = {}
     for kind, measures in WHOLE.items():
         if set(measures) & set(metrics):

@@ -16,7 +16,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.workspace import RUN_FORMAT, RUN_VERSION, find_first_stage, find_pack, find_run, first_stage_of
 from facecond.config.catalogue import kind_of
-from facecond.config.commands import Device, TrainConfig
+from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig
 from facecond.config.compose import compose, plain
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.training import FirstStageTrainingConfig
@@ -112,9 +112,11 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
 
 
 def _latents(config: TrainConfig, pack: Path) -> tuple[str, str]:
-    """Hash of the first stage whose latents to learn, and a sentence about it."""
+    """Hash of the first stage whose latents to learn ("none" for the pictures themselves), and a sentence about it."""
     from facecond.data.latents import HASH_DIGITS, LatentStore
 
+    if config.first_stage == NO_FIRST_STAGE:
+        return NO_FIRST_STAGE, "the pictures themselves (first_stage=none)"
     if config.first_stage is not None:
         place = find_first_stage(config.workspace, config.first_stage).path
         digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)

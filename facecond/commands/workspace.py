@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facecond.config.commands import NO_FIRST_STAGE
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import read_json, sha256_file
 
@@ -156,8 +157,10 @@ def find_first_stage(workspace: str, name: str | None) -> Found:
 def first_stage_of(workspace: str, digest: str, of: str) -> Path:
     """Weights of the first stage with SHA-256 `digest`: a run of the workspace, or the file its latents came from.
 
-    `of` says whose first stage it is. Raises CheckpointError when it is nowhere to be found.
+    `of` says whose first stage it is; "none" stands for itself. Raises CheckpointError when it is nowhere to be found.
     """
+    if digest == NO_FIRST_STAGE:
+        return Path(NO_FIRST_STAGE)
     for done in sorted((Path(workspace) / "runs").glob("*/done.json")):
         if read_json(done)["weights_sha256"] == digest:
             return done.parent

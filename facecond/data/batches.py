@@ -25,6 +25,8 @@ RESIDENT_BYTES = 16 << 30
 class ResidentData:
     """One split of a pack, with its latents when there are any, ready to be cut into batches.
 
+    With `images` and without latents, the latents of a batch are its pictures in [-1, 1] (no first stage).
+
     Indices are places within the split, 0..len(self)-1, as `facecond.data.order.order` gives them; `pack_indices`
     int64 turns them into places in the pack. Raises DataError for an empty split and for latents of another number of
     items.
@@ -73,8 +75,12 @@ class ResidentData:
 
         `indices` int64 (B,) and `flips` bool (B,) are host arrays (numpy or CPU tensors). A flipped item has the
         latents of its mirrored picture and the mirrored label map with left and right parts exchanged. Raises
-        DataError when flips are asked for and the latents have no mirrored copy, or when there are no latents.
+        DataError when flips are asked for and the latents have no mirrored copy, or when there are neither latents nor
+        pictures.
         """
+        if not self._has_latents and self._has_images:
+            pictures, labels, attributes = self.images(indices, flips)
+            return Batch(pictures.float() / 127.5 - 1, attributes, labels)
         if not self._has_latents:
             raise DataError("this data was opened without latents", hint="compute them with `facecond encode`")
         chosen, mirrored = _as_host(indices, flips)
@@ -104,6 +110,17 @@ class ResidentData:
             self._labels(chosen, mirrored),
             self._columns["attributes"].take(chosen),
         )
+
+    def picture_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and deviation, (3,) each, of all pictures in [-1, 1], mirrored or not."""
+        total, squares = np.zeros(3), np.zeros(3)
+        for start in range(0, len(self), 256):
+            pictures, _, _ = self.images(np.arange(start, min(start + 256, len(self))))
+            values = pictures.double() / 127.5 - 1
+            total += values.mean(dim=(2, 3)).sum(0).cpu().numpy()
+            squares += values.square().mean(dim=(2, 3)).sum(0).cpu().numpy()
+        mean = total / len(self)
+        return mean, np.sqrt(squares / len(self) - mean**2)
 
     def labels(self, indices: ArrayLike, flips: ArrayLike | None = None) -> Tensor:
         """Return label maps, uint8 (B, H, W), of the items `indices`, flipped ones mirrored with sides exchanged."""
