@@ -81,10 +81,20 @@ class NoiseSource(Protocol):
 class Codec(Protocol):
     """A first stage, seen from outside."""
 
+    @property
+    def factor(self) -> int:
+        """How many times smaller latents are than pictures, per side."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of a latent."""
+        ...
+
     def encode(self, images_BCHW: Tensor) -> Tensor:
-        """float images in [-1, 1] -> latents before quantisation, unscaled."""
+        """float images in [-1, 1] -> float32 latents (before quantisation, where there is one), unscaled."""
         ...
 
     def decode(self, latents_BCHW: Tensor) -> Tensor:
-        """Latents -> float images, about [-1, 1]; quantises first."""
+        """Latents -> float images, about [-1, 1]."""
         ...

@@ -1,16 +1,19 @@
-"""A trained first stage, ready to encode pictures and decode latents."""
+"""A first stage, ready to encode pictures and decode latents: a trained one, or none."""
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
+from facecond.config.commands import NO_FIRST_STAGE
 from facecond.config.compose import plain, restore
 from facecond.config.models import FirstStageModelConfig
 from facecond.data.pack import Pack
@@ -19,6 +22,7 @@ from facecond.interop.compvis import first_stage as autoencoder_of
 from facecond.interop.compvis import first_stage_sizes
 from facecond.interop.foreign import read_tensors
 from facecond.io.checkpoint import (
+    Weights,
     is_ours,
     join_modules,
     load_strictly,
@@ -28,16 +32,17 @@ from facecond.io.checkpoint import (
     split_modules,
 )  # fmt: skip
 from facecond.io.files import atomic_write
+from facecond.types import Codec
 from facecond.workspace.find import kept_first_stage, note_first_stage
 
 
 @dataclass(frozen=True, slots=True)
 class FirstStage:
-    """An autoencoder with its origin."""
+    """A codec with its origin."""
 
-    network: VQModel
+    network: Codec
     sha256: str
-    """Of the weights file; names the latents it made."""
+    """Of the weights file, or "none"; names the latents it made."""
     origin: Path
 
     def encode(self, images_BCHW: Tensor) -> Tensor:
@@ -45,7 +50,7 @@ class FirstStage:
         return self.network.encode(images_BCHW.float() / 127.5 - 1)
 
     def decode(self, latents_BCHW: Tensor) -> NDArray[np.uint8]:
-        """Float latents -> uint8 pictures (B, H, W, 3); quantises first."""
+        """Float latents -> uint8 pictures (B, H, W, 3); a quantised first stage quantises first."""
         return to_pictures(self.network.decode(latents_BCHW.float()))
 
 
@@ -55,37 +60,47 @@ def to_pictures(images_BCHW: Tensor) -> NDArray[np.uint8]:
     return levels.permute(0, 2, 3, 1).cpu().numpy()
 
 
+def _vq(weights: Weights, file: Path) -> Codec:
+    network = VQModel(restore(FirstStageModelConfig, weights.config["model"], str(file)).network)
+    load_strictly(network, split_modules(weights.tensors)["first_stage"], str(file))
+    return network.eval().requires_grad_(False)
+
+
+CODECS: dict[str, Callable[[Weights, Path], Codec]] = {"vq": _vq}
+"""What a weights file holds, by the `kind` in its header."""
+
+
 def load_first_stage(place: Path, device: torch.device, *, norm_groups: int | None = None) -> FirstStage:
     """Load a first stage from a run folder, a weights file of this project, or a checkpoint of CompVis latent diffusion.
 
-    Of the latter its sizes are read off the tensors, and its SHA-256 is that of the weights file of this project that
-    `keep_first_stage` makes of it; `norm_groups`: see `facecond.interop.compvis.first_stage_sizes`.
+    The place `none` is no first stage: pictures are their own latents. Of a checkpoint of latent diffusion the sizes are
+    read off the tensors, and its SHA-256 is that of the weights file of this project that `keep_first_stage` makes of it;
+    `norm_groups`: see `facecond.interop.compvis.first_stage_sizes`.
 
     Raises CheckpointError when the weights are missing, damaged or of something else, ConfigError when `norm_groups` is
     given and does not divide its widths, or it states them itself.
     """
+    if str(place) == NO_FIRST_STAGE:
+        return FirstStage(Pixels(), NO_FIRST_STAGE, place)
     file = place / "weights.safetensors" if place.is_dir() else place
+    codec: Codec
     if is_ours(file):
         if norm_groups is not None:
             raise ConfigError(f"norm_groups={norm_groups}: {file} states its own", hint="leave norm_groups out")
         weights = load_weights(file, hint="train a first stage: facecond train model=vq")
-        if weights.config.get("kind") != "vq":
+        if weights.config.get("kind") not in CODECS:
             raise CheckpointError(
                 f"{file} does not hold a first stage", hint="expected the weights of a run of model=vq"
             )
-        config = restore(FirstStageModelConfig, weights.config["model"], str(file)).network
-        tensors, digest = split_modules(weights.tensors)["first_stage"], weights.sha256
+        codec, digest = CODECS[weights.config["kind"]](weights, file), weights.sha256
     else:
         with naming(file):
             tensors = autoencoder_of(read_tensors(file))
-            config = first_stage_sizes(tensors, norm_groups)
-        digest = ""
-    network = VQModel(config)
-    load_strictly(network, tensors, str(file))
-    if not digest:
+            codec = VQModel(first_stage_sizes(tensors, norm_groups)).eval().requires_grad_(False)
+            load_strictly(codec, tensors, str(file))
         with tempfile.TemporaryDirectory() as folder:
-            digest = _save(network, Path(folder) / "weights.safetensors")
-    return FirstStage(network.eval().requires_grad_(False).to(device), digest, file)
+            digest = _save(codec, Path(folder) / "weights.safetensors")
+    return FirstStage(codec.to(device) if isinstance(codec, nn.Module) else codec, digest, file)
 
 
 def keep_first_stage(first_stage: FirstStage, workspace: str) -> Path:
@@ -99,6 +114,7 @@ def keep_first_stage(first_stage: FirstStage, workspace: str) -> Path:
             with atomic_write(place) as temporary:
                 shutil.copyfile(first_stage.origin, temporary)
         else:
+            assert isinstance(first_stage.network, VQModel)  # what `none` stands for comes as no file
             _save(first_stage.network, place)
     note_first_stage(place, first_stage.sha256, first_stage.origin)
     return place

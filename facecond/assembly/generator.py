@@ -47,7 +47,7 @@ class Generator:
     def latent_shape(self) -> tuple[int, int, int]:
         """(C, h, w) of one latent."""
         side = self.resolution // self.first_stage.network.factor
-        return self.first_stage.network.config.embed_dim, side, side
+        return self.first_stage.network.channels, side, side
 
     def latents(
         self,
@@ -131,9 +131,9 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
             hint="bring back the first stage it was trained with, or train again",
         )
     config = restore(DiffusionConfig, weights.config["model"], str(file))
-    denoiser, conditioner = diffusion_networks(config, first_stage.network.config.embed_dim, resolution)
+    denoiser, conditioner = diffusion_networks(config, first_stage.network.channels, resolution)
     modules: Mapping[str, Mapping[str, Tensor]] = split_modules(weights.tensors)
-    scale = LatentScale(first_stage.network.config.embed_dim)
+    scale = LatentScale(first_stage.network.channels)
     for name, module in (("denoiser", denoiser), ("conditioner", conditioner), ("scale", scale)):
         load_strictly(module, modules.get(name, {}), f"{file} ({name})")
         module.eval().requires_grad_(False).to(device)

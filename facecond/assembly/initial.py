@@ -38,6 +38,8 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
     """
     groups = None if is_ours(_file(init)) else network.config.norm_groups
     given = load_first_stage(Path(init), _CPU, norm_groups=groups).network
+    if not isinstance(given, VQModel):
+        raise ConfigError(f"init={init} has no weights", hint="name a first stage: init=RUN_OR_FILE")
     _check_size(init, given, network)
     tensors = given.state_dict()
     if not keep_decoder:

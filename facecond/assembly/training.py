@@ -1,7 +1,7 @@
 """What `facecond train` hands to the training loop: the learner of each kind of model, put together from its configuration."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from facecond.assembly.generator import Generator, diffusion_networks
 from facecond.assembly.initial import Learnt, start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
+from facecond.conditions.condition import Condition
 from facecond.conditions.table import chosen, pictures_of
-from facecond.config.commands import TrainConfig
+from facecond.config.commands import NO_FIRST_STAGE, TrainConfig
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
@@ -60,8 +61,10 @@ def _check_sides(pack: Pack, multiple: int, what: str) -> None:
         )
 
 
-def _pictures(pack: Pack, device: torch.device) -> dict[str, ResidentData]:
-    return {split: ResidentData(pack, split=split, images=True, device=device) for split in ("train", "validation")}
+def _pictures(pack: Pack, device: torch.device, conditions: Sequence[Condition] = ()) -> dict[str, ResidentData]:
+    return {
+        split: ResidentData(pack, split=split, images=True, conditions=conditions, device=device) for split in SPLITS
+    }
 
 
 def _check_told(model: DiffusionConfig, pack: Pack) -> None:
@@ -89,30 +92,52 @@ def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents
     model: DiffusionConfig = config.model  # type: ignore[assignment]
     _check_told(model, pack)
     stage = load_first_stage(first_stage, device) if config.trainer.sample_grid else None
+    learnt = _diffusion_data(config, pack, device, latents, chosen(model.conditions))
+    denoiser, conditioner = diffusion_networks(model, learnt.channels, pack.resolution)
+    _check_sides(pack, learnt.factor * denoiser.multiple, "this denoiser on these latents")
+    scale = LatentScale(learnt.channels, *learnt.statistics)
+    if config.init is not None:
+        start_diffusion(denoiser, conditioner, config.init)
+    for module in (denoiser, conditioner, scale):
+        module.to(device)
+    built = DiffusionLearner(
+        denoiser, conditioner, scale, model, config.weighting, config.trainer, **learnt.data,
+        identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
+        draw_grid=_grid_drawer(config, pack, stage, device) if stage else None,
+    )  # fmt: skip
+    return built, {"first_stage": latents}
+
+
+class _DiffusionData(NamedTuple):
+    """What a diffusion model learns: latents of a first stage, or the pictures themselves."""
+
+    data: dict[str, ResidentData]
+    channels: int
+    factor: int
+    """Pixels along each side of a latent cell."""
+    statistics: tuple[NDArray[Any], NDArray[Any]] | tuple[()]
+    """Mean and deviation of each channel over the training split; empty where latents stay as they are."""
+
+
+def _diffusion_data(
+    config: TrainConfig, pack: Pack, device: torch.device, latents: str, conditions: Sequence[Condition]
+) -> _DiffusionData:
+    standardise = config.model.standardise_latents  # type: ignore[attr-defined]
+    if latents == NO_FIRST_STAGE:
+        data = _pictures(pack, device, conditions)
+        return _DiffusionData(data, 3, 1, data["train"].picture_statistics() if standardise else ())
     store = LatentStore.open(pack.path, latents)
     if config.trainer.flips and store.latents_flipped is None:
         raise ConfigError(
             f"trainer.flips=true, but {store.path} has no mirrored latents",
             hint="train with trainer.flips=false, or delete the folder and encode with flips=true",
         )
-    denoiser, conditioner = diffusion_networks(model, store.shape[0], pack.resolution)
-    _check_sides(pack, pack.resolution // store.shape[-1] * denoiser.multiple, "this denoiser on these latents")
-    statistics = (store.mean, store.std) if model.standardise_latents else (None, None)
-    scale = LatentScale(store.shape[0], *statistics)
-    if config.init is not None:
-        start_diffusion(denoiser, conditioner, config.init)
-    for module in (denoiser, conditioner, scale):
-        module.to(device)
     data = {
-        split: ResidentData(pack, split=split, latents=store, conditions=conditioner.conditions, device=device)
-        for split in ("train", "validation")
+        split: ResidentData(pack, split=split, latents=store, conditions=conditions, device=device) for split in SPLITS
     }
-    built = DiffusionLearner(
-        denoiser, conditioner, scale, model, config.weighting, config.trainer, **data,
-        identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
-        draw_grid=_grid_drawer(config, pack, stage, device) if stage else None,
-    )  # fmt: skip
-    return built, {"first_stage": latents}
+    return _DiffusionData(
+        data, store.shape[0], pack.resolution // store.shape[-1], (store.mean, store.std) if standardise else ()
+    )
 
 
 def _grid_drawer(

@@ -54,6 +54,11 @@ class VQModel(nn.Module):
         return int(2 ** (len(self.config.ch_mult) - 1))
 
     @property
+    def channels(self) -> int:
+        """Channels of a latent."""
+        return self.config.embed_dim
+
+    @property
     def last_layer(self) -> Tensor:
         """The parameter whose gradients balance the discriminator against the reconstruction."""
         return self.decoder.conv_out.weight

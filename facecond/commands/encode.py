@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import EncodeConfig
+from facecond.config.commands import NO_FIRST_STAGE, EncodeConfig
 from facecond.config.compose import compose
-from facecond.errors import DataError
+from facecond.errors import ConfigError, DataError
 from facecond.workspace.find import find_first_stage, find_pack
 
 
@@ -24,6 +24,8 @@ def prepare(words: Sequence[str]) -> Prepared[EncodeConfig, Encoding]:
     """Check the configuration; find the pack and the first stage."""
     composed = compose("encode", words)
     config: EncodeConfig = composed.config
+    if config.first_stage == NO_FIRST_STAGE:
+        raise ConfigError("first_stage=none: there is nothing to encode", hint="train with first_stage=none at once")
     pack = find_pack(config.workspace, config.pack)
     first_stage = find_first_stage(config.workspace, config.first_stage)
     return Prepared(
@@ -55,7 +57,7 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     made = 0
     if not (folder / "manifest.json").exists():
         side = pack.resolution // first_stage.network.factor
-        shape = (first_stage.network.config.embed_dim, side, side)
+        shape = (first_stage.network.channels, side, side)
         writer = LatentWriter(
             pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
             source={"first_stage": str(first_stage.origin)},

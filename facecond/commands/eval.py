@@ -12,7 +12,7 @@ from facecond.commands.generate import generation_key, items_plan, prepare_gener
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import EvalConfig
+from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
 from facecond.config.compose import compose, plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.files import sha256_file
@@ -66,6 +66,8 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
                 f"{metric} asks whether samples follow their {condition}, but {prepared.name} is not conditioned on it",
                 hint="measure something else, or name another run: run=...",
             )
+    if "reconstruction" in metrics and str(prepared.found.first_stage) == NO_FIRST_STAGE:
+        raise ConfigError(f"{prepared.name} has no first stage to reconstruct with", hint="measure something else")
     judges: dict[str, Path] = {}
     for kind, measures in WHOLE.items():
         if set(measures) & set(metrics):

@@ -12,7 +12,7 @@ from facecond.commands.defaults import check_guided, check_sampling, choose_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
-from facecond.config.commands import Device, TrainConfig
+from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig
 from facecond.config.compose import compose, plain
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import CheckpointError, ConfigError
@@ -166,12 +166,14 @@ def _check_pack(started: RunInfo, pack: Path) -> None:
 
 
 def _latents(config: TrainConfig, pack: Path, started: RunInfo | None) -> tuple[str, str]:
-    """Hash of the first stage whose latents to learn, and a sentence about it.
+    """Hash of the first stage whose latents to learn ("none" for the pictures themselves), and a sentence about it.
 
     Raises ConfigError when the pack has none, CheckpointError when the run was started on those of another first stage.
     """
     from facecond.data.latents import HASH_DIGITS, LatentStore
 
+    if config.first_stage == NO_FIRST_STAGE:
+        return NO_FIRST_STAGE, "the pictures themselves (first_stage=none)"
     if config.first_stage is not None:
         place = find_first_stage(config.workspace, config.first_stage).path
         digest = first_stage_digest(config.workspace, place)

@@ -19,6 +19,9 @@ from facecond.config.training import Precision, TrainerConfig
 
 MISSING: Any = "???"
 
+NO_FIRST_STAGE = "none"
+"""`first_stage=none`: diffusion runs on the pictures themselves. Stands for its hash in files as well."""
+
 
 class Device(Enum):
     """Where tensors live."""
@@ -114,7 +117,8 @@ class TrainConfig(ComputeConfig):
     guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
     """Guidance of the sample grids, and the run's default afterwards."""
     first_stage: str | None = None
-    """Run of `model=vq` whose latents a diffusion model learns; none = the latest that encoded the pack."""
+    """Run of `model=vq` whose latents a diffusion model learns; null = the latest that encoded the pack; none = no first stage, the
+    pictures themselves are learnt."""
     init: str | None = None
     """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
     diffusion (first stage, U-Net), of face-parsing.PyTorch (parser), or torchvision's resnet18 (classifier)."""

@@ -27,6 +27,8 @@ RESIDENT_BYTES = 16 << 30
 class ResidentData:
     """One split of a pack, with its latents when there are any, ready to be cut into batches.
 
+    With `images` and without latents, the latents of a batch are its pictures in [-1, 1] (no first stage).
+
     Indices are places within the split, 0..len(self)-1, as `facecond.data.order.order` gives them; `pack_indices`
     int64 turns them into places in the pack. `conditions` are those whose values `batch` gives. Raises DataError for an
     empty split, for latents of another number of items, and for a condition the pack has no values of.
@@ -77,18 +79,22 @@ class ResidentData:
 
         `indices` int64 (B,) and `flips` bool (B,) are host arrays (numpy or CPU tensors). A flipped item has the
         latents of its mirrored picture and the values its conditions have for that (`Condition.mirror`). Raises
-        DataError when flips are asked for and the latents have no mirrored copy, or when there are no latents.
+        DataError when flips are asked for and the latents have no mirrored copy, or when there are neither latents nor
+        pictures.
         """
+        chosen, mirrored = _as_host(indices, flips)
+        told = {each.name: self._mirrored(each.column.name, each.mirror, chosen, mirrored) for each in self.conditions}
+        if not self._has_latents and self._has_images:
+            return Batch(self._pictures(chosen, mirrored).float() / 127.5 - 1, told)
         if not self._has_latents:
             raise DataError("this data was opened without latents", hint="compute them with `facecond encode`")
-        chosen, mirrored = _as_host(indices, flips)
         latents = self._columns["latents"].take(chosen).float()
         if len(mirrored):
             if not self._has_flipped:
                 raise DataError("these latents have no mirrored copy", hint="encode again with flips=true")
             others = self._columns["latents_flipped"].take(chosen[mirrored]).float()
             latents.index_copy_(0, self._send(mirrored), others)
-        return Batch(latents, {each.name: self._values(each, chosen, mirrored) for each in self.conditions})
+        return Batch(latents, told)
 
     def images(self, indices: ArrayLike, flips: ArrayLike | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return pictures uint8 (B, 3, H, W), labels uint8 (B, H, W), attributes int8 (B, 40) of the items `indices`.
@@ -99,22 +105,27 @@ class ResidentData:
         if not self._has_images:
             raise ValueError("open ResidentData with images=True to read pictures")
         chosen, mirrored = _as_host(indices, flips)
-        pictures = self._columns["images"].take(chosen)
-        if len(mirrored):
-            places = self._send(mirrored)
-            pictures.index_copy_(0, places, pictures.index_select(0, places).flip(2))
-        return (
-            pictures.permute(0, 3, 1, 2).contiguous(),
-            self._labels(chosen, mirrored),
-            self._columns["attributes"].take(chosen),
-        )
+        attributes = self._columns["attributes"].take(chosen)
+        return self._pictures(chosen, mirrored), self._labels(chosen, mirrored), attributes
+
+    def picture_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and deviation, (3,) each, of all pictures in [-1, 1], mirrored or not."""
+        total, squares = np.zeros(3), np.zeros(3)
+        for start in range(0, len(self), 256):
+            pictures, _, _ = self.images(np.arange(start, min(start + 256, len(self))))
+            values = pictures.double() / 127.5 - 1
+            total += values.mean(dim=(2, 3)).sum(0).cpu().numpy()
+            squares += values.square().mean(dim=(2, 3)).sum(0).cpu().numpy()
+        mean = total / len(self)
+        return mean, np.sqrt(squares / len(self) - mean**2)
 
     def labels(self, indices: ArrayLike, flips: ArrayLike | None = None) -> Tensor:
         """Return label maps, uint8 (B, H, W), of the items `indices`, flipped ones mirrored with sides exchanged."""
         return self._labels(*_as_host(indices, flips))
 
-    def _values(self, condition: Condition, chosen: NDArray[np.int64], mirrored: NDArray[np.int64]) -> Tensor:
-        return self._mirrored(condition.column.name, condition.mirror, chosen, mirrored)
+    def _pictures(self, chosen: NDArray[np.int64], mirrored: NDArray[np.int64]) -> Tensor:
+        pictures_BHWC = self._mirrored("images", lambda pictures: pictures.flip(2), chosen, mirrored)
+        return pictures_BHWC.permute(0, 3, 1, 2).contiguous()
 
     def _labels(self, chosen: NDArray[np.int64], mirrored: NDArray[np.int64]) -> Tensor:
         return self._mirrored("labels", mirror_labels, chosen, mirrored)

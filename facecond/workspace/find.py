@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facecond.config.commands import SCHEMAS
+from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS
 from facecond.config.compose import DIFFUSION_ONLY, of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import read_json, sha256_file, write_json
@@ -185,9 +185,11 @@ def first_stage_digest(workspace: str, place: Path) -> str:
 def first_stage_of(workspace: str, digest: str, of: str, named: str | None = None) -> Path:
     """Run or weights file of the first stage with SHA-256 `digest`: by content in the workspace, unless it was `named`.
 
-    `of` says whose first stage it is. Raises CheckpointError when it is nowhere to be found. (What was named is compared
-    when it is loaded.)
+    `of` says whose first stage it is; "none" stands for itself. Raises CheckpointError when it is nowhere to be found.
+    (What was named is compared when it is loaded.)
     """
+    if digest == NO_FIRST_STAGE:
+        return Path(NO_FIRST_STAGE)
     if named is not None:
         return find_first_stage(workspace, named).path
     for done in sorted((Path(workspace) / "runs").glob("*/done.json")):

@@ -183,6 +183,18 @@ def test_a_flow_is_trained_and_sampled(workspace: Path, target: str, sampler: st
     assert images.std() > 0
 
 
+def test_pictures_are_learnt_without_a_first_stage(workspace: Path, facecond: Facecond) -> None:
+    here = f"workspace={workspace}"
+    call("train", here, "model=attr", "name=pixels", "first_stage=none", "model.denoiser.patch=4", *MODEL, *TINY)
+    result = call("sample", here, "run=pixels", "count=2", "sampler.steps=2")
+    generation = open_generation(Path(result.made["records"]).parent)
+    assert generation.images.shape == (2, 64, 64, 3)
+    assert generation.made_with["first_stage"] == "none"
+    status, _, err = facecond("eval", "reconstruction", "run=pixels", here)
+    assert status == 2
+    assert "has no first stage" in err
+
+
 def test_a_transformer_is_trained_and_sampled(workspace: Path) -> None:
     here = f"workspace={workspace}"
     words = ["model=multicond", "denoiser=transformer", *TINY, "model.mask.width=8", "model.token_width=32"]

@@ -159,6 +159,7 @@ CASES: list[tuple[str, str]] = [
     ("sample run=vq", "expected diffusion"),
     ("sample run={run-unfinished}", "not finished"),
     ("sample run={run-torn}", "weights.safetensors"),
+    ("encode first_stage=none", "nothing to encode"),
     ("encode first_stage={surprise.ckpt}", "surprise.ckpt"),
     ("encode first_stage={raw.pkl}", "raw.pkl"),
     ("encode first_stage={foreign.safetensors}", "foreign.safetensors: no first stage in the checkpoint"),

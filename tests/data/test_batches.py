@@ -82,3 +82,17 @@ def test_latents_of_another_pack_are_refused(pack, tmp_path):
     store = add_latents(pack)
     with pytest.raises(DataError, match="10 latents for a pack of 5 items"):
         ResidentData(random_pack(tmp_path / "q", count=5), latents=store)
+
+
+def test_pictures_stand_in_for_latents(pack):
+    images, labels, attributes = random_items(10, 8)
+    data = ResidentData(pack, split="train", images=True)
+    batch = data.batch(np.array([2, 0]), np.array([True, False]))
+    expected = np.stack([images[2][:, ::-1], images[0]]).transpose(0, 3, 1, 2) / 127.5 - 1
+    np.testing.assert_allclose(batch.latents_BCHW.numpy(), expected, atol=1e-6)
+    np.testing.assert_array_equal(batch.labels_BHW.numpy(), [flip_labels(labels[2]), labels[0]])
+    np.testing.assert_array_equal(batch.attributes_BA.numpy(), attributes[[2, 0]])
+    mean, std = data.picture_statistics()
+    values = images[:6] / 127.5 - 1
+    np.testing.assert_allclose(mean, values.mean((0, 1, 2)), rtol=1e-9)
+    np.testing.assert_allclose(std, values.std((0, 1, 2)), rtol=1e-9)

@@ -1,4 +1,3 @@
-import os
 import signal
 import threading
 
@@ -11,10 +10,10 @@ def test_first_signal_asks_second_acts():
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:
         assert stop.received is None
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert stop.received is signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
