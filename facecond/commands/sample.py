@@ -65,6 +65,9 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     for info in compare:
         weights_file(info)
         check_sampling(info.config["model"], config.sampler, config.guidance, info.path.name)
+    if config.mask is not None:
+        _, findings = read_mask(config.mask, prepared.found.run.content["resolution"])
+        prepared.used["mask"] = f"{config.mask} ({'; '.join(findings) or 'nothing suspicious'})"
     name = config.name or f"{prepared.name}-{config.grid.name}-{digest(prepared)}"
     origin = prepared.found
     found = Sampling(
@@ -104,6 +107,9 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
 
     prepared.announce()
     config = prepared.config
+    if config.mask is not None and prepared.processes.first:
+        for finding in read_mask(config.mask, prepared.found.run.content["resolution"])[1]:
+            log.warning("%s: %s", config.mask, finding)
     folder = Path(config.workspace) / "samples" / prepared.name
     cell = 128 if prepared.found.run.content["resolution"] <= 128 else 256
     text = f"{prepared.found.run.path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"
@@ -186,16 +192,29 @@ def _of_item(session: Session[SampleConfig], place: int, named: Any) -> Any:
     return dataclasses.replace(condition, labels=labels, description={**condition.description, **words})
 
 
-def _by_hand(session: Session[SampleConfig], config: SampleConfig, attributes: Any) -> Any:
-    from facecond.faces.labels import check_labels, resize_labels
+def read_mask(path: str, resolution: int) -> tuple[Any, list[str]]:
+    """A label map a person gave, uint8 (resolution, resolution), and what looks wrong with it, in the words of packing.
+
+    Raises DataError for a file that is no label map, or one that packing would exclude.
+    """
+    from facecond.data.source import PROBLEMS, prepare_labels
     from facecond.io.images import read_label_map
+
+    labels, problems = prepare_labels(read_label_map(Path(path)), resolution)
+    for problem in problems:
+        if problem.unusable:
+            raise DataError(
+                f"{path}: {PROBLEMS[problem.name]} ({problem.detail})", hint="paint at least one part of a face"
+            )
+    return labels, [f"{PROBLEMS[problem.name]} ({problem.detail})" for problem in problems]
+
+
+def _by_hand(session: Session[SampleConfig], config: SampleConfig, attributes: Any) -> Any:
     from facecond.sampling.plans import Condition
 
     description, labels = {}, None
     if config.mask is not None:
-        labels = read_label_map(Path(config.mask))
-        check_labels(labels, origin=config.mask)
-        labels = resize_labels(labels, session.generator.resolution)
+        labels, _ = read_mask(config.mask, session.generator.resolution)
         description["mask"] = config.mask
     if attributes is not None:
         description["attributes"] = format_attributes(attributes)

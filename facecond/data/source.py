@@ -38,8 +38,8 @@ PROBLEMS: dict[str, str] = {
     "empty_labels": "the label map holds nothing but background",
     "sizes_disagree": "picture and label map, or two parts, are not of the same shape",
     "wrong_size": "the picture or a part is of another size than the first one",
-    "not_square": "picture and label map were cut to their central square",
-    "enlarged": "the picture is smaller than the resolution of the pack",
+    "not_square": "cut to the central square",
+    "enlarged": "smaller than the resolution it is brought to",
     "empty_part": "a part has a file with nothing in it",
     "missing_part": "the face lacks skin, a nose, eyes (without glasses) or a mouth",
     "misplaced_parts": "the nose does not lie between eyes and mouth",
@@ -131,20 +131,37 @@ def prepare(
     Pictures are averaged down with PIL's LANCZOS, which widens its filter with the ratio, so that nothing aliases;
     label maps are never averaged (NEAREST). A pair that is not square is cut to its central square.
     """
-    problems = check_labels_of_a_face(labels_HW)
     height, width = image_HWC.shape[:2]
     map_height, map_width = labels_HW.shape
+    problems = check_labels_of_a_face(labels_HW)
     if abs(width * map_height - height * map_width) > max(map_height, map_width):
         detail = f"picture {width}x{height}, label map {map_width}x{map_height}"
         problems.append(Problem("sizes_disagree", detail, unusable=True))
     if any(problem.unusable for problem in problems):
         return unusable_face(resolution, problems)
-    if height != width:
-        problems.append(Problem("not_square", f"{width}x{height}"))
-    if min(height, width) < resolution:
-        problems.append(Problem("enlarged", f"{width}x{height} to {resolution}"))
+    problems += _check_size(height, width, resolution)
     image, labels = _central_square(image_HWC), _central_square(labels_HW)
     return Face(resize_picture(image, resolution), resize_labels(labels, resolution), attributes_A, problems)
+
+
+def prepare_labels(labels_HW: NDArray[np.uint8], resolution: int) -> tuple[NDArray[np.uint8], list[Problem]]:
+    """Check one label map without a picture (uint8, any size) and bring it to `resolution`, as `prepare` does.
+
+    Where a map leaves pixels unspecified (255), parts that are not on it are not missed.
+    """
+    problems = check_labels_of_a_face(labels_HW)
+    if (labels_HW == UNSPECIFIED).any():
+        problems = [problem for problem in problems if problem.name != "missing_part"]
+    height, width = labels_HW.shape
+    return resize_labels(_central_square(labels_HW), resolution), problems + _check_size(height, width, resolution)
+
+
+def _check_size(height: int, width: int, resolution: int) -> list[Problem]:
+    problems = [Problem("not_square", f"{width}x{height}")] if height != width else []
+    return [
+        *problems,
+        *([Problem("enlarged", f"{width}x{height} to {resolution}")] if min(height, width) < resolution else []),
+    ]
 
 
 def resize_picture(image_HWC: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
