@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facecond.commands.data_inspect import counts, findings
+from facecond.commands.data_pack import check_halving
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import DrawConfig, Layout
@@ -20,6 +21,8 @@ def prepare(words: Sequence[str]) -> Prepared[DrawConfig, None]:
             f"data.validation={config.data.held_out} leaves no face to train on",
             hint=f"expected fewer than data.count={config.data.count}",
         )
+    if config.layout is Layout.pack:
+        check_halving(config.resolution)
     prefix = "drawn" if config.layout is Layout.pack else "release"
     return Prepared(composed=composed, name=config.name or f"{prefix}-{config.resolution}", found=None)
 

@@ -9,19 +9,33 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import PackConfig
 from facecond.config.compose import compose
-from facecond.errors import DataError
+from facecond.errors import ConfigError, DataError
 
 
 def prepare(words: Sequence[str]) -> Prepared[PackConfig, None]:
     """Check the configuration and settle the name."""
     composed = compose("data pack", words)
     config: PackConfig = composed.config
+    check_halving(config.resolution)
     root = getattr(config.data, "root", None)
     if root is not None and not Path(root).is_dir():
         raise DataError(f"data.root={root}: no such folder", hint="see docs/formats.md for what it should hold")
     return Prepared(
         composed=composed, name=config.name or f"{composed.choices['data']}-{config.resolution}", found=None
     )
+
+
+def check_halving(resolution: int) -> None:
+    """Raise ConfigError for pictures that cannot be halved, again and again, down to the 8 cells of the mask encoder.
+
+    First stages (4 or 8 pixels a cell), U-Nets and mask encoders halve; at powers of two every model trains as it is.
+    """
+    below = 2 ** (resolution.bit_length() - 1)
+    if resolution != below:
+        raise ConfigError(
+            f"resolution={resolution} cannot be halved as often as first stage, U-Net and mask encoder do",
+            hint=f"the nearest that can: {below} and {2 * below}",
+        )
 
 
 def run(prepared: Prepared[PackConfig, None]) -> Result:

@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import NO_FIRST_STAGE, EncodeConfig
 from facecond.config.compose import compose
 from facecond.errors import ConfigError, DataError
-from facecond.workspace.find import find_first_stage, find_pack
+from facecond.io.files import sha256_file
+from facecond.workspace.find import find_first_stage, find_pack, read_run
+
+if TYPE_CHECKING:
+    import torch
+
+    from facecond.assembly.first_stage import FirstStage
+    from facecond.data.pack import Pack
+
+RECONSTRUCTED = 32
+"""Pictures, at most, that a first stage of another pack is tried on."""
 
 
 class Encoding(NamedTuple):
@@ -90,7 +100,31 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
             "mirrored copy": store.latents_flipped is not None,
             "mean": " ".join(f"{value:.3f}" for value in store.mean),
             "deviation": " ".join(f"{value:.3f}" for value in store.std),
+            **({} if _learnt_from(prepared.found) else _reconstruction(first_stage, pack, device)),
         },
         made={"latents": folder},
         next=["facecond train model=multicond"],
     )
+
+
+def _learnt_from(found: Encoding) -> bool:
+    """Say whether the first stage is known to have been trained on the pack it encodes."""
+    run, manifest = found.first_stage, found.pack / "manifest.json"
+    return (run / "run.json").is_file() and read_run(run).pack == sha256_file(manifest)
+
+
+def _reconstruction(first_stage: "FirstStage", pack: "Pack", device: "torch.device") -> dict[str, Any]:
+    """How well a first stage of another pack reconstructs some validation pictures (training ones, if none are held out)."""
+    import numpy as np
+    import torch
+
+    from facecond.metrics.reconstruction import psnr
+
+    split = "validation" if "validation" in pack.splits else "train"
+    ratios = []
+    for index in pack.indices(split)[:RECONSTRUCTED]:
+        picture_NHWC = np.array(pack.images[index : index + 1])
+        with torch.inference_mode():
+            images = torch.from_numpy(picture_NHWC).to(device).permute(0, 3, 1, 2)
+            ratios.append(float(psnr(picture_NHWC, first_stage.decode(first_stage.encode(images)))[0]))
+    return {"reconstruction PSNR": float(np.mean(ratios)), f"{split} pictures reconstructed": len(ratios)}

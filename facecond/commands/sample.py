@@ -67,6 +67,10 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     for info in compare:
         weights_file(info)
         check_sampling(info.config["model"], config.sampler, config.guidance, info.path.name)
+    for name, text in config.given().items():
+        findings = CONDITIONS[name].findings(text, prepared.found.run.content["resolution"])
+        if findings is not None:
+            prepared.used[CONDITIONS[name].word] = f"{text} ({'; '.join(findings) or 'nothing suspicious'})"
     name = config.name or _folder_name(prepared.found, config)
     origin = prepared.found
     found = Sampling(
@@ -127,6 +131,9 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
 
     prepared.announce()
     config = prepared.config
+    for name, text in config.given().items() if prepared.processes.first else ():
+        for finding in CONDITIONS[name].findings(text, prepared.found.run.content["resolution"]) or ():
+            log.warning("%s: %s", text, finding)
     folder = Path(config.workspace) / "samples" / prepared.name
     cell = 128 if prepared.found.run.content["resolution"] <= 128 else 256
     text = f"{prepared.found.run.path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"

@@ -75,6 +75,10 @@ class Condition(ABC):
     def check(self, text: str) -> None:
         """Raise ConfigError or DataError when `text` cannot be read, as far as that can be seen without reading files whole."""
 
+    def findings(self, text: str, resolution: int) -> list[str] | None:
+        """Return what looks wrong with the value of a file, in the words of packing; None where nothing is looked for."""
+        return None
+
     @abstractmethod
     def identify(self, text: str) -> str:
         """Return what `text` means in a form that is the same for the same value: a hash, or words in a fixed order."""

@@ -38,13 +38,27 @@ class Mask(SpatialCondition):
     num_channels = NUM_PARTS
 
     def read(self, text: str, resolution: int) -> NDArray[Any]:
-        """Read a PNG of class numbers and bring it to `resolution`. Raises DataError for what is no label map."""
-        from facecond.faces.labels import check_labels, resize_labels
+        """Read a PNG of class numbers and bring it to `resolution`, cut to its central square.
+
+        Raises DataError for what is no label map, or one that packing would exclude.
+        """
+        return self._read(text, resolution)[0]
+
+    def findings(self, text: str, resolution: int) -> list[str] | None:
+        """Return what packing would find suspicious about the map."""
+        return self._read(text, resolution)[1]
+
+    def _read(self, text: str, resolution: int) -> tuple[NDArray[Any], list[str]]:
+        from facecond.faces.checks import PROBLEMS, prepare_labels
         from facecond.io.images import read_label_map
 
-        labels_HW = read_label_map(Path(text))
-        check_labels(labels_HW, origin=text)
-        return resize_labels(labels_HW, resolution)
+        labels_HW, problems = prepare_labels(read_label_map(Path(text)), resolution)
+        for problem in problems:
+            if problem.unusable:
+                raise DataError(
+                    f"{text}: {PROBLEMS[problem.name]} ({problem.detail})", hint="paint at least one part of a face"
+                )
+        return labels_HW, [f"{PROBLEMS[problem.name]} ({problem.detail})" for problem in problems]
 
     def check(self, text: str) -> None:
         """Raise DataError when there is no such file."""

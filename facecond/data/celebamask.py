@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from facecond.config.data import CelebAMaskHQConfig, ReleaseSplit
 from facecond.data.attribute_files import read_annotation
 from facecond.data.pack import Finding
-from facecond.data.source import Face, Items, Problem, digest_of, prepare, stack, unusable_face
+from facecond.data.source import Face, Items, digest_of, prepare, stack, unusable_face
 from facecond.data.splits import celeba_split, ldm_split, read_mapping
 from facecond.errors import DataError, nearest
 from facecond.faces.attributes import NUM_ATTRIBUTES
+from facecond.faces.checks import Problem
 from facecond.faces.labels import PARTS
 from facecond.io.images import read_image
 

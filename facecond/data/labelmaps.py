@@ -14,10 +14,11 @@ import numpy as np
 from facecond.config.data import LabelMapsConfig
 from facecond.data.attribute_files import Table, read_csv
 from facecond.data.pack import Finding
-from facecond.data.source import Face, Items, Problem, digest_of, prepare, stack, unusable_face
+from facecond.data.source import Face, Items, digest_of, prepare, stack, unusable_face
 from facecond.data.splits import hash_split
 from facecond.errors import ConfigError, DataError
 from facecond.faces.attributes import NUM_ATTRIBUTES
+from facecond.faces.checks import Problem
 from facecond.faces.labels import reorder_table
 from facecond.io.images import read_image, read_label_map
 

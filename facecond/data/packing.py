@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from facecond.data.arrays import SIDE_FILE
 from facecond.data.pack import Finding, Pack, PackWriter, derive
-from facecond.data.source import PROBLEMS, Items, Source
+from facecond.data.source import Items, Source
 from facecond.errors import DataError
+from facecond.faces.checks import PROBLEMS
 from facecond.progress import bar
 
 Piece = tuple[Items, dict[str, NDArray[Any]]]
