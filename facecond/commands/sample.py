@@ -9,7 +9,14 @@ from typing import Any
 
 from facecond.assembly.session import Session, open_session
 from facecond.commands.defaults import check_sampling, may_be_left_out
-from facecond.commands.generate import generation_key, items_plan, prepare_generation
+from facecond.commands.generate import (
+    MOST_COLUMNS,
+    MOST_ROWS,
+    first_of,
+    generation_key,
+    items_plan,
+    prepare_generation,
+)
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import Grid, SampleConfig
@@ -168,13 +175,17 @@ def _leaves_out(config: SampleConfig, told: Sequence[str], named: Sequence[str])
     return any(unsaid[name] for name in told)
 
 
-def conditions(session: Session[SampleConfig]) -> list[Any]:
+def conditions(session: Session[SampleConfig]) -> Sequence[Any]:
     """The conditions a person asked for, in order: of validation items, by hand, or one that says nothing."""
+    from facecond.sampling.plans import Lazy
+
     config = session.config
     attributes = parse_attributes(config.attr) if config.attr is not None else None
     if not _is_by_hand(config, session.names):
+        for place in config.items:
+            session.condition(place)  # raises for an item that does not exist
         places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
-        return [_of_item(session, place, attributes) for place in places]
+        return Lazy(len(places), lambda i: _of_item(session, places[i], attributes))
     return [_by_hand(session, config, attributes)] * config.count
 
 
@@ -227,66 +238,54 @@ def _by_hand(session: Session[SampleConfig], config: SampleConfig, attributes: A
 
 
 def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
-    """A row for each condition: real picture, map, samples."""
+    """A row for each condition: real picture, map, samples. Pictures of one condition by hand follow one another."""
     from facecond.sampling.plans import one_each, several
 
-    config = session.config
-    asked = conditions(session)
-    plan = several(asked, config.samples, config.seed) if config.samples > 1 else one_each(asked, config.seed)
-    made = session.generate(plan, folder)
-    if not config.items and (config.mask or config.attr or not session.names):
-        shown = [_shown(session, asked[0], list(made.images))]
-    else:
-        shown = [
-            _shown(session, condition, list(made.images[row * config.samples : (row + 1) * config.samples]))
-            for row, condition in enumerate(asked[:24])
-        ]
-    return layouts.samples_figure(shown, title="Samples beside their conditions", text=text, cell=cell), len(plan)
-
-
-def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
-    """Many samples of each condition (the paper shows ten)."""
-    from facecond.sampling.plans import several
-
-    config = session.config
-    samples = _samples(config)
-    asked = conditions(session)
-    made = session.generate(several(asked, samples, config.seed), folder)
+    config, samples, asked = session.config, _samples(session.config), conditions(session)
+    plan = several(asked, samples, config.seed) if samples > 1 else one_each(asked, config.seed)
+    images = session.generate(plan, folder).images
+    title, step, alike = "Several samples of one condition", samples, False
+    if config.grid is Grid.conditions:
+        title, alike = "Samples beside their conditions", _is_by_hand(config, session.names)
+        step = MOST_COLUMNS if alike else samples
     shown = [
-        _shown(session, condition, list(made.images[row * samples : (row + 1) * samples]))
-        for row, condition in enumerate(asked)
+        _shown(
+            session, asked[start // samples], list(images[start : start + min(step, MOST_COLUMNS)]), alike and start > 0
+        )
+        for start in range(0, len(plan), step)[:MOST_ROWS]
     ]
-    return layouts.samples_figure(shown, title="Several samples of one condition", text=text, cell=cell), len(
-        made.images
-    )
+    title += first_of(sum(len(row.samples) for row in shown), len(plan))
+    return layouts.samples_figure(shown, title=title, text=text, cell=cell), len(plan)
 
 
 def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
     """Same noise in a row, an attribute set in each column; the map shown is that of the row's first picture."""
     import numpy as np
 
-    from facecond.sampling.plans import same_noise
+    from facecond.sampling.plans import Lazy, same_noise
 
     config = session.config
     base = parse_attributes(config.attr) if config.attr is not None else np.zeros(40, dtype=np.int8)
     sets = [np.where(named != 0, named, base) for named in map(parse_attributes, config.attribute_sets)]
     by_hand = _is_by_hand(config, session.names)
     held_out = len(session.pack.indices("validation"))
-    rows = config.items or list(range(config.count if by_hand else min(config.count, held_out)))
+    for place in config.items:
+        session.condition(place)  # raises for an item that does not exist
+    rows = config.items or range(config.count if by_hand else min(config.count, held_out))
     columns = [config.attr or ("nothing said" if by_hand else "as it is"), *config.attribute_sets]
-    table = [
-        [_by_hand(session, config, named) if by_hand else _of_item(session, place, named) for named in [base, *sets]]
-        for place in rows
-    ]
+    table = Lazy(len(rows), lambda row: [
+        _by_hand(session, config, named) if by_hand else _of_item(session, rows[row], named) for named in [base, *sets]
+    ])  # fmt: skip
     plan = same_noise(table, config.seed)
-    made = session.generate(plan, folder)
-    labels = (
-        None
-        if plan[0].condition.labels is None
-        else [plan[row * len(columns)].condition.labels for row in range(len(rows))]
+    images = session.generate(plan, folder).images
+    width, height = min(len(columns), MOST_COLUMNS), min(len(rows), MOST_ROWS)
+    labels = [table[row][0].labels for row in range(height)]
+    pictures = [list(images[row * len(columns) : row * len(columns) + width]) for row in range(height)]
+    title = "Same starting noise, other attributes" + first_of(width * height, len(plan))
+    picture = layouts.attribute_figure(
+        pictures, columns[:width], labels=None if labels[0] is None else labels, title=title, text=text, cell=cell
     )
-    pictures = [list(made.images[row * len(columns) : (row + 1) * len(columns)]) for row in range(len(rows))]
-    return layouts.attribute_figure(pictures, columns, labels=labels, text=text, cell=cell), len(plan)
+    return picture, len(plan)
 
 
 def _checkpoints(
@@ -314,10 +313,13 @@ def _checkpoints(
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)
             made = session.generate(one_each(conditions(session), config.seed), place / file.stem, file.stem)
-            by_checkpoint.append(list(made.images))
+            by_checkpoint.append(list(made.images[: MOST_ROWS // len(runs)]))
             count += len(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
-    return layouts.checkpoint_figure(pictures, names, text=text, cell=cell), count
+    pictures = {name: [row[-MOST_COLUMNS:] for row in rows] for name, rows in pictures.items()}
+    title = "Same starting noise, later checkpoints"
+    title += first_of(sum(len(row) for rows in pictures.values() for row in rows), count)
+    return layouts.checkpoint_figure(pictures, names[-MOST_COLUMNS:], title=title, text=text, cell=cell), count
 
 
 def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
@@ -329,9 +331,12 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     return named | {"end": info.path / "weights.safetensors"}
 
 
-def _shown(session: Session[SampleConfig], condition: Any, samples: list[Any]) -> Any:
+def _shown(session: Session[SampleConfig], condition: Any, samples: list[Any], again: bool = False) -> Any:
+    """A row of the figure; `again`, further samples of the condition above."""
     from facecond.reports.layouts import Shown
 
+    if again:
+        return Shown(name="", image=None, labels=None, samples=samples)
     image = None
     if condition.source is not None:
         image = session.pack.images[session.pack.index_of(condition.source)]
@@ -339,4 +344,4 @@ def _shown(session: Session[SampleConfig], condition: Any, samples: list[Any]) -
     return Shown(name=words, image=image, labels=condition.labels, samples=samples)
 
 
-_LAYOUTS = {Grid.conditions: _rows, Grid.variations: _variations, Grid.attributes: _attributes}
+_LAYOUTS = {Grid.conditions: _rows, Grid.variations: _rows, Grid.attributes: _attributes}

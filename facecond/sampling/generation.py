@@ -7,7 +7,7 @@ pictures is passed in (`Render`): this room knows no network, no first stage and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from facecond.faces.labels import PALETTE
 from facecond.progress import bar
 from facecond.sampling.folder import GenerationFolder, finish, read_manifest
 from facecond.sampling.noise import StepNoise, start_noise
-from facecond.sampling.plans import Condition, Request
+from facecond.sampling.plans import Condition, Lazy, Request
 from facecond.types import NoiseSource
 
 
@@ -48,8 +48,8 @@ class Generation:
     folder: Path
     images: NDArray[np.uint8]
     """(N, H, W, 3), read from images.npy as needed; row = index of the image."""
-    records: tuple[dict[str, Any], ...]
-    """One per image, by index."""
+    records: Sequence[dict[str, Any]]
+    """One per image, by index; read as needed."""
     made_with: dict[str, Any]
 
 
@@ -67,7 +67,9 @@ def generate(
     world_size: int = 1,
     description: str = "sampling",
 ) -> int:
-    """Make the images of `plan` that `folder` does not hold yet; return how many were made here.
+    """Make the images of `plan`, request i being image i, that `folder` does not hold yet; return how many were made here.
+
+    Requests are asked for one after another, and no more of them are held than are in work.
 
     `made_with` says what the images depend on besides their requests; it holds at least "weights" (SHA-256) and
     "sampler" (a mapping), and a folder made with anything else is refused. `about` is kept and not compared. Process
@@ -78,24 +80,20 @@ def generate(
     """
     if missing := {"weights", "sampler"} - made_with.keys():
         raise ValueError(f"made_with lacks {sorted(missing)}")
-    if len({request.index for request in plan}) != len(plan):
-        raise ValueError("two requests of the plan have the same index")
-    count = 1 + max((request.index for request in plan), default=-1)
+    count = len(plan)
     store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count)
-    digests: dict[int, str | None] = {}
-    for request in plan:  # every process looks at all of it, so that either all go on or none does
-        if request.index in store.records:
-            _refuse_other_request(request, store.records[request.index], folder, digests)
+    for index in range(count):  # every process looks at all of it, so that either all go on or none does
+        if index in store.records:
+            _refuse_other_request(plan[index], store.records[index], folder)
     store.lengthen(count)
-    mine = plan[rank::world_size]
-    pending = [request for request in mine if request.index not in store.records]
+    mine = range(rank, count, world_size)
+    pending = [index for index in mine if index not in store.records]
 
     def save(batch: Sequence[Request], images_BHWC: NDArray[np.uint8]) -> None:
-        array = store.array(images_BHWC.shape[1:])
-        for request, image_HWC in zip(batch, images_BHWC, strict=True):
-            array[request.index] = image_HWC
-        list(writers.map(store.write_image, [request.index for request in batch], images_BHWC))
-        array.flush()
+        indices = [request.index for request in batch]
+        store.write_rows(indices, images_BHWC)
+        list(writers.map(store.write_image, indices, images_BHWC))
+        digests: dict[int, str | None] = {}
         store.append([_record(request, store, made_with["sampler"], digests) for request in batch], rank, world_size)
         progress.update(len(batch))
 
@@ -105,7 +103,7 @@ def generate(
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="save-batch") as saver,
     ):
         saving: Future[None] | None = None
-        for batch in _batches(pending, batch_size):
+        for batch in _batches(_checked(plan, pending), batch_size):
             images_BHWC = _render(batch, render, latent_shape, device)
             if saving is not None:  # one batch is written while the next is made
                 saving.result()
@@ -113,7 +111,7 @@ def generate(
         if saving is not None:
             saving.result()
     if pending == [] and store.records:
-        store.array(store.read_png(next(iter(store.records))).shape)  # rebuild images.npy where it was deleted
+        store.prepare_array(store.read_png(next(iter(store.records))).shape)  # rebuild images.npy where it was deleted
     if world_size == 1:
         finish(folder)
     return len(pending)
@@ -133,22 +131,30 @@ def open_generation(folder: Path, count: int | None = None) -> Generation:
             f"{folder} lacks {missing} of {count} images",
             hint="run the command that made it again to continue",
         )
-    store.array(tuple(manifest["image_shape"]))
+    store.prepare_array(tuple(manifest["image_shape"]))
     images = np.load(folder / "images.npy", mmap_mode="r")[:count]
-    records = tuple(store.records[index] for index in range(count))
+    records = Lazy(count, store.records.__getitem__, keep=0)
     return Generation(folder=folder, images=images, records=records, made_with=manifest["made_with"])
 
 
-def _batches(requests: Sequence[Request], batch_size: int) -> Iterator[list[Request]]:
+def _checked(plan: Sequence[Request], indices: Iterable[int]) -> Iterator[Request]:
+    for index in indices:
+        request = plan[index]
+        if request.index != index:
+            raise ValueError(f"request {index} of the plan is of image {request.index}")
+        yield request
+
+
+def _batches(requests: Iterable[Request], batch_size: int) -> Iterator[list[Request]]:
     """Batches of requests that say the same kind of things: their label maps and attributes can be stacked."""
     kinds: dict[tuple[Any, ...], list[Request]] = {}
     for request in requests:
         labels = request.condition.labels
         kind = (None if labels is None else (labels.dtype, labels.shape), request.condition.attributes is None)
         kinds.setdefault(kind, []).append(request)
-    for group in kinds.values():
-        for first in range(0, len(group), batch_size):
-            yield group[first : first + batch_size]
+        if len(kinds[kind]) == batch_size:
+            yield kinds.pop(kind)
+    yield from kinds.values()
 
 
 def _render(
@@ -172,7 +178,7 @@ def _stack(values: Sequence[NDArray[Any] | None], device: torch.device | str) ->
 
 
 def _digest(condition: Condition, digests: dict[int, str | None]) -> str | None:
-    """SHA-256 of the label map's kind, shape and values; worked out once per array."""
+    """SHA-256 of the label map's kind, shape and values; worked out once for each condition of a batch."""
     labels = condition.labels
     if labels is None:
         return None
@@ -206,12 +212,10 @@ def _record(request: Request, store: GenerationFolder, sampler: Any, digests: di
     }
 
 
-def _refuse_other_request(
-    request: Request, record: Mapping[str, Any], folder: Path, digests: dict[int, str | None]
-) -> None:
+def _refuse_other_request(request: Request, record: Mapping[str, Any], folder: Path) -> None:
     asked = {
         "seed": request.seed,
-        "label map": _digest(request.condition, digests),
+        "label map": _digest(request.condition, {}),
         "attributes": _signs(request.condition.attributes),
     }
     there = {"seed": record["seed"], "label map": record["labels_sha256"], "attributes": record["attributes"]}

@@ -1,19 +1,43 @@
 """What is to be drawn: conditions, and which image gets which condition and which seed.
 
-A plan is a list of requests. Seeds are functions of (base seed, places in the plan) such that a longer plan starts like
-a shorter one: asking for more images later keeps those already made.
+A plan is a sequence of requests; request i is image i. Seeds are functions of (base seed, places in the plan) such that
+a longer plan starts like a shorter one: asking for more images later keeps those already made. Plans and conditions can
+be `Lazy`: made when they are asked for, so that 50,000 label maps are never held together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecond import rng
+
+T = TypeVar("T")
+
+
+class Lazy(Sequence[T]):
+    """`length` values, value i made by `make(i)` when it is asked for; the last `keep` of them are kept."""
+
+    def __init__(self, length: int, make: Callable[[int], T], *, keep: int = 64) -> None:
+        self._length, self._make = length, lru_cache(keep)(make)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[T]: ...
+    def __getitem__(self, place: int | slice) -> T | list[T]:
+        """Return value `place` (0, 1, ...; IndexError beyond), or those of a slice."""
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(self._length))]
+        return self._make(range(self._length)[place])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,45 +67,44 @@ class Request:
     """Where it belongs in a grid: {"row": 0, "column": 3}."""
 
 
-def one_each(conditions: Sequence[Condition], seed: int) -> list[Request]:
+def one_each(conditions: Sequence[Condition], seed: int) -> Sequence[Request]:
     """One image per condition, each from its own noise (the paper's 5000 images for 5000 validation items)."""
-    return [
-        Request(index=index, seed=rng.mix(seed, "image", index), condition=condition)
-        for index, condition in enumerate(conditions)
-    ]
+    return Lazy(
+        len(conditions),
+        lambda i: Request(index=i, seed=rng.mix(seed, "image", i), condition=conditions[i]),
+    )
 
 
-def several(conditions: Sequence[Condition], samples: int, seed: int) -> list[Request]:
+def several(conditions: Sequence[Condition], samples: int, seed: int) -> Sequence[Request]:
     """`samples` images per condition (the paper's ten per condition for LPIPS); `place` has row and sample.
 
     Image (condition i, sample j) has number i * samples + j and a seed that depends on i and j only.
     """
-    return [
-        Request(
-            index=row * samples + sample,
-            seed=rng.mix(rng.mix(seed, "condition", row), "sample", sample),
-            condition=condition,
+
+    def request(index: int) -> Request:
+        row, sample = divmod(index, samples)
+        seed_of_row = rng.mix(seed, "condition", row)
+        return Request(
+            index=index, seed=rng.mix(seed_of_row, "sample", sample), condition=conditions[row],
             place={"row": row, "sample": sample},
-        )
-        for row, condition in enumerate(conditions)
-        for sample in range(samples)
-    ]
+        )  # fmt: skip
+
+    return Lazy(len(conditions) * samples, request)
 
 
-def same_noise(table: Sequence[Sequence[Condition]], seed: int) -> list[Request]:
+def same_noise(table: Sequence[Sequence[Condition]], seed: int) -> Sequence[Request]:
     """A grid: every row has one noise, every cell its own condition (the paper's figure of attribute sets).
 
     Rows are equally long. Image (row r, column c) has number r * columns + c; all noise of a row is the same, step noise
     included.
     """
     columns = len(table[0])
-    return [
-        Request(
-            index=row * columns + column,
-            seed=rng.mix(seed, "row", row),
-            condition=condition,
+
+    def request(index: int) -> Request:
+        row, column = divmod(index, columns)
+        return Request(
+            index=index, seed=rng.mix(seed, "row", row), condition=table[row][column],
             place={"row": row, "column": column},
-        )
-        for row, conditions in enumerate(table)
-        for column, condition in enumerate(conditions)
-    ]
+        )  # fmt: skip
+
+    return Lazy(len(table) * columns, request)
