@@ -337,7 +337,7 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
 
     from facecond.sampling.folder import read_values
     from facecond.sampling.generation import open_generation
-    from facecond.sampling.plans import one_each
+    from facecond.sampling.plans import Lazy, one_each
 
     config = prepared.config
     pack = session.pack
@@ -345,7 +345,7 @@ def gather(prepared: Prepared[EvalConfig, Measuring], session: Session[EvalConfi
         made = open_generation(prepared.found.samples)
     else:
         count = min(config.count, len(pack.indices("validation")))
-        plan = one_each([session.prompt(i) for i in range(count)], config.seed)
+        plan = one_each(Lazy(count, session.prompt), config.seed)
         made = session.generate(plan, prepared.found.folder)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(

@@ -13,6 +13,14 @@ from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import find_pack, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file
 
+MOST_ROWS, MOST_COLUMNS = 24, 16
+"""Size of the largest grid that is drawn, in pictures; what is beyond stands in the folder only."""
+
+
+def first_of(shown: int, count: int) -> str:
+    """Words behind a grid's title: how many of `count` pictures it shows; "" when it shows all."""
+    return "" if shown == count else f": the first {shown} of {count:,}".replace(",", " ")
+
 
 def prepare_generation(
     command: str,

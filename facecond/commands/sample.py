@@ -8,7 +8,14 @@ from typing import Any
 
 from facecond.assembly.session import Session, open_session
 from facecond.commands.defaults import check_sampling, may_be_left_out
-from facecond.commands.generate import generation_key, items_plan, prepare_generation
+from facecond.commands.generate import (
+    MOST_COLUMNS,
+    MOST_ROWS,
+    first_of,
+    generation_key,
+    items_plan,
+    prepare_generation,
+)
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.condition import Condition
@@ -16,7 +23,7 @@ from facecond.conditions.table import CONDITIONS, pictures_of
 from facecond.config.commands import Grid, SampleConfig
 from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
-from facecond.sampling.plans import Prompt
+from facecond.sampling.plans import Lazy, Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, weights_file
 
@@ -179,13 +186,15 @@ def _leaves_out(config: SampleConfig, told: Sequence[str], named: Sequence[str])
     return any(name not in given or CONDITIONS[name].leaves_open(given[name]) for name in told)
 
 
-def prompts(session: Session[SampleConfig]) -> list[Prompt]:
+def prompts(session: Session[SampleConfig]) -> Sequence[Prompt]:
     """What a person asked for, in order: validation items, values by hand, or one prompt that says nothing."""
     config = session.config
     if _is_by_hand(config, session.names):
         return [session.read(config.given())] * config.count
+    for place in config.items:
+        session.prompt(place)  # raises for an item that does not exist
     places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
-    return [_of_item(session, place, config.given()) for place in places]
+    return Lazy(len(places), lambda i: _of_item(session, places[i], config.given()))
 
 
 def _of_item(session: Session[SampleConfig], place: int, texts: Mapping[str, str]) -> Prompt:
@@ -196,38 +205,24 @@ def _of_item(session: Session[SampleConfig], place: int, texts: Mapping[str, str
 
 
 def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
-    """A row for each condition: real picture, map, samples."""
+    """A row for each condition: real picture, map, samples. Pictures of one condition by hand follow one another."""
     from facecond.sampling.plans import one_each, several
 
-    config = session.config
-    asked = prompts(session)
-    plan = several(asked, config.samples, config.seed) if config.samples > 1 else one_each(asked, config.seed)
-    made = session.generate(plan, folder)
-    if _is_by_hand(config, session.names):
-        shown = [_shown(session, asked[0], list(made.images))]
-    else:
-        shown = [
-            _shown(session, prompt, list(made.images[row * config.samples : (row + 1) * config.samples]))
-            for row, prompt in enumerate(asked[:24])
-        ]
-    return layouts.samples_figure(shown, title="Samples beside their conditions", text=text, cell=cell), len(plan)
-
-
-def _variations(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
-    """Many samples of each condition (the paper shows ten)."""
-    from facecond.sampling.plans import several
-
-    config = session.config
-    samples = _samples(config)
-    asked = prompts(session)
-    made = session.generate(several(asked, samples, config.seed), folder)
+    config, samples, asked = session.config, _samples(session.config), prompts(session)
+    plan = several(asked, samples, config.seed) if samples > 1 else one_each(asked, config.seed)
+    images = session.generate(plan, folder).images
+    title, step, alike = "Several samples of one condition", samples, False
+    if config.grid is Grid.conditions:
+        title, alike = "Samples beside their conditions", _is_by_hand(config, session.names)
+        step = MOST_COLUMNS if alike else samples
     shown = [
-        _shown(session, prompt, list(made.images[row * samples : (row + 1) * samples]))
-        for row, prompt in enumerate(asked)
+        _shown(
+            session, asked[start // samples], list(images[start : start + min(step, MOST_COLUMNS)]), alike and start > 0
+        )
+        for start in range(0, len(plan), step)[:MOST_ROWS]
     ]
-    return layouts.samples_figure(shown, title="Several samples of one condition", text=text, cell=cell), len(
-        made.images
-    )
+    title += first_of(sum(len(row.samples) for row in shown), len(plan))
+    return layouts.samples_figure(shown, title=title, text=text, cell=cell), len(plan)
 
 
 def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
@@ -241,15 +236,21 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     sets = [base, *(f"{base},{text}" if base else text for text in config.attribute_sets)]
     by_hand = _is_by_hand(config, session.names)
     held_out = len(session.pack.indices("validation"))
-    rows = config.items or list(range(config.count if by_hand else min(config.count, held_out)))
+    for place in config.items:
+        session.prompt(place)  # raises for an item that does not exist
+    rows = config.items or range(config.count if by_hand else min(config.count, held_out))
     columns = [base or ("nothing said" if by_hand else "as it is"), *config.attribute_sets]
     texts = [{**given, changed.name: text} for text in sets]
-    table = [[session.read(each) if by_hand else _of_item(session, place, each) for each in texts] for place in rows]
+    table = Lazy(len(rows), lambda row: [
+        session.read(each) if by_hand else _of_item(session, rows[row], each) for each in texts
+    ])  # fmt: skip
     plan = same_noise(table, config.seed)
-    made = session.generate(plan, folder)
-    told = [pictures_of(row[0].values) for row in table]
-    pictures = [list(made.images[row * len(columns) : (row + 1) * len(columns)]) for row in range(len(rows))]
-    return layouts.attribute_figure(pictures, columns, given=told, text=text, cell=cell), len(plan)
+    images = session.generate(plan, folder).images
+    width, height = min(len(columns), MOST_COLUMNS), min(len(rows), MOST_ROWS)
+    told = [pictures_of(table[row][0].values) for row in range(height)]
+    pictures = [list(images[row * len(columns) : row * len(columns) + width]) for row in range(height)]
+    title = "Same starting noise, other attributes" + first_of(width * height, len(plan))
+    return layouts.attribute_figure(pictures, columns[:width], given=told, title=title, text=text, cell=cell), len(plan)
 
 
 def _checkpoints(
@@ -278,10 +279,13 @@ def _checkpoints(
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)
             made = session.generate(one_each(prompts(session), config.seed), place / file.stem, file.stem)
-            by_checkpoint.append(list(made.images))
+            by_checkpoint.append(list(made.images[: MOST_ROWS // len(runs)]))
             count += len(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
-    return layouts.checkpoint_figure(pictures, names, text=text, cell=cell), count
+    pictures = {name: [row[-MOST_COLUMNS:] for row in rows] for name, rows in pictures.items()}
+    title = "Same starting noise, later checkpoints"
+    title += first_of(sum(len(row) for rows in pictures.values() for row in rows), count)
+    return layouts.checkpoint_figure(pictures, names[-MOST_COLUMNS:], title=title, text=text, cell=cell), count
 
 
 def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
@@ -293,12 +297,15 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     return named | {"end": info.path / "weights.safetensors"}
 
 
-def _shown(session: Session[SampleConfig], prompt: Prompt, samples: list[Any]) -> Any:
+def _shown(session: Session[SampleConfig], prompt: Prompt, samples: list[Any], again: bool = False) -> Any:
+    """A row of the figure; `again`, further samples of the prompt above."""
     from facecond.reports.layouts import Shown
 
+    if again:
+        return Shown(name="", image=None, samples=samples)
     image = session.pack.images[session.pack.index_of(prompt.source)] if prompt.source is not None else None
     words = prompt.source or ", ".join(prompt.description.values())
     return Shown(name=words, image=image, given=pictures_of(prompt.values), samples=samples)
 
 
-_LAYOUTS = {Grid.conditions: _rows, Grid.variations: _variations, Grid.attributes: _attributes}
+_LAYOUTS = {Grid.conditions: _rows, Grid.variations: _rows, Grid.attributes: _attributes}

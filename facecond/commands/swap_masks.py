@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import open_session
-from facecond.commands.generate import generation_key, items_plan, prepare_generation
+from facecond.commands.generate import (
+    MOST_COLUMNS,
+    MOST_ROWS,
+    first_of,
+    generation_key,
+    items_plan,
+    prepare_generation,
+)
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.mask import Mask
@@ -72,8 +79,8 @@ def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
             people.append((place, mixed))
     made = session.generate(several(prompts, config.samples, config.seed), folder, "sampling swaps")
     shown: list[Any] = []
-    for row, (place, mixed) in enumerate(people):
-        samples = list(made.images[row * config.samples : (row + 1) * config.samples])
+    for row, (place, mixed) in enumerate(people[:MOST_ROWS]):
+        samples = list(made.images[row * config.samples :][: min(config.samples, MOST_COLUMNS)])
         shown.append(
             Shown(
                 name=f"item {place}",
@@ -82,7 +89,8 @@ def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
                 samples=samples,
             )
         )
-    picture = swap_figure(list(zip(shown[::2], shown[1::2], strict=True)), part_indices(config.parts))
+    title = "Parts exchanged between two people" + first_of(sum(len(row.samples) for row in shown), len(made.images))
+    picture = swap_figure(list(zip(shown[::2], shown[1::2], strict=True)), part_indices(config.parts), title=title)
     if prepared.processes.first:
         write_png(folder / "swap.png", picture)
     return Result(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,11 +26,19 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
     A last line without its line end was torn by an interruption and is dropped. Any other line that is not a JSON
     object raises DataError with its number.
     """
-    place = Path(path)
+    return [record for _, record in scan_records(path)]
+
+
+def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, Record]]:
+    """Yield what `read_records` returns, one at a time, each with the byte its line begins at."""
+    place, start = Path(path), 0
     if not place.is_file():
-        return []
-    lines = place.read_bytes().split(b"\n")[:-1]
-    return [_parse(line, place, number) for number, line in enumerate(lines, 1) if line.strip()]
+        return
+    with place.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.endswith(b"\n") and line.strip():
+                yield start, _parse(line, place, number)
+            start += len(line)
 
 
 def _parse(line: bytes, place: Path, number: int) -> Record:
@@ -60,8 +68,8 @@ def _finite(value: Any) -> Any:
 
 def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
     """Write a whole JSON-lines file, atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text("".join(map(format_record, records)), encoding="utf-8")
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.writelines(map(format_record, records))
 
 
 def append_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
@@ -97,9 +105,11 @@ class RecordWriter:
                 os.truncate(place, content.rfind(b"\n") + 1)
         self._stream = place.open("ab", buffering=0)
 
-    def write(self, record: Record) -> None:
-        """Append one record."""
+    def write(self, record: Record) -> int:
+        """Append one record; return the byte its line begins at."""
+        start = self._stream.tell()
         self._stream.write(format_record(record).encode("utf-8"))
+        return start
 
     def close(self) -> None:
         """Flush to the disk and close."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,10 +26,54 @@ from facecond.errors import DataError
 from facecond.io.files import read_json, write_json
 from facecond.io.identity import difference
 from facecond.io.images import read_image, write_png
-from facecond.io.records import RecordWriter, read_records, write_records
+from facecond.io.records import RecordWriter, scan_records, write_records
 
 FORMAT = "facecond-generation"
 VERSION = 2
+
+
+class RecordIndex:
+    """Which images have a record and where it stands on the disk; records are read when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._files: list[Path] = []
+        self._places = np.full((0, 2), -1, dtype=np.int64)  # number of the file, byte in it; -1 for none
+        for file in [path / "records.jsonl", *sorted(path.glob("records-*.jsonl"))]:
+            for start, record in scan_records(
+                file
+            ):  # of two for one image the later counts: it was deleted, made again
+                self.note(record["index"], file, start)
+
+    def note(self, index: int, file: Path, start: int) -> None:
+        """The record of image `index` begins at byte `start` of `file`."""
+        if file not in self._files:
+            self._files.append(file)
+        if index >= len(self._places):
+            more = max(1024, len(self._places), index + 1 - len(self._places))
+            self._places = np.concatenate([self._places, np.full((more, 2), -1, dtype=np.int64)])
+        self._places[index] = self._files.index(file), start
+
+    def forget(self, index: int) -> None:
+        """Image `index` has no record that counts."""
+        self._places[index] = -1
+
+    def __contains__(self, index: int) -> bool:
+        return index < len(self._places) and bool(self._places[index, 0] >= 0)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.flatnonzero(self._places[:, 0] >= 0).tolist())
+
+    def __len__(self) -> int:
+        return int((self._places[:, 0] >= 0).sum())
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The record of image `index`; KeyError when it has none."""
+        if index not in self:
+            raise KeyError(index)
+        file, start = self._places[index].tolist()
+        with self._files[file].open("rb") as stream:
+            stream.seek(start)
+            return cast("dict[str, Any]", json.loads(stream.readline()))
 
 
 class GenerationFolder:
@@ -52,7 +96,7 @@ class GenerationFolder:
         self._made_with = _plain(made_with)
         self._about = _plain(about)
         self.count = count
-        self._array: np.memmap[Any, np.dtype[np.uint8]] | None = None
+        self._array_ready = False
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
         if (path / "generation.json").exists():  # asked after listing: other processes write it first of all
             before = read_manifest(path)
@@ -70,7 +114,10 @@ class GenerationFolder:
                 f"{path} holds other files and no generation.json", hint="choose a new or empty folder for the images"
             )
         (path / "images").mkdir(exist_ok=True)
-        self.records = {index: record for index, record in _all_records(path).items() if self._image(index).exists()}
+        self.records = RecordIndex(path)
+        for index in self.records:
+            if not self._image(index).exists():
+                self.records.forget(index)
 
     def lengthen(self, count: int) -> None:
         """Let the folder hold at least `count` images."""
@@ -88,13 +135,13 @@ class GenerationFolder:
     def _image(self, index: int) -> Path:
         return self.path / "images" / f"{index:06d}.png"
 
-    def array(self, image_shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
-        """Return images.npy, (count, H, W, 3) uint8 and writable; made or lengthened when needed.
+    def prepare_array(self, image_shape: tuple[int, ...]) -> None:
+        """Make or lengthen images.npy, (count, H, W, 3) uint8, when needed.
 
         DataError when the images of this folder have another shape.
         """
-        if self._array is not None:
-            return self._array
+        if self._array_ready:
+            return
         path = self.path / "images.npy"
         manifest = read_manifest(self.path)
         known = manifest["image_shape"]
@@ -105,10 +152,15 @@ class GenerationFolder:
         shape = (self.count, *image_shape)
         if not path.exists() and _make_array(path, shape):
             for index in self.records:
-                _write_row(path, shape, index, self.read_png(index))
+                _write_rows(path, shape, [index], [self.read_png(index)])
         _lengthen_array(path, shape)
-        self._array = cast("np.memmap[Any, np.dtype[np.uint8]]", np.load(path, mmap_mode="r+"))
-        return self._array
+        self._array_ready = True
+
+    def write_rows(self, indices: Sequence[int], images_BHWC: NDArray[np.uint8]) -> None:
+        """Write pictures into images.npy, and flush it."""
+        image_shape = images_BHWC.shape[1:]
+        self.prepare_array(image_shape)
+        _write_rows(self.path / "images.npy", (self.count, *image_shape), indices, images_BHWC)
 
     def read_png(self, index: int) -> NDArray[np.uint8]:
         """Return one image (H, W, 3) uint8 from its PNG."""
@@ -120,12 +172,10 @@ class GenerationFolder:
 
     def append(self, records: Iterable[Mapping[str, Any]], rank: int, world_size: int) -> None:
         """Write down images that are on disk."""
-        rows = [dict(record) for record in records]
-        name = "records.jsonl" if world_size == 1 else f"records-{rank:04d}.jsonl"
-        with RecordWriter(self.path / name) as writer:
-            for row in rows:
-                writer.write(row)
-        self.records.update({row["index"]: row for row in rows})
+        file = self.path / ("records.jsonl" if world_size == 1 else f"records-{rank:04d}.jsonl")
+        with RecordWriter(file) as writer:
+            for record in records:
+                self.records.note(record["index"], file, writer.write(dict(record)))
 
 
 def finish(path: Path) -> int:
@@ -133,8 +183,8 @@ def finish(path: Path) -> int:
 
     Call it in one process, when all have ended. Calling it again changes nothing.
     """
-    records = _all_records(path)
-    write_records(path / "records.jsonl", [records[index] for index in sorted(records)])
+    records = RecordIndex(path)
+    write_records(path / "records.jsonl", (records[index] for index in records))
     for part in path.glob("records-*.jsonl"):
         part.unlink()
     return len(records)
@@ -153,14 +203,6 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def read_values(folder: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Return the values an image was made with, by condition. Raises DataError for a file that is missing or damaged."""
     return {name: CONDITIONS[name].recall(told["value"], folder) for name, told in record["told"].items()}
-
-
-def _all_records(path: Path) -> dict[int, dict[str, Any]]:
-    """All records by index; of two for one image the later counts (a picture that was deleted and made again)."""
-    found: dict[int, dict[str, Any]] = {}
-    for file in [path / "records.jsonl", *sorted(path.glob("records-*.jsonl"))]:
-        found.update({row["index"]: row for row in read_records(file)})
-    return found
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -196,10 +238,17 @@ def _lengthen_array(path: Path, shape: tuple[int, ...]) -> None:
         stream.write(header)
 
 
-def _write_row(path: Path, shape: tuple[int, ...], index: int, image_HWC: NDArray[np.uint8]) -> None:
+def _write_rows(
+    path: Path, shape: tuple[int, ...], indices: Sequence[int], images: Iterable[NDArray[np.uint8]]
+) -> None:
+    """Write rows of the array with plain writes: a memory map would count what was written as memory of this process."""
+    start, size = len(_header(shape)), int(np.prod(shape[1:]))
     with path.open("r+b") as stream:
-        stream.seek(len(_header(shape)) + index * image_HWC.size)
-        stream.write(image_HWC.tobytes())
+        for index, image_HWC in zip(indices, images, strict=True):
+            stream.seek(start + index * size)
+            stream.write(np.ascontiguousarray(image_HWC).tobytes())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

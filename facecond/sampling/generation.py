@@ -7,7 +7,7 @@ pictures is passed in (`Render`): this room knows no network, no first stage and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from facecond.errors import DataError
 from facecond.progress import bar
 from facecond.sampling.folder import GenerationFolder, finish, read_manifest
 from facecond.sampling.noise import StepNoise, start_noise
-from facecond.sampling.plans import Prompt, Request
+from facecond.sampling.plans import Lazy, Prompt, Request
 from facecond.types import NoiseSource, Values
 
 Digests = dict[int, dict[str, str]]
@@ -48,8 +48,8 @@ class Generation:
     folder: Path
     images: NDArray[np.uint8]
     """(N, H, W, 3), read from images.npy as needed; row = index of the image."""
-    records: tuple[dict[str, Any], ...]
-    """One per image, by index."""
+    records: Sequence[dict[str, Any]]
+    """One per image, by index; read as needed."""
     made_with: dict[str, Any]
 
 
@@ -68,7 +68,9 @@ def generate(
     world_size: int = 1,
     description: str = "sampling",
 ) -> int:
-    """Make the images of `plan` that `folder` does not hold yet; return how many were made here.
+    """Make the images of `plan`, request i being image i, that `folder` does not hold yet; return how many were made here.
+
+    Requests are asked for one after another, and no more of them are held than are in work.
 
     `made_with` says what the images depend on besides their requests; it holds at least "weights" (SHA-256) and
     "sampler" (a mapping), and a folder made with anything else is refused; `defaults` say what settings mean that an
@@ -80,24 +82,20 @@ def generate(
     """
     if missing := {"weights", "sampler"} - made_with.keys():
         raise ValueError(f"made_with lacks {sorted(missing)}")
-    if len({request.index for request in plan}) != len(plan):
-        raise ValueError("two requests of the plan have the same index")
-    count = 1 + max((request.index for request in plan), default=-1)
+    count = len(plan)
     store = GenerationFolder(folder, made_with=made_with, about=about or {}, count=count, defaults=defaults)
-    digests: Digests = {}
-    for request in plan:  # every process looks at all of it, so that either all go on or none does
-        if request.index in store.records:
-            _refuse_other_request(request, store.records[request.index], folder, digests)
+    for index in range(count):  # every process looks at all of it, so that either all go on or none does
+        if index in store.records:
+            _refuse_other_request(plan[index], store.records[index], folder)
     store.lengthen(count)
-    mine = plan[rank::world_size]
-    pending = [request for request in mine if request.index not in store.records]
+    mine = range(rank, count, world_size)
+    pending = [index for index in mine if index not in store.records]
 
     def save(batch: Sequence[Request], images_BHWC: NDArray[np.uint8]) -> None:
-        array = store.array(images_BHWC.shape[1:])
-        for request, image_HWC in zip(batch, images_BHWC, strict=True):
-            array[request.index] = image_HWC
-        list(writers.map(store.write_image, [request.index for request in batch], images_BHWC))
-        array.flush()
+        indices = [request.index for request in batch]
+        store.write_rows(indices, images_BHWC)
+        list(writers.map(store.write_image, indices, images_BHWC))
+        digests: Digests = {}
         store.append([_record(request, store, made_with["sampler"], digests) for request in batch], rank, world_size)
         progress.update(len(batch))
 
@@ -107,7 +105,7 @@ def generate(
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="save-batch") as saver,
     ):
         saving: Future[None] | None = None
-        for batch in _batches(pending, batch_size):
+        for batch in _batches(_checked(plan, pending), batch_size):
             images_BHWC = _render(batch, render, latent_shape, device)
             if saving is not None:  # one batch is written while the next is made
                 saving.result()
@@ -115,7 +113,7 @@ def generate(
         if saving is not None:
             saving.result()
     if pending == [] and store.records:
-        store.array(store.read_png(next(iter(store.records))).shape)  # rebuild images.npy where it was deleted
+        store.prepare_array(store.read_png(next(iter(store.records))).shape)  # rebuild images.npy where it was deleted
     if world_size == 1:
         finish(folder)
     return len(pending)
@@ -135,21 +133,29 @@ def open_generation(folder: Path, count: int | None = None) -> Generation:
             f"{folder} lacks {missing} of {count} images",
             hint="run the command that made it again to continue",
         )
-    store.array(tuple(manifest["image_shape"]))
+    store.prepare_array(tuple(manifest["image_shape"]))
     images = np.load(folder / "images.npy", mmap_mode="r")[:count]
-    records = tuple(store.records[index] for index in range(count))
+    records = Lazy(count, store.records.__getitem__, keep=0)
     return Generation(folder=folder, images=images, records=records, made_with=manifest["made_with"])
 
 
-def _batches(requests: Sequence[Request], batch_size: int) -> Iterator[list[Request]]:
+def _checked(plan: Sequence[Request], indices: Iterable[int]) -> Iterator[Request]:
+    for index in indices:
+        request = plan[index]
+        if request.index != index:
+            raise ValueError(f"request {index} of the plan is of image {request.index}")
+        yield request
+
+
+def _batches(requests: Iterable[Request], batch_size: int) -> Iterator[list[Request]]:
     """Batches of requests that say the same kind of things: their values can be stacked."""
     kinds: dict[tuple[Any, ...], list[Request]] = {}
     for request in requests:
-        values = request.prompt.values
-        kinds.setdefault(tuple((name, each.dtype, each.shape) for name, each in values.items()), []).append(request)
-    for group in kinds.values():
-        for first in range(0, len(group), batch_size):
-            yield group[first : first + batch_size]
+        kind = tuple((name, value.dtype, value.shape) for name, value in request.prompt.values.items())
+        kinds.setdefault(kind, []).append(request)
+        if len(kinds[kind]) == batch_size:
+            yield kinds.pop(kind)
+    yield from kinds.values()
 
 
 def _render(
@@ -195,8 +201,8 @@ def _record(request: Request, store: GenerationFolder, sampler: Any, known: Dige
     }
 
 
-def _refuse_other_request(request: Request, record: Mapping[str, Any], folder: Path, known: Digests) -> None:
-    asked = {"seed": request.seed, **_digests(request.prompt, known)}
+def _refuse_other_request(request: Request, record: Mapping[str, Any], folder: Path) -> None:
+    asked = {"seed": request.seed, **_digests(request.prompt, {})}
     there = {"seed": record["seed"], **{name: told["sha256"] for name, told in record["told"].items()}}
     for name in sorted(asked.keys() | there.keys()):
         if there.get(name) != asked.get(name):

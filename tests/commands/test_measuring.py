@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facecond.assembly.generator import Generator
 from facecond.assembly.judges import Judge
 from facecond.commands import eval as evaluate
 from facecond.data.pack import PackWriter
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.checkpoint import load_weights
+from facecond.io.images import read_image
 from facecond.io.results import read_results
+from facecond.reports import layouts
 from facecond.sampling import generation
 from facecond.workspace.find import read_run
 from tests.commands.conftest import TINY, call
@@ -224,3 +227,57 @@ def test_a_judge_is_not_trained_without_its_labels(own: Path, kind: str, tmp_pat
     with pytest.raises(ConfigError, match="would learn nothing"):
         call("train", *words)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Sampling without a network; what the figure was given."""
+    seen: dict[str, Any] = {}
+
+    def renderer(self: Generator, *settings: Any) -> Any:
+        return lambda labels, attributes, noise, source: np.zeros((len(noise), 64, 64, 3), np.uint8)
+
+    def note(figure: Any) -> Any:
+        def noting(rows: Any, *given: Any, **more: Any) -> Any:
+            seen.update(more, rows=rows)
+            return figure(rows, *given, **more)
+
+        return noting
+
+    monkeypatch.setattr(Generator, "renderer", renderer)
+    for name in ("samples_figure", "attribute_figure", "swap_figure"):
+        monkeypatch.setattr(layouts, name, note(getattr(layouts, name)))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "rows", "title"),
+    [
+        (["attr=+Smiling", "count=400"], 400, [16] * 24, "Samples beside their conditions: the first 384 of 400"),
+        (["attr=+Smiling", "count=40"], 40, [16, 16, 8], "Samples beside their conditions"),
+        (["count=16", "samples=20"], 320, [16] * 16, "Samples beside their conditions: the first 256 of 320"),
+        (["grid=variations", "attr=Male", "count=30"], 300, [10] * 24, "Several samples of one condition: the first 240"),
+        (["grid=attributes", "attr=Male", "count=30", f"attribute_sets=[{','.join(['+Young'] * 17)}]"], 540, [16] * 24,
+         "Same starting noise, other attributes: the first 384 of 540"),
+    ],
+    ids=["by hand", "by hand, all shown", "many samples", "variations", "attributes"],
+)  # fmt: skip
+def test_grids_are_bounded(
+    own: Path, drawn: dict[str, Any], words: list[str], count: int, rows: Any, title: str
+) -> None:
+    result = call("sample", f"workspace={own}", "run=attr", *words, "name=bounded")
+    assert result.facts["images"] == count
+    shown = [getattr(row, "samples", row) for row in drawn["rows"]]
+    assert [len(row) for row in shown] == rows
+    assert drawn["title"].startswith(title)
+    height, width = read_image(result.made["grid"]).shape[:2]
+    assert max(height, width) < 24 * 160 + 400
+    shutil.rmtree(result.made["grid"].parent)
+
+
+def test_a_figure_of_many_swaps_is_bounded(own: Path, drawn: dict[str, Any]) -> None:
+    pairs = [f"'{a}:{b}'" for a in range(4) for b in range(4, 8)]
+    result = call("swap-masks", f"workspace={own}", "run=multicond", f"pairs=[{','.join(pairs)}]", "samples=20")
+    assert result.facts["images"] == 16 * 2 * 20
+    assert len(drawn["rows"]) == 12
+    assert drawn["title"].endswith(": the first 384 of 640")
