@@ -14,10 +14,16 @@ from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.condition import Condition
 from facecond.conditions.table import chosen, pictures_of
-from facecond.config.commands import NO_FIRST_STAGE, TrainConfig
+from facecond.config.commands import (
+    NO_FIRST_STAGE,
+    TrainClassifierConfig,
+    TrainConfig,
+    TrainDiffusionConfig,
+    TrainFirstStageConfig,
+    TrainParserConfig,
+)
 from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
-from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
 from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
 from facecond.data.learnt import learnt_from
@@ -88,8 +94,10 @@ def _identity(pack: Pack) -> dict[str, Any]:
     return {"pack": pack.manifest["sha256"], "resolution": pack.resolution}
 
 
-def _diffusion(config: TrainConfig, pack: Pack, device: torch.device, *, latents: str, first_stage: Any) -> Built:
-    model: DiffusionConfig = config.model  # type: ignore[assignment]
+def _diffusion(
+    config: TrainDiffusionConfig, pack: Pack, device: torch.device, *, latents: str, first_stage: Any
+) -> Built:
+    model = config.model
     _check_told(model, pack)
     stage = load_first_stage(first_stage, device) if config.trainer.sample_grid else None
     learnt = _diffusion_data(config, pack, device, latents, chosen(model.conditions))
@@ -120,9 +128,9 @@ class _DiffusionData(NamedTuple):
 
 
 def _diffusion_data(
-    config: TrainConfig, pack: Pack, device: torch.device, latents: str, conditions: Sequence[Condition]
+    config: TrainDiffusionConfig, pack: Pack, device: torch.device, latents: str, conditions: Sequence[Condition]
 ) -> _DiffusionData:
-    standardise = config.model.standardise_latents  # type: ignore[attr-defined]
+    standardise = config.model.standardise_latents
     if latents == NO_FIRST_STAGE:
         data = _pictures(pack, device, conditions)
         return _DiffusionData(data, 3, 1, data["train"].picture_statistics() if standardise else ())
@@ -141,14 +149,14 @@ def _diffusion_data(
 
 
 def _grid_drawer(
-    config: TrainConfig, pack: Pack, stage: FirstStage, device: torch.device
+    config: TrainDiffusionConfig, pack: Pack, stage: FirstStage, device: torch.device
 ) -> Callable[[GridRequest], NDArray[np.uint8]]:
     """Return a function that draws the sample grid of an evaluation: map, real picture, sample from the same noise."""
     precision = resolve_precision(config.trainer.precision, device)
 
     def draw(request: GridRequest) -> NDArray[np.uint8]:
         generator = Generator(
-            config.model, request.denoiser, request.conditioner, request.scale, stage, "", pack.resolution, device  # type: ignore[arg-type]
+            config.model, request.denoiser, request.conditioner, request.scale, stage, "", pack.resolution, device
         )  # fmt: skip
         values, noise_BCHW = request.batch.conditions, request.noise_BCHW
         samples = stage.decode(
@@ -179,8 +187,8 @@ def _grid_noise(noise_BCHW: torch.Tensor) -> NoiseSource:
     return noise
 
 
-def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
-    model: FirstStageModelConfig = config.model  # type: ignore[assignment]
+def _vq(config: TrainFirstStageConfig, pack: Pack, device: torch.device) -> Built:
+    model = config.model
     if config.init is None and (model.training.freeze_encoder or not model.training.keep_decoder):
         raise ConfigError(
             "freeze_encoder and keep_decoder=false go on from given weights",
@@ -197,8 +205,8 @@ def _vq(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     return built, {}
 
 
-def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
-    model: ParserModelConfig = config.model  # type: ignore[assignment]
+def _parser(config: TrainParserConfig, pack: Pack, device: torch.device) -> Built:
+    model = config.model
     counts = pack.manifest["classes"]["train"]["pixels"]
     if sum(count > 0 for count in counts) < 2:
         said = "name one class only" if any(counts) else "say nothing"
@@ -214,8 +222,8 @@ def _parser(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
     return built, _learnt(before, pack)
 
 
-def _classifier(config: TrainConfig, pack: Pack, device: torch.device) -> Built:
-    model: ClassifierModelConfig = config.model  # type: ignore[assignment]
+def _classifier(config: TrainClassifierConfig, pack: Pack, device: torch.device) -> Built:
+    model = config.model
     known = np.asarray(pack.attributes)[pack.indices("train")] != 0
     if not known.any():
         raise ConfigError(

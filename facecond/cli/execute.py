@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecond.cli.show import as_values, print_configuration, print_json, print_result, start_log
+from facecond.config.compose import quoted
 from facecond.errors import ConfigError
 from facecond.processes import Processes
 
@@ -101,14 +102,5 @@ def _flag_overrides(overrides: Sequence[str], flags: Mapping[str, Any]) -> list[
             continue
         if key in given:
             raise ConfigError(f"{key} is given twice, as a flag and as an override", hint="give it once")
-        words.append(f"{key}={_quoted(value)}")
+        words.append(f"{key}={quoted(value)}")
     return words
-
-
-def _quoted(value: Any) -> str:
-    """Text that Hydra's grammar would take apart goes in quotes; lists are passed as they are."""
-    text = str(value)
-    if isinstance(value, str) and not text.startswith("["):
-        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
-    return text

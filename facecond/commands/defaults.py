@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecond.conditions.table import CONDITIONS
-from facecond.config.catalogue import groups_of
-from facecond.config.compose import restore
+from facecond.config.compose import Composed, restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.errors import ConfigError
 from facecond.workspace.find import RunInfo
@@ -22,11 +21,6 @@ def choose_size(resolution: int, device: str) -> tuple[str, str]:
     size = next(size for limit, size in PER_DEVICE[device] if resolution <= limit)
     where = "a GPU" if device == "cuda" else "no GPU"
     return size, f"for {resolution} px and {where}; name another with size="
-
-
-def names_size(words: Sequence[str]) -> bool:
-    """True when the overrides choose a size, directly or through an experiment."""
-    return any(word.startswith(("size=", "experiment=")) and not word.endswith("=null") for word in words)
 
 
 def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: GuidanceConfig, name: str) -> None:
@@ -57,13 +51,13 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
             )
 
 
-def check_guided(words: Sequence[str], conditions: Sequence[str], name: str) -> None:
+def check_guided(composed: Composed, conditions: Sequence[str], name: str) -> None:
     """Raise ConfigError when the person names guidance for a condition that the model called `name` does not have."""
-    for word in words:
-        section, _, condition = word.partition("=")[0].partition(".")
-        if section == "guidance" and condition in CONDITIONS and condition not in conditions:
+    for condition in CONDITIONS:
+        if composed.given(f"guidance.{condition}") and condition not in conditions:
             raise ConfigError(
-                f"{word}: {name} is not conditioned on {condition}", hint="leave it out, or name another model"
+                f"guidance.{condition}: {name} is not conditioned on {condition}",
+                hint="leave it out, or name another model",
             )
 
 
@@ -73,10 +67,10 @@ def may_be_left_out(model: Mapping[str, Any]) -> bool:
     return config.optional
 
 
-def sampling_of(run: RunInfo, words: Sequence[str], command: str) -> tuple[list[str], str]:
+def sampling_of(run: RunInfo, composed: Composed) -> tuple[list[str], str]:
     """Return the run's own sampler and guidance as overrides with less say than the person's, and a sentence about them."""
     sections = ["sampler", "guidance"]
-    if any(word.partition("=")[0] == "sampler" and "sampler" in groups_of(command) for word in words):
+    if any(word.startswith("sampler=") for word in composed.overrides):
         sections.remove("sampler")
     values = {f"{section}.{key}": value for section in sections for key, value in run.config[section].items()}
     beneath = [f"{key}={'null' if value is None else value}" for key, value in values.items()]

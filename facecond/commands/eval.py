@@ -13,7 +13,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
-from facecond.config.compose import compose, plain
+from facecond.config.compose import Composed, compose, plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure
@@ -50,11 +50,12 @@ class Measuring(Origin):
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     """Check the measures first; find run, samples and judges."""
-    typed: EvalConfig = compose("eval", words).config
+    composed = compose("eval", words)
+    typed: EvalConfig = composed.config
     metrics = _metrics(typed.metrics)
     samples, made_with = None, None
     if typed.samples is not None:
-        _check_only_measuring(words)
+        _check_only_measuring(composed)
         samples = _samples_folder(typed)
         made_with = read_manifest(samples)["made_with"]
     prepared = prepare_generation("eval", words, made_with=made_with)
@@ -299,12 +300,12 @@ def _metrics(named: Sequence[str]) -> list[str]:
     return metrics
 
 
-def _check_only_measuring(words: Sequence[str]) -> None:
+def _check_only_measuring(composed: Composed) -> None:
     """Refuse what decides how samples are made when they are there already."""
-    for word in words:
-        if word.partition("=")[0].partition(".")[0] in ("sampler", "guidance", "count", "precision"):
+    for key in ("sampler", "guidance", "count", "precision"):
+        if composed.given(key):
             raise ConfigError(
-                f"{word} has no effect on samples that are there already", hint="leave it out, or leave out samples="
+                f"{key} has no effect on samples that are there already", hint="leave it out, or leave out samples="
             )
 
 

@@ -33,12 +33,13 @@ def prepare_generation(
     `check` looks at the configuration before anything is looked for on disk, so that a slip of the pen is named first.
     `made_with`, of samples that are there already (see generation.json), takes the place of the run's own.
     """
-    config: GenerateConfig = compose(command, words).config
+    typed = compose(command, words)
+    config: GenerateConfig = typed.config
     check(config)
     found = find_run(config.workspace, config.run, "diffusion")
     run = read_run(found.path)
     if made_with is None:
-        beneath, why = sampling_of(run, words, command)
+        beneath, why = sampling_of(run, typed)
     else:
         why = "what the samples were made with"
         beneath = [
@@ -52,7 +53,7 @@ def prepare_generation(
     pack = find_pack(config.workspace, config.pack) if config.pack else pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
     named = run.config["model"]["conditions"]
-    check_guided(words, named, f"the model of {run.path.name}")
+    check_guided(typed, named, f"the model of {run.path.name}")
     used = {
         "run": str(found),
         "pack": str(pack),

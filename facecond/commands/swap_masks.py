@@ -26,7 +26,7 @@ def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
     """Check parts, pairs and that the run follows masks."""
     prepared = prepare_generation("swap-masks", words, _check_alone)
     config = prepared.config
-    if config.pairs and any(word.startswith("count=") for word in words):
+    if config.pairs and prepared.composed.given("count"):
         raise ConfigError(
             "pairs and count are both given", hint="count is for pairs that are chosen; drop one of the two"
         )

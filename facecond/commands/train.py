@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from facecond import __version__
-from facecond.commands.defaults import check_guided, check_sampling, choose_size, names_size
+from facecond.commands.defaults import check_guided, check_sampling, choose_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
-from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig
-from facecond.config.compose import compose, plain
-from facecond.config.training import FirstStageTrainingConfig
+from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig, TrainDiffusionConfig, TrainFirstStageConfig
+from facecond.config.compose import Composed, compose, plain, quoted
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
 from facecond.io.identity import difference
@@ -74,7 +73,8 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     used = {"pack": str(pack)}
     found = Training(kind=kind, pack=pack.path)
     resolution = read_json(pack.path / "manifest.json")["resolution"]
-    if not names_size(words):
+    size = None
+    if "size" not in composed.choices:
         size, why = choose_size(resolution, _device_name(config.device))
         if started and "size" in started.choices:
             size, why = started.choices["size"], "the run was started with it"
@@ -85,19 +85,21 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     if started is None and (started := _started(config, name, kind)):
         _check_pack(started, pack.path)
     if config.init is not None:
-        config.init = str(_initial(config.workspace, config.init, kind))
-        used["init"] = config.init
-        if kind == "vq":
-            _keep_codebook(config.model.training, words)  # type: ignore[attr-defined]
+        used["init"] = str(_initial(config.workspace, config.init, kind))
+        settled = [f"init={quoted(used['init'])}"]
+        if isinstance(config, TrainFirstStageConfig):
+            settled += _keep_codebook(config, composed)
+        composed = compose("train", words, size=size, above=settled)
+        config = composed.config
     if config.trainer.compile and kind != "diffusion":
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
-    if kind == "diffusion":
-        config.model.told()  # type: ignore[attr-defined]
+    if isinstance(config, TrainDiffusionConfig):
+        config.model.told()
         latents, used["latents"] = _latents(config, pack.path, started)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)
         check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
-        check_guided(words, config.model.conditions, "this model")  # type: ignore[attr-defined]
+        check_guided(composed, config.model.conditions, "this model")
     return Prepared(composed=composed, name=name, used=used, found=found)
 
 
@@ -165,7 +167,7 @@ def _check_pack(started: RunInfo, pack: Path) -> None:
         )
 
 
-def _latents(config: TrainConfig, pack: Path, started: RunInfo | None) -> tuple[str, str]:
+def _latents(config: TrainDiffusionConfig, pack: Path, started: RunInfo | None) -> tuple[str, str]:
     """Hash of the first stage whose latents to learn ("none" for the pictures themselves), and a sentence about it.
 
     Raises ConfigError when the pack has none, CheckpointError when the run was started on those of another first stage.
@@ -205,14 +207,18 @@ def _hash_of(init: str | None) -> str | None:
     return sha256_file(place / "weights.safetensors" if place.is_dir() else place)
 
 
-def _keep_codebook(config: FirstStageTrainingConfig, words: Sequence[str]) -> None:
-    """Let a first stage that starts from weights go on with their codebook. Raises ConfigError when another is asked for."""
-    if any(word.startswith("model.training.quantise_after=") for word in words) and config.quantise_after > 0:
+def _keep_codebook(config: TrainFirstStageConfig, composed: Composed) -> list[str]:
+    """Return overrides that let a first stage that starts from weights go on with their codebook.
+
+    Raises ConfigError when another is asked for.
+    """
+    key, after = "model.training.quantise_after", config.model.training.quantise_after
+    if composed.given(key) and after > 0:
         raise ConfigError(
-            f"model.training.quantise_after={config.quantise_after:g}: the weights in init= bring a codebook",
+            f"{key}={after:g}: the weights in init= bring a codebook",
             hint="leave quantise_after out, or start from scratch",
         )
-    config.quantise_after = 0.0
+    return [f"{key}=0"]
 
 
 def _initial(workspace: str, init: str, kind: str) -> Path:
@@ -253,7 +259,7 @@ def _write_run(
     from facecond.training.state import MAY_CHANGE
 
     kind = prepared.found.kind
-    config = {key: value for key, value in plain(prepared.config).items() if key in train_defaults(kind, {})}
+    config = plain(prepared.config)
     file = folder / "run.json"
     identity = {
         "kind": kind,

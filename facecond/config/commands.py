@@ -14,7 +14,13 @@ from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, La
 from facecond.config.denoisers import DENOISERS
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
 from facecond.config.kinds import ModelConfig
-from facecond.config.models import MODELS
+from facecond.config.models import (
+    MODELS,
+    ClassifierModelConfig,
+    DiffusionConfig,
+    FirstStageModelConfig,
+    ParserModelConfig,
+)
 from facecond.config.training import Precision, TrainerConfig
 
 MISSING: Any = "???"
@@ -105,12 +111,22 @@ class InspectConfig(CommandConfig):
 
 @dataclass(kw_only=True, slots=True)
 class TrainConfig(ComputeConfig):
-    """`facecond train`: one model on one pack."""
+    """`facecond train`: one model on one pack; what every kind of model has."""
 
     name: str | None = None
     """Name of the run; none = model, size and pack."""
     model: ModelConfig = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    init: str | None = None
+    """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
+    diffusion (first stage, U-Net), of face-parsing.PyTorch (parser), or torchvision's resnet18 (classifier)."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainDiffusionConfig(TrainConfig):
+    """`facecond train` of a diffusion model."""
+
+    model: DiffusionConfig = MISSING
     weighting: WeightingConfig = field(default_factory=WeightingConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     """Sampler of the sample grids, and the run's default afterwards."""
@@ -119,9 +135,36 @@ class TrainConfig(ComputeConfig):
     first_stage: str | None = None
     """Run of `model=vq` whose latents a diffusion model learns; null = the latest that encoded the pack; none = no first stage, the
     pictures themselves are learnt."""
-    init: str | None = None
-    """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
-    diffusion (first stage, U-Net), of face-parsing.PyTorch (parser), or torchvision's resnet18 (classifier)."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainFirstStageConfig(TrainConfig):
+    """`facecond train model=vq`."""
+
+    model: FirstStageModelConfig = MISSING
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainParserConfig(TrainConfig):
+    """`facecond train model=parser`."""
+
+    model: ParserModelConfig = MISSING
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainClassifierConfig(TrainConfig):
+    """`facecond train model=classifier`."""
+
+    model: ClassifierModelConfig = MISSING
+
+
+TRAINING: dict[str, type[TrainConfig]] = {
+    "diffusion": TrainDiffusionConfig,
+    "vq": TrainFirstStageConfig,
+    "parser": TrainParserConfig,
+    "classifier": TrainClassifierConfig,
+}
+"""Configuration of `facecond train` for each kind of model."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -243,7 +286,7 @@ COMMANDS: dict[str, type] = {
     "data pack": PackConfig,
     "data draw": DrawConfig,
     "data inspect": InspectConfig,
-    "train": TrainConfig,
+    "train": TrainDiffusionConfig,
     "encode": EncodeConfig,
     "sample": SampleConfig,
     "eval": EvalConfig,

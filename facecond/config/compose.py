@@ -15,12 +15,13 @@ from typing import Any
 from facecond.bounds import check_bounds
 from facecond.config import commands
 from facecond.config.catalogue import chosen_size, conf_folder, groups_of, options_of, sized_kind
+from facecond.config.frozen import freeze
 from facecond.config.meanings import commented
 from facecond.config.models import VARIANTS
 from facecond.errors import ConfigError, nearest
 
-DIFFUSION_ONLY = {"denoiser", "weighting", "sampler", "guidance", "experiment", "first_stage"}
-"""Keys and groups of `facecond train` that only diffusion models use."""
+NOT_OF_OTHERS = ("weighting", "sampler", "denoiser")
+"""Groups of `facecond train` that only diffusion models have, beside `experiment`, which is none by default."""
 
 REQUIRED = "(required)"
 """Stands for a value that must be given."""
@@ -40,6 +41,10 @@ class Composed:
     """Chosen option of each group."""
     overrides: list[str]
     """What the person typed, as typed."""
+
+    def given(self, key: str) -> bool:
+        """Say whether the person typed a value for `key`, for a key below it, or an option of a group of that name."""
+        return any(f"{word.partition('=')[0]}.".startswith(f"{key}.") for word in self.overrides)
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values that JSON can hold."""
@@ -98,6 +103,15 @@ def of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
     return schema(**sections)
 
 
+def quoted(value: Any) -> str:
+    """Text that Hydra's grammar would take apart goes in quotes; lists are passed as they are."""
+    text = str(value)
+    if isinstance(value, str) and not text.startswith("["):
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return text
+
+
 def is_group_choice(word: str, command: str) -> bool:
     """True when the override `word` chooses an option of a config group of `command` rather than setting a value."""
     return word.partition("=")[0] in groups_of(command)
@@ -109,6 +123,7 @@ def compose(
     *,
     size: str | None = None,
     beneath: Sequence[str] = (),
+    above: Sequence[str] = (),
     blank: bool = False,
 ) -> Composed:
     """Compose and check the configuration of `command`.
@@ -119,6 +134,7 @@ def compose(
         size: size to use when the overrides name none (tiny, small, base, paper).
         blank: let what has no value stand as `REQUIRED`, for looking at.
         beneath: overrides with less say than the person's, for example the sampler a run was trained with.
+        above: overrides with more say, for example a path that was found for a name that was typed.
 
     Raises:
         ConfigError: for every fault in the overrides, with the key's name and what was expected.
@@ -129,20 +145,22 @@ def compose(
     values = [word for word in overrides if not is_group_choice(word, command)]
     if size is not None and not any(word.startswith("size=") for word in chosen):
         chosen.insert(0, f"size={size}")
-    if command == "train" and (kind := sized_kind(command, chosen)) != "diffusion":
+    kind = sized_kind(command, chosen)
+    if command == "train" and kind != "diffusion":
         _check_kind(kind, overrides)
+        chosen += [f"~{group}" for group in NOT_OF_OTHERS]
     chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
-    with _hydra():
+    with _hydra(kind):
         skeleton = _compose(command, chosen, with_hydra=True)
         choices = _choices(command, skeleton)
         known = [key for key in _keys(skeleton) if not key.startswith("hydra")]
         for word in values:
             _check_key(word.partition("=")[0], known, command)
-        composed = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values])
+        composed = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values, *above])
         config = _to_object(composed, blank=blank)
     check_bounds(config)
-    return Composed(command, config, choices, overrides)
+    return Composed(command, freeze(config), choices, overrides)
 
 
 def _check_words(command: str, overrides: list[str]) -> None:
@@ -181,10 +199,12 @@ def _check_words(command: str, overrides: list[str]) -> None:
 
 
 def _check_kind(kind: str, overrides: list[str]) -> None:
-    """What belongs to diffusion alone is refused elsewhere rather than ignored."""
+    """What belongs to diffusion alone is refused elsewhere, in words that say why."""
+    own = {field.name for field in dataclasses.fields(commands.TRAINING[kind])}
+    of_diffusion = {field.name for field in dataclasses.fields(commands.TRAINING["diffusion"])} - own
     for word in overrides:
         section = word.partition("=")[0].partition(".")[0]
-        if section in DIFFUSION_ONLY:
+        if section in {*of_diffusion, *NOT_OF_OTHERS, "experiment"}:
             raise ConfigError(
                 f"{word!r} has no meaning for a {kind} model",
                 hint=f"{section} belongs to diffusion models; leave it out",
@@ -224,7 +244,7 @@ def _resolve_denoiser(command: str, chosen: list[str]) -> list[str]:
     named = [word.partition("=")[2] for word in chosen if word.startswith("denoiser=")]
     others = [word for word in chosen if not word.startswith("denoiser=")]
     if sized_kind(command, chosen) != "diffusion":
-        return [*others, "~denoiser"]
+        return others
     return [*others, f"denoiser={[default, *named][-1]}/{chosen_size(chosen)}"]
 
 
@@ -241,13 +261,13 @@ def _over_size(chosen: list[str]) -> list[str]:
 
 
 @contextmanager
-def _hydra() -> Iterator[None]:
+def _hydra(kind: str) -> Iterator[None]:
     from hydra import initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
 
     store = ConfigStore.instance()
-    for name, schema in commands.SCHEMAS.items():
+    for name, schema in {**commands.SCHEMAS, "train_schema": commands.TRAINING[kind]}.items():
         group, _, option = name.rpartition("/")
         open_sections = {field.name: commands.MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
         store.store(name=option, group=group or None, node=schema(**open_sections))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS
-from facecond.config.compose import DIFFUSION_ONLY, of_kinds, plain
+from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
+from facecond.config.compose import of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import read_json, sha256_file, write_json
 from facecond.io.identity import completed
@@ -127,9 +127,10 @@ def train_defaults(kind: str, recorded: Mapping[str, Any], origin: str = "the ru
 
     Sections that may be of several kinds (the denoiser) have the defaults of the kind that was `recorded`.
     """
-    model = of_kinds(SCHEMAS[f"model/{kind}_schema"], recorded.get("model", {}), origin)
-    settings = plain(SCHEMAS["train_schema"](model=model))
-    return {key: value for key, value in settings.items() if kind == "diffusion" or key not in DIFFUSION_ONLY}
+    defaults: dict[str, Any] = plain(
+        TRAINING[kind](model=of_kinds(SCHEMAS[f"model/{kind}_schema"], recorded.get("model", {}), origin))
+    )
+    return defaults
 
 
 def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kind: type[FacecondError]) -> Found:

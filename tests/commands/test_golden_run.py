@@ -70,8 +70,8 @@ def test_a_field_added_to_the_schema(golden: Path, monkeypatch: pytest.MonkeyPat
     trainer = gaining(TrainerConfig, "patience", int, 3)
     network = gaining(VQConfig, "dropout", float, 0.0)
     model = gaining(FirstStageModelConfig, "network", network, dataclasses.field(default_factory=network))
-    train = gaining(commands.TrainConfig, "trainer", trainer, dataclasses.field(default_factory=trainer))
-    monkeypatch.setitem(commands.SCHEMAS, "train_schema", train)
+    train = gaining(commands.TrainFirstStageConfig, "trainer", trainer, dataclasses.field(default_factory=trainer))
+    monkeypatch.setitem(commands.TRAINING, "vq", train)
     monkeypatch.setitem(commands.COMMANDS, "train", train)
     monkeypatch.setitem(commands.SCHEMAS, "model/vq_schema", model)
     with pytest.raises(CheckpointError, match=r"started with trainer.patience=3, not trainer.patience=4"):
