@@ -16,7 +16,7 @@ from typing import Any
 from facecond.config.commands import SCHEMAS
 from facecond.config.compose import DIFFUSION_ONLY, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
-from facecond.io.files import read_json, sha256_file, write_json
+from facecond.io.files import finished_at, read_json, sha256_file, write_json
 from facecond.io.identity import completed
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
@@ -80,9 +80,7 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
             unreadable = [path.name for path in _folders(runs, "run.json") if _kind(path) == "unknown"]
             more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
             raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
-        return Found(
-            max(finished, key=lambda path: (path / "weights.safetensors").stat().st_mtime), f"the latest {kind} run"
-        )
+        return Found(_latest(finished, "done.json", "weights.safetensors"), f"the latest {kind} run")
     found = _find("run", runs, name, "run.json", hint, CheckpointError)
     if read_run(found.path).kind != kind:
         raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=hint)
@@ -135,7 +133,12 @@ def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kin
     found = _folders(folder, marker)
     if not found:
         raise kind(f"no {what} in {folder}", hint=hint)
-    return Found(max(found, key=lambda path: (path / marker).stat().st_mtime), f"the latest {what}")
+    return Found(_latest(found, "finished.json", marker), f"the latest {what}")
+
+
+def _latest(folders: list[Path], note: str, marker: str) -> Path:
+    """The folder that was finished last, by its note, else by when its marker changed; of two at once the last by name."""
+    return max(folders, key=lambda path: (finished_at(path / note, path / marker), path.name))
 
 
 def _folders(folder: Path, marker: str) -> list[Path]:
