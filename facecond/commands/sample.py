@@ -13,6 +13,7 @@ from facecond.commands.generate import digest, prepare_generation
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import Grid, SampleConfig
+from facecond.data.labelmaps import read_mask
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import attribute_index, format_attributes, parse_attributes
 from facecond.workspace.find import RunInfo, find_run, read_run
@@ -126,7 +127,11 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
         used=prepared.used,
         facts={"images": count},
         made={"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"},
-        next=["facecond eval miou accuracy attributes"],
+        next=[
+            prepared.suggest(
+                "eval miou accuracy attributes", run=config.run, pack=config.pack, first_stage=config.first_stage
+            )
+        ],
     )
 
 
@@ -190,23 +195,6 @@ def _of_item(session: Session[SampleConfig], place: int, named: Any) -> Any:
         return condition
     words = {"mask": ", ".join([f"validation item {place}", *notes])}
     return dataclasses.replace(condition, labels=labels, description={**condition.description, **words})
-
-
-def read_mask(path: str, resolution: int) -> tuple[Any, list[str]]:
-    """A label map a person gave, uint8 (resolution, resolution), and what looks wrong with it, in the words of packing.
-
-    Raises DataError for a file that is no label map, or one that packing would exclude.
-    """
-    from facecond.data.source import PROBLEMS, prepare_labels
-    from facecond.io.images import read_label_map
-
-    labels, problems = prepare_labels(read_label_map(Path(path)), resolution)
-    for problem in problems:
-        if problem.unusable:
-            raise DataError(
-                f"{path}: {PROBLEMS[problem.name]} ({problem.detail})", hint="paint at least one part of a face"
-            )
-    return labels, [f"{PROBLEMS[problem.name]} ({problem.detail})" for problem in problems]
 
 
 def _by_hand(session: Session[SampleConfig], config: SampleConfig, attributes: Any) -> Any:

@@ -10,11 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facecond.config.data import LabelMapsConfig
 from facecond.data.attribute_files import Table, read_csv
 from facecond.data.pack import Finding
-from facecond.data.source import Face, Items, Problem, digest_of, prepare, stack, unusable_face
+from facecond.data.source import (
+    PROBLEMS,
+    Face,
+    Items,
+    Problem,
+    digest_of,
+    prepare,
+    prepare_labels,
+    stack,
+    unusable_face,
+)
 from facecond.data.splits import hash_split
 from facecond.errors import ConfigError, DataError
 from facecond.faces.attributes import NUM_ATTRIBUTES
@@ -95,6 +106,20 @@ class LabelMaps:
             return unusable_face(resolution, [*problems, Problem("unreadable_labels", reason.message, unusable=True)])
         face = prepare(image, labels, attributes, resolution)
         return face._replace(problems=[*problems, *face.problems])
+
+
+def read_mask(path: str, resolution: int) -> tuple[NDArray[np.uint8], list[str]]:
+    """A label map a person gave, uint8 (resolution, resolution), and what looks wrong with it, in the words of packing.
+
+    Raises DataError for a file that is no label map, or one that packing would exclude.
+    """
+    labels, problems = prepare_labels(read_label_map(Path(path)), resolution)
+    for problem in problems:
+        if problem.unusable:
+            raise DataError(
+                f"{path}: {PROBLEMS[problem.name]} ({problem.detail})", hint="paint at least one part of a face"
+            )
+    return labels, [f"{PROBLEMS[problem.name]} ({problem.detail})" for problem in problems]
 
 
 def _folder(config: LabelMapsConfig, name: str) -> Path:
