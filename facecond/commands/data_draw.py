@@ -42,7 +42,7 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
             command="data draw",
             facts={"faces": config.data.count, "resolution": config.resolution},
             made={"release": folder},
-            next=[f"facecond data pack data=celebamask_hq data.root={folder} resolution={config.resolution}"],
+            next=[prepared.suggest(f"data pack data=celebamask_hq data.root={folder} resolution={config.resolution}")],
         )
     folder = Path(config.workspace) / "packs" / prepared.name
     pack = pack_source(assembly.open_source(config.data), folder, config.resolution)
@@ -52,5 +52,5 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
         facts=counts(summary),
         tables=findings(summary),
         made={"pack": folder},
-        next=["facecond data inspect", "facecond train model=vq"],
+        next=[prepared.suggest(command, pack=config.name) for command in ("data inspect", "train model=vq")],
     )

@@ -54,5 +54,5 @@ def run(prepared: Prepared[PackConfig, None]) -> Result:
         facts={**counts(summary), "suspicious": len(pack.findings)},
         tables=findings(summary),
         made={"pack": folder},
-        next=["facecond data inspect", "facecond train model=vq"],
+        next=[prepared.suggest(command, pack=config.name) for command in ("data inspect", "train model=vq")],
     )

@@ -103,7 +103,7 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
             **({} if _learnt_from(prepared.found) else _reconstruction(first_stage, pack, device)),
         },
         made={"latents": folder},
-        next=["facecond train model=multicond"],
+        next=[prepared.suggest("train model=multicond", pack=config.pack, first_stage=config.first_stage)],
     )
 
 

@@ -1,6 +1,8 @@
 """A command that knows everything it will use: its checked configuration, its name, and what was chosen for the person and why."""
 
 import logging
+import re
+import shlex
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -41,7 +43,23 @@ class Prepared(Generic[C, F]):
         config: C = self.composed.config
         return config
 
+    def suggest(self, command: str, **named: str | None) -> str:
+        """A command to type next: with what is `named` (None = leave it out), and the workspace the person named."""
+        if self.config.workspace != CommandConfig().workspace:
+            named["workspace"] = self.config.workspace
+        return " ".join(
+            ["facecond", command, *(_word(key, value) for key, value in named.items() if value is not None)]
+        )
+
     def announce(self) -> None:
         """Say what is used and why."""
         for what, which in self.used.items():
             log.info("%s: %s", what, which)
+
+
+def _word(key: str, value: str) -> str:
+    """`key=value` as a person types it: quoted for Hydra and for the shell where either needs it."""
+    if re.fullmatch(r"[\w./+@-]+", value):
+        return f"{key}={value}"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return shlex.quote(f"{key}='{escaped}'")

@@ -157,7 +157,11 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
         used=prepared.used,
         facts={"images": count},
         made={"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"},
-        next=["facecond eval miou accuracy attributes"],
+        next=[
+            prepared.suggest(
+                "eval miou accuracy attributes", run=config.run, pack=config.pack, first_stage=config.first_stage
+            )
+        ],
     )
 
 

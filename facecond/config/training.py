@@ -36,7 +36,8 @@ class TrainerConfig:
     batch_size: int = bounded(48, minimum=1)
     """Images per update of the weights, over all processes."""
     micro_batch: int | None = bounded(None, minimum=1)
-    """Images per forward pass of one process; none = its whole share of the batch. Divides that share."""
+    """Images per forward pass of one process; none = its whole share of the batch. Divides that share. May change when a run
+    is continued, unless the networks have BatchNorm (judges, the patch discriminator, masks with `norm=batch`)."""
     learning_rate: float = bounded(9.6e-5, above=0.0)
     """Learning rate after the warm-up."""
     schedule: LearningRateSchedule = LearningRateSchedule.constant

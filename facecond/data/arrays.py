@@ -19,10 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import DataError
-from facecond.io.files import write_json
+from facecond.io.files import note_finished, write_json
 
 SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""
+
+FINISHED_FILE = "finished.json"
+"""When the folder was completed; apart from the manifest, which is the same however often the work is done."""
 
 RESERVE_BYTES = 64 << 20
 """Room that must be left on the disk beside the arrays."""
@@ -112,6 +115,7 @@ class ArrayWriter:
         """
         if not self._done.all():
             raise ValueError(f"{self.folder}: {self.count - self.done} of {self.count} rows are not written")
+        note_finished(self.folder / FINISHED_FILE)
         write_json(self.folder / "manifest.json", dict(manifest))
         (self.folder / SIDE_FILE).unlink()
 
@@ -128,7 +132,7 @@ class ArrayWriter:
 
     def _begin(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        ours = {SIDE_FILE, *(f"{name}.npy" for name in self.specs)}
+        ours = {SIDE_FILE, FINISHED_FILE, *(f"{name}.npy" for name in self.specs)}
         foreign = sorted(path.name for path in self.folder.iterdir() if path.name not in ours)
         if foreign:
             raise DataError(

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facecond.data.arrays import ArraySpec, ArrayWriter
+from facecond.data.arrays import FINISHED_FILE, ArraySpec, ArrayWriter
 from facecond.errors import DataError
-from facecond.io.files import read_json, sha256_file
+from facecond.io.files import finished_at, read_json, sha256_file
 
 FORMAT = "facecond-latents"
 VERSION = 1
@@ -68,8 +68,11 @@ class LatentStore:
     @classmethod
     def available(cls, pack_path: str | Path) -> list[LatentStore]:
         """Return every complete set of latents of a pack, the most recently finished first."""
-        found = sorted(Path(pack_path).glob("latents/*/manifest.json"), key=lambda path: -path.stat().st_mtime_ns)
-        return [cls.open(pack_path, path.parent.name) for path in found]
+        found = Path(pack_path).glob("latents/*/manifest.json")
+        latest = sorted(
+            ((finished_at(path.with_name(FINISHED_FILE), path), path.parent.name) for path in found), reverse=True
+        )
+        return [cls.open(pack_path, name) for _, name in latest]
 
     def verify(self) -> None:
         """Compare the SHA-256 of every array with the manifest. Raises DataError for a file that changed."""

@@ -99,10 +99,13 @@ def run(prepared: Prepared[DemoConfig, None]) -> Result:
         figures=figures,
         made={"page": Path(page["page"]), "pack": demo.pack, "run": demo.run("multicond")},
         next=[
-            "facecond train model=multicond",
-            "facecond sample --eta 1.0",
-            "facecond eval miou accuracy attributes",
-            "facecond swap-masks",
+            prepared.suggest(command)
+            for command in (
+                "train model=multicond",
+                "sample --eta 1.0",
+                "eval miou accuracy attributes",
+                "swap-masks",
+            )
         ],
     )
 

@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,27 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def note_finished(path: str | os.PathLike[str]) -> None:
+    """Write the time of now into the JSON file `path`: when the work in its folder was finished (`finished_at`)."""
+    write_json(path, {"finished": finishing_time()})
+
+
+def finishing_time() -> str:
+    """Now, UTC, as ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def finished_at(note: Path, else_of: Path) -> datetime:
+    """When work was finished, as `finished` in the JSON file `note` says; without it, when the file `else_of` changed.
+
+    Copying a workspace keeps the first and may change the second.
+    """
+    try:
+        return datetime.fromisoformat(json.loads(note.read_text(encoding="utf-8"))["finished"]).astimezone(UTC)
+    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromtimestamp(else_of.stat().st_mtime, UTC)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from facecond.config.training import Precision, TrainerConfig
 from facecond.errors import ConfigError, TrainingError
 from facecond.io.checkpoint import save_weights
-from facecond.io.files import read_json, write_json
+from facecond.io.files import finishing_time, read_json, write_json
 from facecond.processes import Processes
 from facecond.training.learner import Draws, Learner, Step
 from facecond.training.losses import LossWatch
@@ -213,7 +213,10 @@ class Run:
     def _write_results(self) -> None:
         path = self.folder / "weights.safetensors"
         digest = self._write_weights(path)
-        done = {"images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest}
+        done = {
+            "images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest,
+            "finished": finishing_time(),
+        }  # fmt: skip
         write_json(self.folder / "done.json", done)
         self.tell("finished", path=path)
 

@@ -25,7 +25,10 @@ MAY_CHANGE = {f"trainer.{key}" for key in (
     "images", "micro_batch", "precision", "compile", "log_every", "evaluate_every", "evaluate_items", "sample_grid",
     "checkpoint_every", "checkpoint_minutes", "snapshot_every", "stop_after_minutes", "tensorboard",
 )}  # fmt: skip
-"""Settings that may differ when a run is continued; all others decide what the weights become."""
+"""Settings that may differ when a run is continued; all others decide what the weights become. (Of `micro_batch` this holds
+without BatchNorm only.)"""
+
+_BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class TrainState:
@@ -102,6 +105,14 @@ class TrainState:
         if other := difference(recorded, now, defaults=self.defaults, ignoring=MAY_CHANGE):
             raise CheckpointError(
                 f"{folder.parent}: this run was started with {other}",
+                hint="give the new run a name of its own, or go on with the old setting",
+            )
+        before, micro = (item["trainer"].get("micro_batch") or config["batch_size"] for item in (recorded, now))
+        parts = (part for module in self.learner.modules.values() for part in module.modules())
+        if before != micro and any(isinstance(part, _BATCH_NORM) for part in parts):
+            raise CheckpointError(
+                f"{folder.parent}: this run was started with trainer.micro_batch={before}, not trainer.micro_batch={micro}, "
+                "and its BatchNorm statistics depend on it",
                 hint="give the new run a name of its own, or go on with the old setting",
             )
         networks = split_modules(stored.groups["network"])

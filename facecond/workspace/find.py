@@ -17,7 +17,7 @@ from typing import Any
 from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
 from facecond.config.compose import of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
-from facecond.io.files import read_json, sha256_file, write_json
+from facecond.io.files import finished_at, read_json, sha256_file, write_json
 from facecond.io.identity import completed
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
@@ -91,7 +91,7 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
 def finished_runs(workspace: str, kind: str) -> list[Path]:
     """The finished runs of models of `kind`, the latest first."""
     found = [path for path in _folders(Path(workspace) / "runs", "weights.safetensors") if _kind(path) == kind]
-    return sorted(found, key=lambda path: (path / "weights.safetensors").stat().st_mtime, reverse=True)
+    return _by_age(found, "done.json", "weights.safetensors")
 
 
 def read_run(path: Path) -> RunInfo:
@@ -145,7 +145,12 @@ def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kin
     found = _folders(folder, marker)
     if not found:
         raise kind(f"no {what} in {folder}", hint=hint)
-    return Found(max(found, key=lambda path: (path / marker).stat().st_mtime), f"the latest {what}")
+    return Found(_by_age(found, "finished.json", marker)[0], f"the latest {what}")
+
+
+def _by_age(folders: list[Path], note: str, marker: str) -> list[Path]:
+    """The folders, the one that was finished last first: by its note, else by when its marker changed, then by name."""
+    return sorted(folders, key=lambda path: (finished_at(path / note, path / marker), path.name), reverse=True)
 
 
 def _folders(folder: Path, marker: str) -> list[Path]:

@@ -4,16 +4,16 @@ Two things are added so that it takes seconds: trainings get `debug=quick`, samp
 training are composed and prepared only (`--dry-run`).
 """
 
-import os
 import re
 import shlex
 import shutil
-import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from facecond.cli.help import EXAMPLES
+from facecond.io.files import read_json, write_json
 from tests.commands.conftest import Facecond, call
 
 pytestmark = pytest.mark.xdist_group("workspace")
@@ -32,8 +32,8 @@ def make_latest(home: Path) -> None:
     for number, name in enumerate(
         ("runs/vq", "runs/parser", "runs/classifier", "runs/attr", "runs/multicond", "packs/drawn-64")
     ):
-        marker = "manifest.json" if name.startswith("packs") else "weights.safetensors"
-        os.utime(home / "outputs" / name / marker, (time.time() + number, time.time() + number))
+        note = home / "outputs" / name / ("finished.json" if name.startswith("packs") else "done.json")
+        write_json(note, read_json(note) | {"finished": f"{datetime.now(UTC) + timedelta(seconds=number)}"})
 
 
 DOCUMENTED = {

@@ -253,7 +253,17 @@ def test_another_run_is_not_continued(tmp_path):
         run(tmp_path / "a", learning_rate=0.1)
     with pytest.raises(CheckpointError, match=r"started with model\.norm=True, not model\.norm=False"):
         run(tmp_path / "a", Toy(norm=False))
+    with pytest.raises(
+        CheckpointError, match=r"micro_batch=8, not trainer.micro_batch=4, and its BatchNorm statistics"
+    ):
+        run(tmp_path / "a", micro_batch=4)
     assert run(tmp_path / "a", log_every=48, micro_batch=8).finished
+
+
+def test_micro_batches_may_change_without_batchnorm(without_norm, tmp_path):
+    run(tmp_path / "a", Toy(norm=False, critic_from=32), stop_after_minutes=1e-9)
+    assert run(tmp_path / "a", Toy(norm=False, critic_from=32), micro_batch=2).finished
+    agree(tmp_path / "a", without_norm, 2e-5)
 
 
 def test_batches_that_cannot_be_divided(tmp_path):
