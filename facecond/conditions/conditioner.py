@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from facecond.conditions.attributes import AttributesCondition
-from facecond.conditions.mask import MaskCondition
+from facecond.conditions.mask import NUM_PARTS, MaskCondition
 from facecond.config.diffusion import DiffusionConfig
 from facecond.errors import ConfigError, nearest
 from facecond.types import UNSPECIFIED_ATTRIBUTE, UNSPECIFIED_LABEL, Batch, Context
@@ -103,9 +103,10 @@ class Conditioner(nn.Module):
         if self.optional:
             return
         labels = batch.labels_BHW
+        unsaid_BHW = labels[:, NUM_PARTS:] if labels.dtype == torch.bool else labels == UNSPECIFIED_LABEL
         if "attributes" in self.names and bool((batch.attributes_BA == UNSPECIFIED_ATTRIBUTE).any()):
             unsaid = "attributes"
-        elif "mask" in self.names and labels.dtype == torch.uint8 and bool((labels == UNSPECIFIED_LABEL).any()):
+        elif "mask" in self.names and bool(unsaid_BHW.any()):
             unsaid = "regions of the mask"
         else:
             return

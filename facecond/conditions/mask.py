@@ -57,8 +57,8 @@ class MaskCondition(nn.Module):
     def forward(self, labels_BHW: Tensor) -> Tensor:
         """Label maps -> tokens (B, T, D), T = grid^2 row by row, or 1 when pooled.
 
-        `labels_BHW` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W), one channel per part; H and W
-        are the configured resolution, else ValueError.
+        `labels_BHW` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W), one channel per part, where a 19th
+        may say that nothing is said; H and W are the configured resolution, else ValueError.
         """
         channels_BCHW = self.channels(labels_BHW)
         if channels_BCHW.shape[-2:] != (self.config.resolution, self.config.resolution):
@@ -81,11 +81,12 @@ class MaskCondition(nn.Module):
         """Return bool (B, 18 or 19, H, W): one channel per part, then, with `optional`, "nothing is said here"."""
         if labels_BHW.dtype == torch.uint8 and labels_BHW.ndim == 3:
             return labels_BHW[:, None] == self.classes[:, None, None]
-        if labels_BHW.dtype != torch.bool or labels_BHW.ndim != 4 or labels_BHW.shape[1] != NUM_PARTS:
+        if labels_BHW.dtype != torch.bool or labels_BHW.ndim != 4 or labels_BHW.shape[1] - NUM_PARTS not in (0, 1):
             found = f"{labels_BHW.dtype} {tuple(labels_BHW.shape)}"
-            raise ValueError(f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS}, H, W), got {found}")
-        more = len(self.classes) - NUM_PARTS
-        return F.pad(labels_BHW, (0, 0, 0, 0, 0, more)) if more else labels_BHW
+            raise ValueError(
+                f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS} or {NUM_PARTS + 1}, H, W), got {found}"
+            )
+        return F.pad(labels_BHW, (0, 0, 0, 0, 0, len(self.classes) - labels_BHW.shape[1]))  # less than 0 cuts off
 
     def places(self) -> Tensor:
         """float32 (T, 3): the centre of each token's cell, x and y in [0, 1], then 1; zeros for the pooled token."""

@@ -2,7 +2,8 @@
 
 The paper exchanges channels of two people's part masks as they are: nothing is moved, scaled or cleaned, also between
 differently turned heads. The mixed masks may therefore overlap or leave holes; both are shown to the model as they are.
-Label maps of them are for looking at only.
+Label maps of them are for looking at only. Where nothing is said about a person (255), nothing is said after the
+exchange, unless a part of the other person comes to lie there.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import ConfigError, DataError
-from facecond.faces.labels import NUM_CLASSES, check_labels, part_indices
+from facecond.faces.labels import NUM_CLASSES, UNSPECIFIED, check_labels, part_indices
 
 _NOSE, _EYES = 2, (4, 5)
 _FACE = np.isin(np.arange(256), (1, 2, 3, 4, 5, 6, 7, 10, 11, 12))
@@ -23,22 +24,22 @@ class Swap(NamedTuple):
     """Two faces after the exchange."""
 
     labels_a_HW: NDArray[np.uint8]
-    """Label map to look at: parts painted in class order, later over earlier, holes as background."""
+    """Label map to look at: parts painted in class order, later over earlier, holes as background; 255 = nothing said."""
     labels_b_HW: NDArray[np.uint8]
     channels_a_KHW: NDArray[np.bool_]
-    """What the model is given: bool (18, H, W), channel k is class k + 1."""
+    """What the model is given: bool (19, H, W), channel k is class k + 1 and the last one where nothing is said."""
     channels_b_KHW: NDArray[np.bool_]
 
 
 def part_channels(labels_HW: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return bool (18, H, W), one channel per part, of a uint8 label map; background and 255 are in none."""
-    return labels_HW == np.arange(1, NUM_CLASSES, dtype=np.uint8)[:, None, None]
+    """Return bool (19, H, W) of a uint8 label map: one channel per part, then where nothing is said (255)."""
+    return labels_HW == np.array([*range(1, NUM_CLASSES), UNSPECIFIED], dtype=np.uint8)[:, None, None]
 
 
 def paint(channels_KHW: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the uint8 label map of part channels, painted in CelebAMask-HQ's order, later over earlier classes."""
-    labels_HW = np.zeros(channels_KHW.shape[1:], dtype=np.uint8)
-    for channel, part_HW in enumerate(channels_KHW):
+    """Return the uint8 label map of bool (19, H, W), painted in CelebAMask-HQ's order, later over earlier classes."""
+    labels_HW = np.where(channels_KHW[-1], np.uint8(UNSPECIFIED), np.uint8(0))
+    for channel, part_HW in enumerate(channels_KHW[:-1]):
         labels_HW[part_HW] = channel + 1
     return labels_HW
 
@@ -68,6 +69,8 @@ def swap_parts(labels_a_HW: NDArray[np.uint8], labels_b_HW: NDArray[np.uint8], p
     if not classes:
         raise ConfigError("no parts to exchange", hint="name some, for example parts=hair,nose")
     mixed_a_KHW, mixed_b_KHW = swap_channels(part_channels(labels_a_HW), part_channels(labels_b_HW), classes)
+    for mixed_KHW in (mixed_a_KHW, mixed_b_KHW):
+        mixed_KHW[-1] &= ~mixed_KHW[:-1].any(axis=0)
     return Swap(paint(mixed_a_KHW), paint(mixed_b_KHW), mixed_a_KHW, mixed_b_KHW)
 
 

@@ -35,7 +35,7 @@ class Render(Protocol):
     ) -> NDArray[np.uint8]:
         """Return pictures (B, H, W, 3) uint8.
 
-        `labels` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18, H, W); `attributes` int8 (B, 40) with
+        `labels` is uint8 (B, H, W) with 255 = not specified, or bool (B, 18 or 19, H, W); `attributes` int8 (B, 40) with
         0 = not specified; both on the device of the noise; None when no image of the batch has any.
         """
         ...

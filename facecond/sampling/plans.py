@@ -45,7 +45,8 @@ class Condition:
     """What a picture should show. None means that the model is not told."""
 
     labels: NDArray[Any] | None = None
-    """uint8 label map (H, W), 255 where nothing is said; or bool (18, H, W), a channel per part, parts may overlap."""
+    """uint8 label map (H, W), 255 where nothing is said; or bool (18, H, W), a channel per part, parts may overlap,
+    and a 19th where nothing is said."""
     attributes: NDArray[np.int8] | None = None
     """int8 (40,) in {-1, 0, +1}."""
     description: Mapping[str, Any] = field(default_factory=dict)

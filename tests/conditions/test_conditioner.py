@@ -119,6 +119,11 @@ def test_a_model_without_null_tokens_says_so() -> None:
         net.check_specified(unspecified())
     with pytest.raises(ConfigError, match="regions of the mask"):
         net.check_specified(batch()._replace(labels_BHW=unspecified().labels_BHW))
+    channels = torch.zeros(3, 19, *batch().labels_BHW.shape[1:], dtype=torch.bool)
+    net.check_specified(batch()._replace(labels_BHW=channels))
+    channels[1, 18, 5, 5] = True
+    with pytest.raises(ConfigError, match="regions of the mask"):
+        net.check_specified(batch()._replace(labels_BHW=channels))
     conditioner(BOTH).check_specified(unspecified())
 
 

@@ -152,3 +152,18 @@ def test_sizes_that_cannot_be_built_are_refused(changes: dict[str, object], word
 def test_maps_of_another_form_are_refused(labels: torch.Tensor) -> None:
     with pytest.raises(ValueError, match=r"expected|got"):
         encoder(small())(labels)
+
+
+def test_overlapping_channels_say_where_nothing_is_said() -> None:
+    """The 19th channel is what 255 is in a label map; a model that is always told everything does not see it."""
+    labels = torch.randint(0, 20, (2, 64, 64), generator=torch.Generator().manual_seed(0))
+    labels = torch.where(labels == 19, 255, labels).to(torch.uint8)
+    channels = torch.stack([labels == value for value in (*range(1, 19), 255)], dim=1)
+    for optional in (True, False):
+        net = encoder(small(), optional=optional)
+        assert torch.equal(net.channels(channels), net.channels(labels))
+    with pytest.raises(ValueError, match="18 or 19"):
+        net.channels(torch.cat([channels, channels], dim=1))
+    unsaid = torch.full((1, 64, 64), 255, dtype=torch.uint8)
+    net = encoder(small(), optional=True)
+    assert torch.equal(net(unsaid[:, None] == torch.tensor([*range(1, 19), 255])[None, :, None, None]), net(unsaid))
