@@ -80,12 +80,18 @@ def generation_key(origin: Origin, config: GenerateConfig, plan: Mapping[str, An
     return short_hash({
         "weights": sha256_file(origin.weights),
         "first_stage": origin.run.first_stage,
-        "sampler": plain(config.sampler),
+        "sampler": _chosen(config.sampler),
         "guidance": {name: config.guidance.weight(name) for name in origin.conditions},
         "seed": config.seed,
         "precision": resolve_precision(config.precision, assembly.choose_device(config.device)).name,
         "plan": dict(plan),
     })  # fmt: skip
+
+
+def _chosen(section: Any) -> dict[str, Any]:
+    """The settings that differ from the schema's defaults, so that a key the schema gains later changes no name."""
+    usual = plain(type(section)())
+    return {key: value for key, value in plain(section).items() if value != usual[key]}
 
 
 def items_plan(origin: Origin, items: Sequence[int] = ()) -> dict[str, Any]:

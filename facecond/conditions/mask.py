@@ -1,7 +1,7 @@
 """The mask condition: a ResNet-18 that turns part masks into tokens (the paper, section 3: E_m and E_mnp).
 
 Values are label maps, uint8 (H, W) with 255 = not specified; or, where parts overlap (exchanged parts), bool (18, H, W),
-one channel per part without the background.
+one channel per part without the background, with a 19th where nothing is said.
 """
 
 from __future__ import annotations
@@ -124,16 +124,12 @@ class Mask(SpatialCondition):
         return torch.full((count, resolution, resolution), UNSPECIFIED_LABEL, dtype=torch.uint8, device=device)
 
     def says_something(self, values: Tensor) -> Tensor:
-        """Items with a pixel that has a class."""
-        if values.ndim == 4:
-            return values.new_ones(len(values))
-        return (values != UNSPECIFIED_LABEL).flatten(1).any(dim=1)
+        """Items with a pixel about which something is said."""
+        return (~_unsaid(values)).flatten(1).any(dim=1)
 
     def says_everything(self, values: Tensor) -> Tensor:
-        """Items all of whose pixels have a class."""
-        if values.ndim == 4:
-            return values.new_ones(len(values))
-        return (values != UNSPECIFIED_LABEL).flatten(1).all(dim=1)
+        """Items that say something about all pixels."""
+        return (~_unsaid(values)).flatten(1).all(dim=1)
 
     def mirror(self, values: Tensor) -> Tensor:
         """Mirror label maps left to right and exchange the subject's left and right parts."""
@@ -167,10 +163,19 @@ class Mask(SpatialCondition):
 
         if values.dtype == torch.uint8 and values.ndim == 3:
             return values[:, None] == _classes(values.device)[: NUM_PARTS + optional, None, None]
-        if values.dtype != torch.bool or values.ndim != 4 or values.shape[1] != NUM_PARTS:
+        if values.dtype != torch.bool or values.ndim != 4 or values.shape[1] - NUM_PARTS not in (0, 1):
             found = f"{values.dtype} {tuple(values.shape)}"
-            raise ValueError(f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS}, H, W), got {found}")
-        return F.pad(values, (0, 0, 0, 0, 0, 1)) if optional else values
+            raise ValueError(
+                f"masks are uint8 (B, H, W) or bool (B, {NUM_PARTS} or {NUM_PARTS + 1}, H, W), got {found}"
+            )
+        return F.pad(values, (0, 0, 0, 0, 0, NUM_PARTS + optional - values.shape[1]))  # less than 0 cuts off
+
+
+def _unsaid(values: Tensor) -> Tensor:
+    """bool (B, H, W): pixels about which nothing is said."""
+    if values.ndim == 3:
+        return values == UNSPECIFIED_LABEL
+    return values[:, NUM_PARTS] if values.shape[1] > NUM_PARTS else values.new_zeros(values.shape[0], *values.shape[2:])
 
 
 @cache

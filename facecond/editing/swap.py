@@ -2,7 +2,8 @@
 
 The paper exchanges channels of two people's part masks as they are: nothing is moved, scaled or cleaned, also between
 differently turned heads. The mixed masks may therefore overlap or leave holes; both are shown to the model as they are.
-Label maps of them are for looking at only.
+Label maps of them are for looking at only. Where nothing is said about a person (255), nothing is said after the
+exchange, unless a part of the other person comes to lie there.
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,10 @@ class Swap(NamedTuple):
     """Two faces after the exchange."""
 
     labels_a_HW: NDArray[np.uint8]
-    """Label map to look at: parts painted in class order, later over earlier, holes as background."""
+    """Label map to look at: parts painted in class order, later over earlier, holes as background; 255 = nothing said."""
     labels_b_HW: NDArray[np.uint8]
     channels_a_KHW: NDArray[np.bool_]
-    """What the model is given: bool (18, H, W), channel k is class k + 1."""
+    """What the model is given: bool (19, H, W), channel k is class k + 1 and the last one where nothing is said."""
     channels_b_KHW: NDArray[np.bool_]
 
 
@@ -55,6 +56,8 @@ def swap_parts(labels_a_HW: NDArray[np.uint8], labels_b_HW: NDArray[np.uint8], p
     if not classes:
         raise ConfigError("no parts to exchange", hint="name some, for example parts=hair,nose")
     mixed_a_KHW, mixed_b_KHW = swap_channels(part_channels(labels_a_HW), part_channels(labels_b_HW), classes)
+    for mixed_KHW in (mixed_a_KHW, mixed_b_KHW):
+        mixed_KHW[-1] &= ~mixed_KHW[:-1].any(axis=0)
     return Swap(paint(mixed_a_KHW), paint(mixed_b_KHW), mixed_a_KHW, mixed_b_KHW)
 
 

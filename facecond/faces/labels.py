@@ -165,13 +165,15 @@ def resize_labels(labels_HW: NDArray[np.uint8], size: int | tuple[int, int]) -> 
 
 
 def part_channels(labels_HW: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return bool (18, H, W), one channel per part, of a uint8 label map; background and 255 are in none."""
-    return labels_HW == np.arange(1, NUM_CLASSES, dtype=np.uint8)[:, None, None]
+    """Return bool (19, H, W) of a uint8 label map: one channel per part, then where nothing is said (255)."""
+    return labels_HW == np.array([*range(1, NUM_CLASSES), UNSPECIFIED], dtype=np.uint8)[:, None, None]
 
 
 def paint(channels_KHW: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the uint8 label map of part channels, painted in CelebAMask-HQ's order, later over earlier classes."""
+    """Return the uint8 label map of bool (18 or 19, H, W), painted in CelebAMask-HQ's order, later over earlier classes."""
     labels_HW = np.zeros(channels_KHW.shape[1:], dtype=np.uint8)
-    for channel, part_HW in enumerate(channels_KHW):
+    for unsaid_HW in channels_KHW[NUM_CLASSES - 1 :]:
+        labels_HW[unsaid_HW] = UNSPECIFIED
+    for channel, part_HW in enumerate(channels_KHW[: NUM_CLASSES - 1]):
         labels_HW[part_HW] = channel + 1
     return labels_HW

@@ -1,5 +1,6 @@
 """Sampling once and measuring often: what is sampled, read and said by `sample`, `eval` and `swap-masks`."""
 
+import dataclasses
 import logging
 import shutil
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from facecond.assembly.generator import Generator
 from facecond.assembly.judges import Judge
 from facecond.commands import eval as evaluate
+from facecond.commands.generate import generation_key
+from facecond.config.diffusion import SamplerConfig
 from facecond.data.pack import PackWriter
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.checkpoint import load_weights
@@ -163,6 +166,21 @@ def test_what_a_judge_learnt_from_goes_with_its_weights(own: Path, tmp_path: Pat
     words = [here, "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1", "pack=part"]
     result = call("eval", *words, f"parser={tmp_path / 'moved.safetensors'}")
     assert "learnt from 6 of the 6" in result.figures[0].caution
+
+
+def test_a_setting_the_schema_gains_later_changes_no_generation(own: Path) -> None:
+    @dataclasses.dataclass(kw_only=True)
+    class Later(SamplerConfig):
+        churn: float = 0.0
+
+    prepared = evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[miou]"])
+    config = prepared.config
+    before = generation_key(prepared.found, config, {})
+    settings = {field.name: getattr(config.sampler, field.name) for field in dataclasses.fields(config.sampler)}
+    config.sampler = Later(**settings)
+    assert generation_key(prepared.found, config, {}) == before
+    config.sampler = Later(**settings, churn=0.5)
+    assert generation_key(prepared.found, config, {}) != before
 
 
 @pytest.fixture(scope="module")

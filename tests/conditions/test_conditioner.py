@@ -108,4 +108,9 @@ def test_a_model_without_null_tokens_says_so() -> None:
         net.check_specified(unspecified())
     with pytest.raises(ConfigError, match="regions of the mask"):
         net.check_specified({**batch(), "mask": unspecified()["mask"]})
+    channels = torch.zeros(3, 19, SIZE, SIZE, dtype=torch.bool)
+    net.check_specified({**batch(), "mask": channels})
+    channels[1, 18, 5, 5] = True
+    with pytest.raises(ConfigError, match="regions of the mask"):
+        net.check_specified({**batch(), "mask": channels})
     conditioner(BOTH).check_specified(unspecified())

@@ -195,3 +195,21 @@ def test_overlapping_parts_are_written_down_and_read_again(tmp_path) -> None:
     again = MASK.recall(name, tmp_path)
     np.testing.assert_array_equal(again, channels)
     assert again.dtype == bool
+
+
+def test_overlapping_channels_say_where_nothing_is_said() -> None:
+    """The 19th channel is what 255 is in a label map; a model that is always told everything does not see it."""
+    labels = torch.randint(0, 20, (2, 64, 64), generator=torch.Generator().manual_seed(0))
+    labels = torch.where(labels == 19, 255, labels).to(torch.uint8)
+    channels = torch.stack([labels == value for value in (*range(1, 19), 255)], dim=1)
+    for optional in (True, False):
+        assert torch.equal(MASK.channels(channels, optional=optional), MASK.channels(labels, optional=optional))
+    with pytest.raises(ValueError, match="18 or 19"):
+        MASK.channels(torch.cat([channels, channels], dim=1), optional=True)
+    unsaid = MASK.nothing(1, 64)
+    as_channels = unsaid[:, None] == torch.tensor([*range(1, 19), 255])[None, :, None, None]
+    net = encoder(optional=True)
+    assert torch.equal(net(as_channels), net(unsaid))
+    assert MASK.says_something(as_channels).tolist() == [False]
+    assert MASK.says_everything(channels).tolist() == [False, False]
+    assert MASK.says_everything(channels[:, :18]).tolist() == [True, True]

@@ -11,7 +11,7 @@ from facecond.errors import ConfigError, DataError
 from facecond.faces.labels import PARTS, flip_labels
 
 MAPS = arrays(np.uint8, (6, 6), elements=st.sampled_from([*range(19), 255]))
-CHANNELS = arrays(np.bool_, (18, 4, 4))
+CHANNELS = arrays(np.bool_, (19, 4, 4))
 
 
 def face(nose: int, *, turn: int = 0, glasses: bool = False) -> np.ndarray:
@@ -54,11 +54,24 @@ def test_swapping_twice_restores_both(a: np.ndarray, b: np.ndarray, classes: lis
 @settings(deadline=None)
 def test_swapping_everything_exchanges_the_maps(a: np.ndarray, b: np.ndarray) -> None:
     swap = swap_parts(a, b, PARTS)
-    np.testing.assert_array_equal(swap.labels_a_HW, np.where(b == 255, 0, b))
-    np.testing.assert_array_equal(swap.labels_b_HW, np.where(a == 255, 0, a))
+    for found, own, other in ((swap.labels_a_HW, a, b), (swap.labels_b_HW, b, a)):
+        said = (other > 0) & (other < 255)
+        np.testing.assert_array_equal(found, np.where(said, other, np.where(own == 255, 255, 0)))
 
 
-@given(labels=arrays(np.uint8, (5, 7), elements=st.integers(0, 18)))
+@given(a=MAPS, b=MAPS, parts=st.lists(st.sampled_from(PARTS), min_size=1))
+@settings(deadline=None)
+def test_where_nothing_is_said_stays_each_persons_own(a: np.ndarray, b: np.ndarray, parts: list[str]) -> None:
+    swap = swap_parts(a, b, parts)
+    for own, labels, channels in (
+        (a, swap.labels_a_HW, swap.channels_a_KHW), (b, swap.labels_b_HW, swap.channels_b_KHW)
+    ):  # fmt: skip
+        covered = channels[:18].any(axis=0)
+        np.testing.assert_array_equal(channels[18], (own == 255) & ~covered)
+        np.testing.assert_array_equal(labels == 255, channels[18])
+
+
+@given(labels=MAPS)
 @settings(deadline=None)
 def test_paint_undoes_part_channels(labels: np.ndarray) -> None:
     np.testing.assert_array_equal(paint(part_channels(labels)), labels)
