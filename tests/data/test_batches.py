@@ -86,12 +86,12 @@ def test_latents_of_another_pack_are_refused(pack, tmp_path):
 
 def test_pictures_stand_in_for_latents(pack):
     images, labels, attributes = random_items(10, 8)
-    data = ResidentData(pack, split="train", images=True)
+    data = ResidentData(pack, split="train", images=True, conditions=list(CONDITIONS.values()))
     batch = data.batch(np.array([2, 0]), np.array([True, False]))
     expected = np.stack([images[2][:, ::-1], images[0]]).transpose(0, 3, 1, 2) / 127.5 - 1
     np.testing.assert_allclose(batch.latents_BCHW.numpy(), expected, atol=1e-6)
-    np.testing.assert_array_equal(batch.labels_BHW.numpy(), [flip_labels(labels[2]), labels[0]])
-    np.testing.assert_array_equal(batch.attributes_BA.numpy(), attributes[[2, 0]])
+    np.testing.assert_array_equal(batch.conditions["mask"].numpy(), [flip_labels(labels[2]), labels[0]])
+    np.testing.assert_array_equal(batch.conditions["attributes"].numpy(), attributes[[2, 0]])
     mean, std = data.picture_statistics()
     values = images[:6] / 127.5 - 1
     np.testing.assert_allclose(mean, values.mean((0, 1, 2)), rtol=1e-9)
