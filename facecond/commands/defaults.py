@@ -1,4 +1,4 @@
-"""Choices made for the person, each with its reason: size of a model, sampler of a run, device."""
+"""Defaults that depend on pack, run and device, each with its reason: size of a model, sampler of a run, device."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -58,7 +58,7 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
 
 
 def check_guided(words: Sequence[str], conditions: Sequence[str], name: str) -> None:
-    """Raise ConfigError when the person names guidance for a condition that the model called `name` does not have."""
+    """Raise ConfigError when the user names guidance for a condition that the model called `name` does not have."""
     for word in words:
         section, _, condition = word.partition("=")[0].partition(".")
         if section == "guidance" and condition in CONDITIONS and condition not in conditions:
@@ -74,7 +74,7 @@ def may_be_left_out(model: Mapping[str, Any]) -> bool:
 
 
 def sampling_of(run: RunInfo, words: Sequence[str], command: str) -> tuple[list[str], str]:
-    """Return the run's own sampler and guidance as overrides with less say than the person's, and a sentence about them."""
+    """Return the run's own sampler and guidance as overrides below those typed, and a sentence about them."""
     sections = ["sampler", "guidance"]
     if any(word.partition("=")[0] == "sampler" and "sampler" in groups_of(command) for word in words):
         sections.remove("sampler")

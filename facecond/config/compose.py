@@ -39,7 +39,7 @@ class Composed:
     choices: dict[str, str]
     """Chosen option of each group."""
     overrides: list[str]
-    """What the person typed, as typed."""
+    """The overrides as typed."""
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values that JSON can hold."""
@@ -118,7 +118,7 @@ def compose(
         overrides: Hydra overrides (`group=option`, `key.path=value`), later ones winning.
         size: size to use when the overrides name none (tiny, small, base, paper).
         blank: let what has no value stand as `REQUIRED`, for looking at.
-        beneath: overrides with less say than the person's, for example the sampler a run was trained with.
+        beneath: overrides that those typed replace, for example the sampler a run was trained with.
 
     Raises:
         ConfigError: for every fault in the overrides, with the key's name and what was expected.
@@ -229,7 +229,7 @@ def _resolve_denoiser(command: str, chosen: list[str]) -> list[str]:
 
 
 def _over_size(chosen: list[str]) -> list[str]:
-    """The values of options the person chose in groups that sizes set too: what is named counts more than the size."""
+    """The values of options the user chose in groups that sizes set too: what is named counts more than the size."""
     from omegaconf import OmegaConf
 
     words = []

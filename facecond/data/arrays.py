@@ -25,7 +25,7 @@ SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""
 
 RESERVE_BYTES = 64 << 20
-"""Room that must be left on the disk beside the arrays."""
+"""Bytes that must stay free on the disk beside the arrays."""
 
 
 class ArraySpec(NamedTuple):
