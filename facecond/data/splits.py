@@ -14,9 +14,6 @@ from pathlib import Path
 from facecond.errors import DataError
 from facecond.rng import mix
 
-RELEASE_SIZE = 30_000
-"""Faces of the complete CelebAMask-HQ release."""
-
 CELEBA_FIRST_VALIDATION = 162_770
 CELEBA_FIRST_TEST = 182_637
 """CelebA's partition is given by picture number, counted from 0."""
