@@ -1,4 +1,4 @@
-"""Errors that a person can act on: one line, a hint, an exit status.
+"""Errors that the user can act on: one line, a hint, an exit status.
 
 A mistake of the user raises a `FacecondError`; a mistake of the programmer is a plain exception. The command line catches
 `FacecondError` in one place (`facecond.cli.main`), prints it as one line and leaves with its status.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class FacecondError(Exception):
-    """Something the person who typed the command can mend.
+    """A mistake that the user can correct.
 
     `message` names the file or key, what was found and what was expected; `hint` says what to do.
     """

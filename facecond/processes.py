@@ -21,13 +21,13 @@ _BUCKET = 32 * 1024 * 1024
 
 
 class OtherProcessError(FacecondError):
-    """Another process could not go on and said why; this one leaves without a word."""
+    """Another process failed and reported why; this one ends without a message."""
 
     exit_status = 2
 
 
 class Processes(NamedTuple):
-    """Who we are among the processes of one command."""
+    """This process among those of one command."""
 
     rank: int = 0
     size: int = 1
@@ -65,7 +65,7 @@ class Processes(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files and speaks."""
+        """Whether this process writes the files and the log."""
         return self.rank == 0
 
     def all_do(self, work: Callable[[], object]) -> None:

@@ -6,13 +6,10 @@ A terminal gets a live bar; a log file gets a line every half minute. `TQDM_DISA
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-T = TypeVar("T")
 
 
 def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") -> tqdm:
@@ -31,11 +28,3 @@ def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") 
         file=sys.stderr,
         leave=not live,
     )
-
-
-def track(items: Iterable[T], description: str, total: int, *, unit: str = "image") -> Iterator[T]:
-    """Yield from `items` while a progress bar counts them."""
-    with bar(description, total, unit=unit) as progress:
-        for item in items:
-            yield item
-            progress.update(1)

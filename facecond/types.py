@@ -1,4 +1,4 @@
-"""The values that pass between rooms, and the legend of shape letters used as suffixes throughout.
+"""The values that pass between packages, and the legend of shape letters used as suffixes throughout.
 
 B  items of a batch          N  items of a data set or of a measurement
 C  channels                  H W  height and width, in pixels or in latent cells
@@ -19,10 +19,10 @@ Number = TypeVar("Number", "float", "Tensor")
 """Python floats in a sampling plan, float64 tensors (B,) in training."""
 
 UNSPECIFIED_LABEL = 255
-"""Value of a label map where the person says nothing."""
+"""Value of a label map where nothing is said."""
 
 UNSPECIFIED_ATTRIBUTE = 0
-"""Value of an attribute the person does not name."""
+"""Value of an attribute that is not named."""
 
 
 Values = Mapping[str, "Tensor"]
@@ -79,7 +79,7 @@ class NoiseSource(Protocol):
 
 
 class Codec(Protocol):
-    """A first stage, seen from outside."""
+    """The interface of a first stage."""
 
     @property
     def factor(self) -> int:

@@ -1,4 +1,4 @@
-"""From configurations to objects: the only floor where networks, conditions, data, samplers and judges meet in use.
+"""From configurations to objects: the one layer that joins networks, conditions, data, samplers and judges.
 
 device        where tensors live
 sources       where faces come from
@@ -7,7 +7,7 @@ generator     a trained diffusion model, ready to sample
 judges        trained parsers and classifiers
 training      what `facecond train` hands to the training loop
 
-Each name is imported when it is asked for, so that commands without networks do not wait for torch.
+Each name is imported when it is asked for, so that commands without networks do not load torch.
 """
 
 import importlib

@@ -106,7 +106,7 @@ def load_first_stage(place: Path, device: torch.device, *, norm_groups: int | No
 def keep_first_stage(first_stage: FirstStage, workspace: str) -> Path:
     """Write a first stage that came as a file into WORKSPACE/first_stages, under its hash, and note what it was made from.
 
-    Runs then find it by its content wherever the file, or the workspace, goes.
+    Runs then find it by its content wherever the file or the workspace is moved.
     """
     place = kept_first_stage(workspace, first_stage.sha256)
     if not place.is_file():

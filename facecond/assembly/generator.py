@@ -95,7 +95,7 @@ class Generator:
         }
 
     def _bound(self, values: Values, guidance: GuidanceConfig) -> Denoise:
-        """The denoiser that has read what `values` say, guided."""
+        """The denoiser bound to the context of `values`, with guidance."""
         if not self.conditioner.names:
             return self.denoiser.bind(None)
         self.conditioner.check_specified(values)

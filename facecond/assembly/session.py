@@ -29,7 +29,7 @@ class Session(Generic[C]):
     config: C
     made_with: dict[str, Any]
     processes: Processes = ALONE
-    """Those that share the sampling; the first one draws figures and measures."""
+    """Those that share the sampling; the first one draws grids and measures."""
 
     @property
     def names(self) -> list[str]:
@@ -57,7 +57,7 @@ class Session(Generic[C]):
         return Prompt(values=values, description=description, source=self.pack.ids[items[place]])
 
     def read(self, texts: Mapping[str, str]) -> Prompt:
-        """The values a person gave by hand, condition -> text, and no others. Raises FacecondError for what cannot be read."""
+        """The values the user gave by hand, condition -> text, and no others. Raises FacecondError for what cannot be read."""
         values = {name: CONDITIONS[name].read(text, self.generator.resolution) for name, text in texts.items()}
         return Prompt(
             values=values, description={name: CONDITIONS[name].describe(values[name], texts[name]) for name in texts}

@@ -1,4 +1,4 @@
-"""Where faces come from: the readers of `facecond.data`, and drawn faces dressed as one of them."""
+"""Where faces come from: the readers of `facecond.data`, and drawn faces behind the same interface."""
 
 from collections.abc import Sequence
 from typing import Any

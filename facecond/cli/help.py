@@ -1,4 +1,4 @@
-"""What stands below each `--help`: the config groups of the command and examples that run as they are."""
+"""The text below each `--help`: the config groups of the command and examples that run as they are."""
 
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import COMMANDS
@@ -40,7 +40,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     "config list": ("facecond config list", "facecond config list --json"),
     "config show": ("facecond config show train", "facecond config show sample sampler=dpmpp"),
 }
-"""Commands a person can copy; those that need data work after `facecond demo`. A test runs them."""
+"""Commands to copy; those that need data work after `facecond demo`. A test runs them."""
 
 
 def epilog(command: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`facecond`: what a person types. Signatures, help and examples; the work is in `facecond.commands`.
+"""`facecond`: what the user types. Signatures, help and examples; the work is in `facecond.commands`.
 
 Every command takes Hydra overrides (`group=option`, `key.path=value`) as positional words; a few named flags are shorthand for
 overrides. Nothing heavy is imported before a command has been understood and its configuration checked.
@@ -247,7 +247,7 @@ def demo(
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Go the whole path on drawn faces, from data to measured control, and write one page about it."""
+    """Run every command on drawn faces, from data to measured samples, and write one page about it."""
     execute("demo", overrides, {"minutes": minutes}, json=json, dry_run=dry_run)
 
 
@@ -275,7 +275,7 @@ def config_show(
 
 
 def main() -> None:
-    """Run the command line; a person's mistake is one line on standard error and exit status 2."""
+    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     try:
         status = app(standalone_mode=False)
     except FacecondError as error:

@@ -1,4 +1,4 @@
-"""What a person sees: results as tables on standard output, errors and the log on standard error."""
+"""What is printed: results as tables on standard output, errors and the log on standard error."""
 
 import json
 import logging

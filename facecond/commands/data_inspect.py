@@ -23,7 +23,7 @@ def prepare(words: Sequence[str]) -> Prepared[InspectConfig, Path]:
 
 
 def run(prepared: Prepared[InspectConfig, Path]) -> Result:
-    """Count, look for trouble, draw."""
+    """Count, list suspicious items, draw the contact sheet."""
     from facecond.data.inspection import inspect_pack, sample_indices
     from facecond.data.pack import Pack, verify
     from facecond.io.images import write_png

@@ -1,4 +1,4 @@
-"""Choices made for the person, each with its reason: size of a model, sampler of a run, device."""
+"""Defaults that depend on pack, run and device, each with its reason: size of a model, sampler of a run, device."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
 
 
 def check_guided(composed: Composed, conditions: Sequence[str], name: str) -> None:
-    """Raise ConfigError when the person names guidance for a condition that the model called `name` does not have."""
+    """Raise ConfigError when the user names guidance for a condition that the model called `name` does not have."""
     for condition in CONDITIONS:
         if composed.given(f"guidance.{condition}") and condition not in conditions:
             raise ConfigError(
@@ -68,7 +68,7 @@ def may_be_left_out(model: Mapping[str, Any]) -> bool:
 
 
 def sampling_of(run: RunInfo, composed: Composed) -> tuple[list[str], str]:
-    """Return the run's own sampler and guidance as overrides with less say than the person's, and a sentence about them."""
+    """Return the run's own sampler and guidance as overrides below those typed, and a sentence about them."""
     sections = ["sampler", "guidance"]
     if any(word.startswith("sampler=") for word in composed.overrides):
         sections.remove("sampler")

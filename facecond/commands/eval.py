@@ -149,7 +149,7 @@ class Evidence:
     samples: Any
     """uint8 (N, H, W, 3)."""
     places: Any
-    """int64 (N,), place of each condition's item in the pack."""
+    """int64 (N,), index of each condition's item in the pack."""
     asked: dict[str, Any]
     """Condition -> values (N, ...) the samples were asked to have, for the conditions that measures ask after."""
     judges: dict[str, Any]
@@ -202,7 +202,7 @@ class Evidence:
         )  # fmt: skip
 
     def _caution(self, judge: Any) -> str:
-        """Say when the judge has learnt from the very faces it looks at here, or when nobody knows."""
+        """Say when the judge has learnt from the very faces it looks at here, or when that is not known."""
         from facecond.data.learnt import count_learnt
 
         if judge.learnt_from is None:

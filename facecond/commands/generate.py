@@ -28,9 +28,9 @@ def prepare_generation(
     check: Callable[[Any], None] = lambda config: None,
     made_with: Mapping[str, Any] | None = None,
 ) -> Prepared[Any, Origin]:
-    """Compose, find run, pack and first stage, and let the run's own sampler and guidance stand beneath the person's.
+    """Compose, find run, pack and first stage, and take the run's own sampler and guidance where the user names none.
 
-    `check` looks at the configuration before anything is looked for on disk, so that a slip of the pen is named first.
+    `check` looks at the configuration before anything is looked for on disk, so that a wrong value is reported first.
     `made_with`, of samples that are there already (see generation.json), takes the place of the run's own.
     """
     typed = compose(command, words)

@@ -1,4 +1,4 @@
-"""A command that knows everything it will use: its checked configuration, its name, and what was chosen for the person and why."""
+"""A command that knows everything it will use: its checked configuration, its name, and what was chosen by default and why."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ class Prepared(Generic[C, F]):
 
     composed: Composed
     name: str
-    """Name of the folder the command will write, so that a sweep's members do not meet in one."""
+    """Name of the folder the command will write, so that no two commands of a sweep write the same."""
     found: F
     """What was found while preparing, for `run`; None where there is nothing to find."""
     used: dict[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Prepared(Generic[C, F]):
     """Those that share the work; the command line sets them before `run`."""
 
     def __post_init__(self) -> None:
-        """Raise ConfigError when the person's name= is none for a folder of the workspace."""
+        """Raise ConfigError when name= is no name of a folder of the workspace."""
         if (name := getattr(self.config, "name", None)) is not None:
             check_name(name)
 

@@ -171,7 +171,7 @@ def _changing(names: Iterable[str]) -> Condition:
 
 
 def _is_by_hand(config: SampleConfig, names: Sequence[str]) -> bool:
-    """Say whether the prompt is what the person wrote, rather than that of validation items; `names`: what the model is told."""
+    """Say whether the prompt is what the user wrote, rather than that of validation items; `names`: what the model is told."""
     if config.items or not names:
         return not config.items
     if config.grid is not Grid.attributes:
@@ -191,7 +191,7 @@ def _leaves_out(config: SampleConfig, told: Sequence[str], named: Sequence[str])
 
 
 def prompts(session: Session[SampleConfig]) -> Sequence[Prompt]:
-    """What a person asked for, in order: validation items, values by hand, or one prompt that says nothing."""
+    """What the user asked for, in order: validation items, values by hand, or one prompt that says nothing."""
     config = session.config
     if _is_by_hand(config, session.names):
         return [session.read(config.given())] * config.count
@@ -302,7 +302,7 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
 
 
 def _shown(session: Session[SampleConfig], prompt: Prompt, samples: list[Any], again: bool = False) -> Any:
-    """A row of the figure; `again`, further samples of the prompt above."""
+    """A row of the grid; `again`, further samples of the prompt above."""
     from facecond.reports.layouts import Shown
 
     if again:

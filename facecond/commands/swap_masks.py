@@ -49,7 +49,7 @@ def _check_alone(config: SwapConfig) -> None:
 
 
 def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
-    """Exchange, sample, and draw the figure: person, map, mixed map, samples."""
+    """Exchange, sample, and draw the grid: person, map, mixed map, samples."""
     import numpy as np
 
     from facecond.editing.swap import swap_parts, turned_pairs

@@ -160,7 +160,7 @@ def _device_name(device: Device) -> str:
 
 
 def _tell(event: Any) -> None:
-    """Say what a waiting person wants to know; the progress bar says the rest."""
+    """Log an event of the training; the progress bar shows the rest."""
     figures = " ".join(f"{name} {value:.4g}" for name, value in event.figures.items())
     if event.kind in ("evaluation", "resume", "stopped"):
         log.info("%s at %d images %s", event.kind, event.images_seen, figures)

@@ -1,8 +1,8 @@
 """What a condition is: everything the program knows about one kind of thing a model can be told.
 
-A condition is one vertical. Its file holds its settings, how people write a value, the array that holds its values in
+The file of a condition holds its settings, how people write a value, the array that holds its values in
 a pack, its record beside a generated picture, the network that turns values into tokens, what is hidden of it in
-training, how it is mirrored, and its words. `table.CONDITIONS` lists the conditions; nobody else knows one by name.
+training, how it is mirrored, and its words. `table.CONDITIONS` lists the conditions; no other module refers to one by name.
 
 A value of one picture is a numpy array; values of a batch are a tensor whose first axis is the item. This file loads no
 torch, so that the command line and the schema can read the table.
@@ -51,11 +51,11 @@ class Condition(ABC):
     name: ClassVar[str]
     """In configurations, tokens and records."""
     word: ClassVar[str]
-    """The key, and the flag, by which a person gives a value."""
+    """The key, and the flag, by which the user gives a value."""
     help: ClassVar[str]
     """What that key takes, for `--help`."""
     heading: ClassVar[str]
-    """Above its pictures in figures."""
+    """Above its pictures in grids."""
     unsaid: ClassVar[str]
     """What may be left unsaid, as the subject of a sentence: "some attributes"."""
     settings: ClassVar[type[ConditionSettings]]

@@ -155,6 +155,6 @@ def _strides(settings: SpatialSettings, resolution: int, key: str) -> list[int]:
             f" and {stages} stages can halve {stages + 1} times",
             hint=f"add a stage to {key}.channel_mult or raise {key}.grid",
         )
-    order = ["conv1", *range(1, stages), "pool"]  # who halves first; stage 0 never does
+    order = ["conv1", *range(1, stages), "pool"]  # the order in which they halve; stage 0 never does
     halving = set(order[:halvings])
     return [2 if place in halving else 1 for place in ["conv1", *range(stages), "pool"]]

@@ -1,7 +1,7 @@
 """One configuration class per command, and the table that names them.
 
-A class holds exactly the keys its command uses; the groups it nests (`model`, `trainer`, `sampler`, ...) are described where their
-rooms' settings are. Defaults follow the paper where the paper says something.
+A class holds exactly the keys its command uses; the groups it nests (`model`, `trainer`, `sampler`, ...) are described in
+the other files of this package. Defaults follow the paper where the paper says something.
 """
 
 from dataclasses import dataclass, field
@@ -206,7 +206,7 @@ class SampleConfig(GenerateConfig):
     """`facecond sample`: faces that obey conditions."""
 
     def given(self) -> dict[str, str]:
-        """What the person gave by hand: condition -> text."""
+        """What the user gave by hand: condition -> text."""
         texts = {name: getattr(self, each.word) for name, each in CONDITIONS.items()}
         return {name: text for name, text in texts.items() if text is not None}
 

@@ -40,10 +40,10 @@ class Composed:
     choices: dict[str, str]
     """Chosen option of each group."""
     overrides: list[str]
-    """What the person typed, as typed."""
+    """The overrides as typed."""
 
     def given(self, key: str) -> bool:
-        """Say whether the person typed a value for `key`, for a key below it, or an option of a group of that name."""
+        """Say whether the user typed a value for `key`, for a key below it, or an option of a group of that name."""
         return any(f"{word.partition('=')[0]}.".startswith(f"{key}.") for word in self.overrides)
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,8 +133,8 @@ def compose(
         overrides: Hydra overrides (`group=option`, `key.path=value`), later ones winning.
         size: size to use when the overrides name none (tiny, small, base, paper).
         blank: let what has no value stand as `REQUIRED`, for looking at.
-        beneath: overrides with less say than the person's, for example the sampler a run was trained with.
-        above: overrides with more say, for example a path that was found for a name that was typed.
+        beneath: overrides that those typed replace, for example the sampler a run was trained with.
+        above: overrides that replace those typed, for example a path that was found for a name that was typed.
 
     Raises:
         ConfigError: for every fault in the overrides, with the key's name and what was expected.
@@ -249,7 +249,7 @@ def _resolve_denoiser(command: str, chosen: list[str]) -> list[str]:
 
 
 def _over_size(chosen: list[str]) -> list[str]:
-    """The values of options the person chose in groups that sizes set too: what is named counts more than the size."""
+    """The values of options the user chose in groups that sizes set too: what is named counts more than the size."""
     from omegaconf import OmegaConf
 
     words = []

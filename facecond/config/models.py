@@ -19,7 +19,7 @@ class FirstStageModelConfig(ModelConfig):
     loss: VQLossConfig = field(default_factory=VQLossConfig)
     """What it learns from."""
     training: FirstStageTrainingConfig = field(default_factory=FirstStageTrainingConfig)
-    """Freezing and the life of the codebook."""
+    """What is frozen, and when codes are filled and restarted."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -28,7 +28,7 @@ FINISHED_FILE = "finished.json"
 """When the folder was completed; apart from the manifest, which is the same however often the work is done."""
 
 RESERVE_BYTES = 64 << 20
-"""Room that must be left on the disk beside the arrays."""
+"""Bytes that must stay free on the disk beside the arrays."""
 
 
 class ArraySpec(NamedTuple):

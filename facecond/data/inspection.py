@@ -57,17 +57,6 @@ class SplitSummary:
     classes: list[ClassFrequency]
     attributes: list[AttributeFrequency]
 
-    @property
-    def majority_accuracy(self) -> float:
-        """Mean over the known attributes of `AttributeFrequency.majority`; nan when none is known."""
-        known = [attribute.majority for attribute in self.attributes if attribute.present + attribute.absent]
-        return float(np.mean(known)) if known else float("nan")
-
-    @property
-    def absent_classes(self) -> list[str]:
-        """Classes that occur in no item."""
-        return [entry.name for entry in self.classes if not entry.items]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackSummary:

@@ -21,7 +21,7 @@ from facecond.io.files import sha256_file
 def learnt_from(pack: Pack, split: str = "train") -> dict[str, Any]:
     """Return JSON values: the pack (hash of its manifest), its kind, the split, its count, and the faces in it.
 
-    `faces` holds runs [first, last + 1] of numbers, or the sorted 64-bit hashes of pictures in base64 (30,000: 320 kB).
+    `faces` holds ranges [first, last + 1] of numbers, or the sorted 64-bit hashes of pictures in base64 (30,000: 320 kB).
     """
     indices = pack.indices(split)
     kind, values = _faces(pack, indices)

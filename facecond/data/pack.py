@@ -40,7 +40,7 @@ read."""
 
 
 class Finding(NamedTuple):
-    """Something a person should know about one item: its id, a short name of the problem, and the particulars."""
+    """Something to know about one item: its id, a short name of the problem, and the particulars."""
 
     id: str
     problem: str
@@ -101,7 +101,7 @@ class Pack:
         return self.arrays[name]
 
     def index_of(self, item: str) -> int:
-        """Return the place of the item with this id. Raises DataError when there is none."""
+        """Return the index of the item with this id. Raises DataError when there is none."""
         try:
             return self.ids.index(item)
         except ValueError:
@@ -287,7 +287,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def runs(indices: NDArray[np.int64]) -> list[list[int]]:
-    """Write rising indices as runs [first, last + 1]; the short form splits have in the manifest."""
+    """Write rising indices as ranges [first, last + 1]; the short form splits have in the manifest."""
     if not len(indices):
         return []
     breaks = np.flatnonzero(np.diff(indices) != 1) + 1

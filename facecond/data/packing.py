@@ -152,7 +152,7 @@ def _start_worker(source: Source, resolution: int) -> None:
 
 
 def _leave_with(parent: BaseProcess) -> None:
-    """End this worker when the parent is gone, even if it was killed and could not say so."""
+    """End this worker when the parent is gone, even if it was killed."""
     parent.join()
     os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Who is trained on and who is held out.
+"""Which faces are trained on and which are held out.
 
 LDM's split of CelebA-HQ, 25000 / 5000, is the paper's (section 4). CelebA's own partition, reached through the
 mapping file, is another one. Other folders are divided by a hash of each item's id, so that adding items moves none
@@ -14,12 +14,9 @@ from pathlib import Path
 from facecond.errors import DataError
 from facecond.rng import mix
 
-RELEASE_SIZE = 30_000
-"""Faces of the complete CelebAMask-HQ release."""
-
 CELEBA_FIRST_VALIDATION = 162_770
 CELEBA_FIRST_TEST = 182_637
-"""CelebA's partition runs by picture number, counted from 0."""
+"""CelebA's partition is given by picture number, counted from 0."""
 
 
 @cache

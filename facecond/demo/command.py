@@ -1,6 +1,6 @@
 """`facecond demo`: draws faces, trains first stage, judges and a model, samples, swaps, edits, measures, writes one page.
 
-Every step is a command a person could type; the page shows them. A step that is done is not done again, a step that was
+Every step is a command that can be typed; the page shows them. A step that is done is not done again, a step that was
 interrupted is continued.
 """
 

@@ -74,7 +74,7 @@ LEAST = {"vq": 1600, "parser": 1600, "classifier": 1600, "multicond": 3200}
 """Images below which a model is not worth having."""
 
 FIGURES = 96
-"""Samples drawn for figures, beside those that are measured."""
+"""Samples drawn for grids, beside those that are measured."""
 
 FORWARD = 0.25
 """Time of a forward pass as a share of a training step's."""

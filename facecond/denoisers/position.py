@@ -20,11 +20,10 @@ FREQUENCIES = (0.5, 1.0, 2.0, 4.0)
 """In units of pi per width of the picture."""
 
 CODE_WIDTH = 4 * len(FREQUENCIES) + 1
-"""Sines and cosines of x and of y, and the number that lets tokens without a place compete (`UNPLACED`)."""
+"""Sines and cosines of x and of y, and the number that stands for a place in tokens without one (`UNPLACED`)."""
 
 UNPLACED = 2.0 * len(FREQUENCIES)
-"""What a token without a place holds against the 1 of every query: as much as a token gets that lies exactly at the
-query."""
+"""Entry of the key of a token without a place; every query has 1 there. Its logit is that of a token exactly at the query."""
 
 LOCALITY = 2.0
 """At the start, logits fall by this factor times 8 - c(p) . c(p'): about 2.8 from a cell of an 8x8 grid to its

@@ -16,7 +16,7 @@ class Loss(NamedTuple):
     mean: Tensor
     """Mean over the items of weight times squared error."""
     noise_errors_B: Tensor
-    """Unweighted squared errors of the noise the answers imply, whatever the target; detached, for watching."""
+    """Unweighted squared errors of the noise the answers imply, whatever the target; detached, for the log."""
 
 
 def denoising_loss(

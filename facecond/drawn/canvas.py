@@ -28,9 +28,6 @@ class Window:
         return slice(top, bottom), slice(left, right)
 
 
-EVERYWHERE = Window(-1, 1, -1, 1)
-
-
 class Canvas:
     """Pictures `rgb` float32 (B, 3, H, W) in 0..1, `labels` uint8 (B, H, W), and the coordinates x, y, u, v, p (B, H, W)."""
 

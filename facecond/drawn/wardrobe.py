@@ -17,9 +17,6 @@ HAIR = {
 OTHER_HAIR = ((150, 64, 40), (122, 46, 38), (176, 92, 56), (116, 34, 44))
 """Red, auburn, copper, dyed: colours that CelebA has no word for."""
 
-STYLES = ("short", "medium", "long", "tied")
-HATS = ("beanie", "cap", "brim", "wide brim")
-EARRINGS = ("hoop", "drop", "pearl", "chandelier")
 CLOTH = (
     (38, 40, 52), (235, 235, 232), (150, 36, 44), (40, 74, 140), (52, 104, 74), (120, 120, 124),
     (214, 180, 90), (112, 62, 120), (24, 24, 26), (206, 116, 140), (88, 150, 170), (126, 90, 60),

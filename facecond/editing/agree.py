@@ -1,8 +1,8 @@
-"""A label map made to agree with attributes a person names: `+Eyeglasses` on a face without glasses takes them from another.
+"""A label map made to agree with attributes the user names: `+Eyeglasses` on a face without glasses takes them from another.
 
-A model that is told a map and an attribute that contradict each other has never seen such a thing and follows the map. Of the
-attributes that stand or fall with a part (faces.attributes.MASK_EVIDENCE) the part is therefore taken from a person of whom the
-attribute holds: the most similar face, moved until the noses meet, as the paper moves parts between people (section 4).
+A model that is told a map and an attribute that contradict each other has not seen such pairs in training and follows the map.
+Where a part shows the attribute (faces.attributes.MASK_EVIDENCE), the part is therefore taken from a training face of whom the
+attribute holds: the most similar one, moved until the noses meet, as the paper moves parts between people (section 4).
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ log = logging.getLogger("facecond")
 
 
 class Part(NamedTuple):
-    """What stands or falls with an attribute."""
+    """The classes of a label map that show an attribute."""
 
     shown_by: str
     """The class that is there if and only if the attribute holds."""

@@ -1,4 +1,4 @@
-"""The 40 attributes of CelebA: names, how people write them, and which of them a label map gives away.
+"""The 40 attributes of CelebA: names, how people write them, and which of them a label map shows.
 
 Vectors are int8 (..., 40) in {-1, 0, +1}: absent, not specified, present. The paper (section 3) conditions on all 40.
 """
@@ -34,7 +34,7 @@ MASK_EVIDENCE: dict[str, str] = {
     "Wearing_Hat": "the class hat",
     "Wearing_Necklace": "the class neck_l",
 }
-"""Attributes that can be read off a label map, each with what gives it away. What only correlates with a map (Male with
+"""Attributes that can be read off a label map, each with what shows it. What only correlates with a map (Male with
 short hair, High_Cheekbones with a smile) is not here, nor what lies inside one class: beards and chins in skin, ties in
 cloth."""
 
@@ -48,7 +48,7 @@ _SPELLINGS = {re.sub(r"[\s_-]+", "", name).lower(): index for index, name in enu
 
 
 def attribute_index(name: str) -> int:
-    """Return the place (0..39) of an attribute, whatever the case and whether words are joined by `_`, space or `-`.
+    """Return the index (0..39) of an attribute, whatever the case and whether words are joined by `_`, space or `-`.
 
     Raises ConfigError, with the nearest name, for an unknown one.
     """

@@ -101,7 +101,7 @@ def first_stage(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def first_stage_sizes(tensors: Mapping[str, Tensor], norm_groups: int | None = None) -> VQConfig:
     """Return the sizes of the autoencoder whose tensors `first_stage` gave, read from their names and shapes.
 
-    Groups of normalisation leave no trace in the tensors: `norm_groups`, or else 32 as latent diffusion always has, or
+    The tensors do not show the groups of normalisation: `norm_groups`, or else 32 as latent diffusion always has, or
     the largest number up to 32 that divides every width. Raises CheckpointError for an autoencoder that does not
     quantise, or whose levels are no multiples of the first.
     """

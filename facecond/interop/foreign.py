@@ -1,7 +1,7 @@
 """Reads tensors out of foreign checkpoint files (.ckpt, .pth, .pt, .safetensors) without running anything they hold.
 
 Pickled files go through torch's safe unpickler, which knows tensors and plain containers. Old Lightning checkpoints
-name one class besides, `ModelCheckpoint`, as a key of a dictionary; it is met with an empty stand-in. Every other name
+name one class besides, `ModelCheckpoint`, as a key of a dictionary; it is replaced by an empty class. Every other name
 is refused.
 """
 

@@ -1,4 +1,4 @@
-"""Whether work on disk may be gone on with: the settings recorded there against those of now, key by key.
+"""Whether work on disk may be continued: the settings recorded there against those of now, key by key.
 
 A key that was not recorded is younger than the record; it means what its default in today's schema says. A recorded key
 that today's schema does not have is named: code that ignored it would make something else (docs/formats.md, "settings").

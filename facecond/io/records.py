@@ -72,13 +72,6 @@ def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> No
         stream.writelines(map(format_record, records))
 
 
-def append_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
-    """Append records to a JSON-lines file; each is whole or dropped when the file is read again."""
-    with RecordWriter(path) as writer:
-        for record in records:
-            writer.write(record)
-
-
 def keep_records(path: str | os.PathLike[str], keep: Callable[[Record], bool]) -> list[Record]:
     """Drop the records for which `keep` is false, and a torn last line; return those that stay."""
     kept = [record for record in read_records(path) if keep(record)]

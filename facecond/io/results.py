@@ -49,7 +49,7 @@ class Figure:
     count: int
     """Images the value rests on."""
     title: str = ""
-    """What a person reads; `name` when empty."""
+    """What is printed; `name` when empty."""
     unit: str = ""
     """"" for a fraction or a plain number, else "dB", "bits", ..."""
     better: str = "higher"
@@ -85,7 +85,7 @@ class Figure:
 
     @property
     def heading(self) -> str:
-        """What a person reads: the title, or the name."""
+        """What is printed: the title, or the name."""
         return self.title or self.name
 
 
@@ -154,7 +154,7 @@ def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Return `value` with NaN and infinities as None: JSON has no word for them."""
+    """Return `value` with NaN and infinities as None: JSON does not have them."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """What is done to a judge's training pictures: a little blur, noise, brightness and contrast.
 
-Judges read decoded pictures, which are softer than real ones; trained on clean pictures alone they would blame the
-generator for that.
+Judges read decoded pictures, which are softer than real ones; trained on clean pictures alone they would score generated
+pictures too low.
 """
 
 from __future__ import annotations

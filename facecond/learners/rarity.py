@@ -1,4 +1,4 @@
-"""Small parts of a face are few pixels: weights that let a loss hear them."""
+"""Class-balanced pixel weights: small parts of a face have few pixels."""
 
 from __future__ import annotations
 

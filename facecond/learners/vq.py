@@ -1,7 +1,7 @@
-"""Training the first stage: autoencoder and patch discriminator in turn, and the life of the codebook (the paper,
-section 3; arXiv 2012.09841).
+"""Training the first stage: autoencoder and patch discriminator in turn, and the filling and repair of the codebook
+(the paper, section 3; arXiv 2012.09841).
 
-The quantiser may come in late, its codebook filled from encoder outputs, and codes that nobody uses may start anew:
+The quantiser may be inserted late, its codebook filled from encoder outputs, and unused codes may be restarted:
 both find better codebooks in short trainings than gradients alone.
 """
 
@@ -38,7 +38,7 @@ _PIECE = 32
 class CodebookState(nn.Module):
     """What must be remembered of the codebook between steps: whether it is in use, and how often each code was.
 
-    The first stays on the CPU, where looking at it makes nobody wait.
+    The first stays on the CPU, so that reading it needs no host sync.
     """
 
     inserted: Tensor
@@ -121,7 +121,7 @@ class FirstStageLearner:
         return None if self.weights_V is None else self.weights_V[labels_BHW.int()]
 
     def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
-        """Insert the quantiser when its time has come; every `restart_every` images restart codes nobody used."""
+        """Insert the quantiser when its time has come; every `restart_every` images restart unused codes."""
         every, before = self.config.restart_every, images_seen - self.trainer.batch_size
         if self._used_now and every is not None:
             used = torch.cat(self._used_now)

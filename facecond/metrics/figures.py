@@ -1,7 +1,7 @@
 """Measured numbers with what it takes to read them: ceiling, floor, spread, count, per-class values.
 
 Turns scores into `io.results.Figure`s. Three sets are measured the same way by the same judge: what is judged, the real
-images (ceiling), and the same pictures beside conditions of somebody else (floor).
+images (ceiling), and the same pictures beside conditions of other items (floor).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from facecond.metrics.resampling import mean_spread
 SPREAD_NOTE = "±: half of the 95 % interval, by drawing conditions again with all their images."
 
 NEAR = 0.05
-"""A ceiling that is no more than this above its floor says that the judge cannot tell."""
+"""A ceiling that is no more than this above its floor shows that the judge tells nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +165,7 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
 
 
 def _caution(figure: Figure) -> str:
-    """Say when the judge does not tell real pictures under their own condition from pictures under somebody else's."""
+    """Say when the judge does not tell real pictures under their own condition from pictures under another item's."""
     if figure.ceiling is None or figure.floor is None or figure.ceiling - figure.floor > NEAR:
         return ""
     return "its ceiling is near or below its floor: this judge cannot tell"

@@ -1,4 +1,4 @@
-"""Interval and floor of a figure: conditions drawn again with all their images, and conditions that belong to somebody else.
+"""Interval and floor of a figure: conditions drawn again with all their images, and conditions of other items.
 
 Images of one condition are not independent of each other, so ten of them are not ten times the evidence. What is drawn
 again is therefore the condition (a cluster bootstrap; Efron & Tibshirani 1993, chapters 8 and 13).

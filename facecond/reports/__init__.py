@@ -1,1 +1,1 @@
-"""Pictures, curves, tables and the page a person looks at."""
+"""Pictures, curves, tables and the report page."""

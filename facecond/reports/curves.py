@@ -73,7 +73,7 @@ def svg(chart: Chart) -> str:
     from matplotlib.ticker import EngFormatter
 
     content = io.StringIO()
-    # Starts from matplotlib's defaults: the settings file of whoever runs this has no say.
+    # Starts from matplotlib's defaults: the user's own settings file is not read.
     with style.context({**_STYLE, "svg.hashsalt": chart.title}, after_reset=True):
         figure = Figure(figsize=(5.6, 3.3), layout="constrained")
         axes = figure.subplots()

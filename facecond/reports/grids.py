@@ -1,4 +1,4 @@
-"""Grids of pictures a person can read: titles, column heads, row names, captions, coloured label maps with a legend.
+"""Labelled grids of pictures: titles, column heads, row names, captions, coloured label maps with a legend.
 
 Drawn with Pillow alone. The paper's figures (section 4) are such grids; their layouts are in `layouts.py`.
 """

@@ -1,4 +1,4 @@
-"""The figures of the paper (section 4) as grids: conditions beside samples, attribute sets, checkpoints, swapped masks.
+"""The paper's comparisons (section 4) as grids: conditions beside samples, attribute sets, checkpoints, swapped masks.
 
 All functions return one picture, uint8 (H, W, 3). Pictures are uint8 (H, W, 3), label maps uint8 (H, W).
 """

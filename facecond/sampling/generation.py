@@ -1,7 +1,7 @@
 """From a plan to a folder of images: batches, noise, records, continuing (the paper, section 4, "Sampling").
 
 Every image depends on the weights, its condition, its seed and the sampler, and on nothing else. What turns noise into
-pictures is passed in (`Render`): this room knows no network, no first stage and no sampler.
+pictures is passed in (`Render`): this package depends on no network, first stage or sampler.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every image has a seed; its starting noise and the noise of each of its sampling steps are functions of that seed alone.
 So a batch of other images, another batch size, another order or another number of processes leaves it as it is, and the
-paper's comparisons from the same starting noise (figures of section 4) come for free: give two images one seed.
+paper's comparisons from the same starting noise (figures of section 4) need no more than giving two images one seed.
 
 Noise is drawn on the CPU in float32, so that a seed means the same picture on every device, and then moved.
 """

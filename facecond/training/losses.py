@@ -1,4 +1,4 @@
-"""Losses between two looks at them: summed on the device, so that no step waits for it, and checked when looked at."""
+"""Losses, summed on the device and read when a line is logged, so that no step waits for the device."""
 
 from __future__ import annotations
 

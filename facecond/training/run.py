@@ -28,13 +28,13 @@ from facecond.training.tracking import Tracker
 
 
 class TrainingStoppedError(TrainingError):
-    """A person or the system asked training to stop; a checkpoint was written."""
+    """The user or the system asked training to stop; a checkpoint was written."""
 
     exit_status = 130
 
 
 class Event(NamedTuple):
-    """Something worth telling the person who waits."""
+    """One event of a training, for the log."""
 
     kind: str
     """start, resume, training, evaluation, checkpoint, stopped, finished."""
@@ -208,7 +208,7 @@ class Run:
         self.evaluate_if_due()
         self.checkpoint()
         self.state.finished = True
-        self.processes.first_does(self._write_results)  # nobody leaves before the files are there
+        self.processes.first_does(self._write_results)  # no process ends before the files are there
 
     def _write_results(self) -> None:
         path = self.folder / "weights.safetensors"

@@ -1,4 +1,4 @@
-"""What a run leaves for people to look at: metrics.jsonl, grids as PNG, and the same for TensorBoard.
+"""The log of a run: metrics.jsonl, grids as PNG, and the same for TensorBoard.
 
 Lines beyond the checkpoint a run continues from are dropped when it continues: their images are learnt from again.
 """
@@ -61,7 +61,7 @@ class Tracker:
         return self._board
 
     def flush(self) -> None:
-        """Make what was written so far reach TensorBoard's file (metrics.jsonl always does)."""
+        """Flush TensorBoard's file (metrics.jsonl is flushed at each line)."""
         if self._board:
             self._board.flush()
 

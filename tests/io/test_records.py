@@ -3,7 +3,7 @@ import json
 import pytest
 
 from facecond.errors import DataError
-from facecond.io.records import RecordWriter, append_records, keep_records, read_records, write_records
+from facecond.io.records import RecordWriter, keep_records, read_records, write_records
 
 
 def test_round_trip_and_append(tmp_path):
@@ -28,7 +28,9 @@ def test_torn_last_line_is_dropped_and_cut_off(tmp_path):
         writer.write({"a": 4})
     assert path.read_text() == '{"a": 1}\n{"a": 2}\n{"a": 4}\n'
     path.write_text('{"a": 1')
-    append_records(path, [{"a": 5}, {"a": 6}])
+    with RecordWriter(path) as writer:
+        writer.write({"a": 5})
+        writer.write({"a": 6})
     assert path.read_text() == '{"a": 5}\n{"a": 6}\n'
 
 
