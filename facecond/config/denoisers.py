@@ -28,6 +28,8 @@ class GlobalTokens(enum.Enum):
 class DenoiserConfig:
     """What every denoiser has; an option of the group `denoiser` is one of DENOISERS with a few values changed."""
 
+    kind: str = fixed("")
+    """Which denoiser this is; chosen with denoiser=."""
     patch: int = bounded(1, minimum=1)
     """Latent cells along each side of the squares the network sees as one cell; 1 = every cell by itself."""
 

@@ -31,7 +31,10 @@ def _frozen(schema: type) -> type:
     def copy(self: Any) -> tuple[Any, ...]:
         return _make, (schema, {field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
-    members = {"__slots__": (), "__setattr__": refuse, "__delattr__": refuse, "__reduce__": copy}
+    def make(cls: type, **values: Any) -> Any:
+        return schema(**values)  # a new configuration (dataclasses.replace) is not frozen
+
+    members = {"__slots__": (), "__new__": make, "__setattr__": refuse, "__delattr__": refuse, "__reduce__": copy}
     names = {"__module__": schema.__module__, "__qualname__": schema.__qualname__, "__doc__": schema.__doc__}
     return type(schema.__name__, (schema,), members | names)
 

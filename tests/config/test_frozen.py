@@ -33,6 +33,13 @@ def test_it_is_still_of_its_class_and_can_be_copied() -> None:
             again.model.token_width = 3
 
 
+def test_what_is_made_of_it_is_not_frozen() -> None:
+    config = compose("train", ["size=tiny"]).config
+    other = dataclasses.replace(config.trainer, seed=5)
+    other.images = 7
+    assert (other.seed, other.images, config.trainer.seed) == (5, 7, 0)
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_kind_of_model_has_a_training_configuration(kind: str) -> None:
     model = {"diffusion": "multicond"}.get(kind, kind)

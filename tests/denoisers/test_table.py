@@ -5,27 +5,28 @@ from typing import Any
 import pytest
 import torch
 
-from facecond.config.denoisers import DenoiserConfig, GlobalTokens, Position, TransformerConfig, UNetConfig
+from facecond.config.denoisers import DENOISERS as CONFIGURATIONS
+from facecond.config.denoisers import GlobalTokens, Position
 from facecond.denoisers.denoiser import Denoiser
 from facecond.denoisers.table import DENOISERS, build_denoiser
 from facecond.types import Context
 from tests.denoisers.test_unet import awake, places
 
-SMALL: dict[type[DenoiserConfig], dict[str, Any]] = {
-    UNetConfig: {
+SMALL: dict[str, dict[str, Any]] = {
+    "unet": {
         "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": 1, "attention_downsamplings": [2],
         "position": Position.shared, "global_tokens": GlobalTokens.modulate,
     },
-    TransformerConfig: {"width": 32, "depth": 2, "head_channels": 16},
+    "transformer": {"width": 32, "depth": 2, "head_channels": 16},
 }  # fmt: skip
 EVERY = [(kind, patch) for kind in DENOISERS for patch in (1, 2, 4)]
 
 pytestmark = pytest.mark.parametrize(("kind", "patch"), EVERY)
 
 
-def small(kind: type[DenoiserConfig], patch: int, context_dim: int | None = 24) -> Denoiser:
+def small(kind: str, patch: int, context_dim: int | None = 24) -> Denoiser:
     torch.manual_seed(0)
-    return build_denoiser(kind(patch=patch, **SMALL[kind]), channels=3, context_dim=context_dim)
+    return build_denoiser(CONFIGURATIONS[kind](patch=patch, **SMALL[kind]), channels=3, context_dim=context_dim)
 
 
 def example(unplaced: int = 2) -> tuple[torch.Tensor, torch.Tensor, Context]:
@@ -35,13 +36,13 @@ def example(unplaced: int = 2) -> tuple[torch.Tensor, torch.Tensor, Context]:
     return z, torch.tensor([3.0, 900.5], dtype=torch.float64), Context(tokens, places(16, unplaced))
 
 
-def test_answers_zero_at_the_start_in_the_shape_of_the_latents(kind: type[DenoiserConfig], patch: int) -> None:
+def test_answers_zero_at_the_start_in_the_shape_of_the_latents(kind: str, patch: int) -> None:
     z, time, context = example()
     assert torch.equal(small(kind, patch)(z, time, context), torch.zeros_like(z))
     assert torch.equal(small(kind, patch, None)(z, time), torch.zeros_like(z))
 
 
-def test_every_parameter_learns(kind: type[DenoiserConfig], patch: int) -> None:
+def test_every_parameter_learns(kind: str, patch: int) -> None:
     denoiser = awake(small(kind, patch))
     z, time, context = example()
     denoiser(z, time, context).square().mean().backward()
@@ -49,7 +50,7 @@ def test_every_parameter_learns(kind: type[DenoiserConfig], patch: int) -> None:
     assert unmoved == []
 
 
-def test_a_bound_context_is_read_once_and_gives_the_same(kind: type[DenoiserConfig], patch: int) -> None:
+def test_a_bound_context_is_read_once_and_gives_the_same(kind: str, patch: int) -> None:
     denoiser = awake(small(kind, patch)).eval()
     z, time, context = example()
     other = Context(context.tokens_BTD.flip(0), context.places_TP)
@@ -63,7 +64,7 @@ def test_a_bound_context_is_read_once_and_gives_the_same(kind: type[DenoiserConf
         assert not torch.allclose(first, bound_to_other(z, time))
 
 
-def test_the_order_of_tokens_without_a_place_says_nothing(kind: type[DenoiserConfig], patch: int) -> None:
+def test_the_order_of_tokens_without_a_place_says_nothing(kind: str, patch: int) -> None:
     denoiser = awake(small(kind, patch)).eval()
     z, time, context = example(unplaced=3)
     order = [2, 0, 1, *range(3, 19)]
@@ -72,7 +73,7 @@ def test_the_order_of_tokens_without_a_place_says_nothing(kind: type[DenoiserCon
         torch.testing.assert_close(found, denoiser(z, time, context), rtol=1e-4, atol=1e-5)
 
 
-def test_where_a_token_lies_matters(kind: type[DenoiserConfig], patch: int) -> None:
+def test_where_a_token_lies_matters(kind: str, patch: int) -> None:
     denoiser = awake(small(kind, patch)).eval()
     z, time, context = example()
     order = [0, 1, *reversed(range(2, 18))]
@@ -84,7 +85,7 @@ def test_where_a_token_lies_matters(kind: type[DenoiserConfig], patch: int) -> N
     torch.testing.assert_close(same, plain, rtol=1e-4, atol=1e-5)
 
 
-def test_contexts_and_sides_that_do_not_fit_are_refused(kind: type[DenoiserConfig], patch: int) -> None:
+def test_contexts_and_sides_that_do_not_fit_are_refused(kind: str, patch: int) -> None:
     z, time, context = example()
     with pytest.raises(ValueError, match="context of width 24"):
         small(kind, patch)(z, time)
@@ -96,7 +97,7 @@ def test_contexts_and_sides_that_do_not_fit_are_refused(kind: type[DenoiserConfi
             denoiser(z[..., 1:], time, context)
 
 
-def test_bfloat16_autocast_stays_close_to_float32(kind: type[DenoiserConfig], patch: int) -> None:
+def test_bfloat16_autocast_stays_close_to_float32(kind: str, patch: int) -> None:
     denoiser = awake(small(kind, patch)).eval()
     z, time, context = example()
     with torch.no_grad():
