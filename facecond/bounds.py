@@ -40,7 +40,7 @@ def with_fields(fields: Iterable[tuple[str, Any, Any, str]]) -> Callable[[type[T
 
 
 def fixed(default: Any) -> Any:
-    """Return a dataclass field that says of what kind a section is, and that nobody sets by itself."""
+    """Return a dataclass field that says of what kind a section is, and that is not set by itself."""
     return dataclasses.field(default=default, metadata={"fixed": default})
 
 

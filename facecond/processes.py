@@ -80,7 +80,7 @@ class Processes(NamedTuple):
         finally:
             (anywhere,) = self.any([failed])
         if anywhere:
-            raise OtherProcessError("another process could not go on")
+            raise OtherProcessError("another process failed")
 
     def first_does(self, work: Callable[[], object]) -> None:
         """Let the first process do `work` while the others wait; see `all_do`."""

@@ -1,4 +1,4 @@
-"""The list of packages in setup.cfg is what is on disk; the ground floor is light."""
+"""The list of packages in setup.cfg is what is on disk; the lowest layers load nothing heavy."""
 
 import configparser
 import subprocess

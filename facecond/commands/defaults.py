@@ -39,14 +39,14 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
         )
     if sampler.steps > timesteps and not straight:
         raise ConfigError(
-            f"sampler.steps={sampler.steps}: the model of {name} knows {timesteps} timesteps",
+            f"sampler.steps={sampler.steps}: the model of {name} has {timesteps} timesteps",
             hint=f"at most {timesteps}",
         )
     for condition in model["conditions"]:
         if guidance.weight(condition) != 1.0 and not may_be_left_out(model):
             raise ConfigError(
                 f"guidance.{condition}={guidance.weight(condition):g}: the model of {name} was always told everything, "
-                "so there is nothing to guide away from",
+                "so guidance has nothing to start from",
                 hint="leave guidance at 1, or train with model.condition_dropout=0.1",
             )
 

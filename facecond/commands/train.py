@@ -134,7 +134,7 @@ def _initial(workspace: str, init: str, kind: str) -> Path:
         (folder / "run.json").is_file() for folder in (Path(init), Path(workspace) / "runs" / init)
     ):
         raise CheckpointError(
-            f"init={init}: no such file", hint="was it moved? Name its new place; a run knows it by its content"
+            f"init={init}: no such file", hint="was it moved? Name the file where it is now; a run compares its content"
         )
     return find_run(workspace, init, kind).path
 

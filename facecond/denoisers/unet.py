@@ -147,7 +147,7 @@ class UNet(Denoiser):
 def _check(config: UNetConfig) -> None:
     """Raise ConfigError when the sizes do not fit together."""
     if not config.channel_mult:
-        raise ConfigError("unet.channel_mult is empty", hint="give one multiple per level, such as [1,2]")
+        raise ConfigError("model.denoiser.channel_mult is empty", hint="give one multiple per level, such as [1,2]")
     top = len(config.channel_mult) - 1
     for level, mult in enumerate(config.channel_mult):
         channels = mult * config.model_channels
