@@ -6,7 +6,7 @@ the other files of this package. Defaults follow the paper where the paper says 
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facecond.bounds import bounded, with_fields
 from facecond.conditions.table import CONDITIONS
@@ -116,6 +116,8 @@ class TrainConfig(ComputeConfig):
     name: str | None = None
     """Name of the run; none = model, size and pack."""
     model: ModelConfig = MISSING
+    """(The classes below narrow this type for type checkers only: OmegaConf fills a section whose type is a model's with that
+    model's defaults, denoiser included, before it takes what was chosen.)"""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     init: str | None = None
     """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
@@ -126,7 +128,8 @@ class TrainConfig(ComputeConfig):
 class TrainDiffusionConfig(TrainConfig):
     """`facecond train` of a diffusion model."""
 
-    model: DiffusionConfig = MISSING
+    if TYPE_CHECKING:
+        model: DiffusionConfig
     weighting: WeightingConfig = field(default_factory=WeightingConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     """Sampler of the sample grids, and the run's default afterwards."""
@@ -141,21 +144,24 @@ class TrainDiffusionConfig(TrainConfig):
 class TrainFirstStageConfig(TrainConfig):
     """`facecond train model=vq`."""
 
-    model: FirstStageModelConfig = MISSING
+    if TYPE_CHECKING:
+        model: FirstStageModelConfig
 
 
 @dataclass(kw_only=True, slots=True)
 class TrainParserConfig(TrainConfig):
     """`facecond train model=parser`."""
 
-    model: ParserModelConfig = MISSING
+    if TYPE_CHECKING:
+        model: ParserModelConfig
 
 
 @dataclass(kw_only=True, slots=True)
 class TrainClassifierConfig(TrainConfig):
     """`facecond train model=classifier`."""
 
-    model: ClassifierModelConfig = MISSING
+    if TYPE_CHECKING:
+        model: ClassifierModelConfig
 
 
 TRAINING: dict[str, type[TrainConfig]] = {

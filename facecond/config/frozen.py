@@ -12,6 +12,8 @@ C = TypeVar("C")
 
 def freeze(config: C) -> C:
     """Make a configuration dataclass, and those in it, refuse changes (dataclasses.FrozenInstanceError); return it."""
+    if hasattr(config, "__frozen__"):
+        return config
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
@@ -34,7 +36,14 @@ def _frozen(schema: type) -> type:
     def make(cls: type, **values: Any) -> Any:
         return schema(**values)  # a new configuration (dataclasses.replace) is not frozen
 
-    members = {"__slots__": (), "__new__": make, "__setattr__": refuse, "__delattr__": refuse, "__reduce__": copy}
+    members = {
+        "__slots__": (),
+        "__frozen__": True,
+        "__new__": make,
+        "__setattr__": refuse,
+        "__delattr__": refuse,
+        "__reduce__": copy,
+    }
     names = {"__module__": schema.__module__, "__qualname__": schema.__qualname__, "__doc__": schema.__doc__}
     return type(schema.__name__, (schema,), members | names)
 

@@ -192,7 +192,7 @@ def judged(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     call("train", here, "model=parser", "name=good", "pack=drawn-64", *tiny, "trainer.images=24")
     second = ["data.count=24", "data.validation=8", "data.seed=9"]
     call("data draw", here, *second, "name=second")
-    call("data draw", here, *second, "resolution=48", "name=small")
+    call("data draw", here, *second, "resolution=32", "name=small")
     call("train", here, "model=parser", "name=small", "pack=small", *tiny, "trainer.images=24")
     call("train", here, "model=parser", "name=hardly", "pack=drawn-64", *tiny, "trainer.images=2")
     call("train", here, "model=parser", "name=again", "init=good", "pack=second", *tiny, "trainer.images=24")
@@ -253,7 +253,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def renderer(self: Generator, *settings: Any) -> Any:
-        return lambda labels, attributes, noise, source: np.zeros((len(noise), 64, 64, 3), np.uint8)
+        return lambda values, noise, source: np.zeros((len(noise), 64, 64, 3), np.uint8)
 
     def note(figure: Any) -> Any:
         def noting(rows: Any, *given: Any, **more: Any) -> Any:

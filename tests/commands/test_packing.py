@@ -78,10 +78,9 @@ def test_sizes_that_are_taken_suit_every_model_as_it_is(resolution: int, device:
     with torch.device("meta"):
         factor = VQModel(compose("train", ["model=vq"], size=size).config.model.network).factor
         for model in ("uncond", "attr", "mask", "mask_pooled", "multicond"):
-            words = [f"model={model}", f"model.mask.resolution={resolution}"]
-            config = compose("train", words, size=size).config.model
-            diffusion_networks(config, 3)
-            assert resolution % (factor * 2 ** (len(config.unet.channel_mult) - 1)) == 0
+            config = compose("train", [f"model={model}"], size=size).config.model
+            denoiser, _ = diffusion_networks(config, 3, resolution)
+            assert resolution % (factor * denoiser.multiple) == 0
 
 
 def test_the_smallest_size_goes_the_whole_way(tmp_path: Path) -> None:
