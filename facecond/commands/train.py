@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond import __version__
-from facecond.commands.defaults import check_guided, check_sampling, choose_size, names_size
+from facecond.commands.defaults import choose_size, names_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
@@ -33,6 +33,7 @@ from facecond.workspace.find import (
 )
 from facecond.workspace.origin import own_pack
 from facecond.workspace.provenance import revision, versions
+from facecond.workspace.sampling import check_guided, check_sampling
 
 log = logging.getLogger("facecond")
 
