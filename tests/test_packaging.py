@@ -29,6 +29,16 @@ def test_every_other_file_is_package_data() -> None:
     assert [path for path in others if not any(path.match(pattern) for pattern in patterns)] == []
 
 
+def test_the_package_loads_nothing_until_it_is_asked_for() -> None:
+    program = (
+        "import sys, facecond\n"
+        "heavy = {'torch', 'numpy', 'hydra', 'omegaconf', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert 'workspace' in facecond.open.__doc__\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
 def test_help_and_configuration_load_nothing_heavy() -> None:
     program = (
         "import sys; from facecond.cli import main\n"

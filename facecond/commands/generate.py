@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from facecond.commands.defaults import check_guided, check_sampling, sampling_of
 from facecond.commands.prepared import Prepared
 from facecond.config.commands import GenerateConfig
 from facecond.config.compose import compose, plain
 from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import find_pack, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file
+from facecond.workspace.sampling import compose_sampling
 
 MOST_ROWS, MOST_COLUMNS = 24, 16
 """Size of the largest grid that is drawn, in pictures; what is beyond stands in the folder only."""
@@ -38,22 +38,12 @@ def prepare_generation(
     check(config)
     found = find_run(config.workspace, config.run, "diffusion")
     run = read_run(found.path)
-    if made_with is None:
-        beneath, why = sampling_of(run, typed)
-    else:
-        why = "what the samples were made with"
-        beneath = [
-            f"{part}.{key}={value}" for part in ("sampler", "guidance") for key, value in made_with[part].items()
-        ]
-        beneath.append(f"precision={made_with['precision']}")
-    composed = compose(command, words, beneath=beneath)
-    config = composed.config
     weights_file(run)
-    check_sampling(run.config["model"], config.sampler, config.guidance, run.path.name)
+    composed, why = compose_sampling(command, words, run, made_with)
+    config = composed.config
     pack = find_pack(config.workspace, config.pack) if config.pack else pack_of(run, config.workspace)
     sampler, guidance = config.sampler, config.guidance
     named = run.config["model"]["conditions"]
-    check_guided(typed, named, f"the model of {run.path.name}")
     used = {
         "run": str(found),
         "pack": str(pack),

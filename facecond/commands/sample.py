@@ -1,13 +1,12 @@
 """`facecond sample`: faces that obey conditions, with a labelled grid to look at."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import Session, open_session
-from facecond.commands.defaults import check_sampling, may_be_left_out
 from facecond.commands.generate import (
     MOST_COLUMNS,
     MOST_ROWS,
@@ -21,11 +20,11 @@ from facecond.commands.result import Result
 from facecond.conditions.condition import Condition
 from facecond.conditions.table import CONDITIONS, pictures_of
 from facecond.config.commands import Grid, SampleConfig
-from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.sampling.plans import Lazy, Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, weights_file
+from facecond.workspace.sampling import check_sampling, may_be_left_out
 
 log = logging.getLogger("facecond")
 
@@ -198,14 +197,7 @@ def prompts(session: Session[SampleConfig]) -> Sequence[Prompt]:
     for place in config.items:
         session.prompt(place)  # raises for an item that does not exist
     places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
-    return Lazy(len(places), lambda i: _of_item(session, places[i], config.given()))
-
-
-def _of_item(session: Session[SampleConfig], place: int, texts: Mapping[str, str]) -> Prompt:
-    """The prompt of a validation item with what `texts` name changed, and its map made to agree with that."""
-    changes = session.read(texts).values
-    prompt = session.prompt(place, changes)
-    return with_agreeing_map(prompt, changes, session.pack, place) if session.config.adapt_masks else prompt
+    return Lazy(len(places), lambda i: session.changed(places[i], config.given(), adapt=config.adapt_masks))
 
 
 def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str, cell: int) -> tuple[Any, int]:
@@ -246,7 +238,7 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     columns = [base or ("nothing said" if by_hand else "as it is"), *config.attribute_sets]
     texts = [{**given, changed.name: text} for text in sets]
     table = Lazy(len(rows), lambda row: [
-        session.read(each) if by_hand else _of_item(session, rows[row], each) for each in texts
+        session.read(each) if by_hand else session.changed(rows[row], each, adapt=config.adapt_masks) for each in texts
     ])  # fmt: skip
     plan = same_noise(table, config.seed)
     images = session.generate(plan, folder).images

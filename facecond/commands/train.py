@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond.commands.continuing import check_pack, choose_latents, choose_pack, started_run, write_run
-from facecond.commands.defaults import check_guided, check_sampling, choose_size
+from facecond.commands.defaults import choose_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
@@ -17,6 +17,7 @@ from facecond.config.compose import Composed, compose, plain, quoted
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json
 from facecond.workspace.find import find_run, first_stage_of, train_defaults
+from facecond.workspace.sampling import check_guided, check_sampling
 
 log = logging.getLogger("facecond")
 

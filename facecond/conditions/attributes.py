@@ -37,7 +37,7 @@ class Attributes(Condition):
     heading = "attributes"
     unsaid = "some attributes"
     settings = AttributesSettings
-    column = Column("attributes", lambda resolution: (NUM_ATTRIBUTES,), "int8")
+    column = Column("attributes", lambda resolution: (NUM_ATTRIBUTES,), "int8", (-1, UNSPECIFIED_ATTRIBUTE, 1))
     measures = ("attributes",)
     changes_items = True
 

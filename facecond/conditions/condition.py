@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from facecond.bounds import bounded
+from facecond.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,8 @@ class Column(NamedTuple):
     shape: Callable[[int], tuple[int, ...]]
     """Resolution in pixels -> shape of one value."""
     dtype: str
+    entries: tuple[int, ...]
+    """What an entry of a value may be."""
     derive: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[Any]] | None = None
     """(pictures (N, H, W, 3), label maps (N, H, W)) -> values; None for what every source of faces gives."""
 
@@ -70,6 +73,24 @@ class Condition(ABC):
     @abstractmethod
     def read(self, text: str, resolution: int) -> NDArray[Any]:
         """Return the value that `text` (words, or the name of a file) means, for pictures of `resolution` pixels."""
+
+    def accept(self, value: NDArray[Any], resolution: int) -> NDArray[Any]:
+        """Return a value that was given as an array.
+
+        Raises DataError when its shape, dtype or entries are not those of `column`.
+        """
+        import numpy as np
+
+        shape, dtype, entries = self.column.shape(resolution), self.column.dtype, self.column.entries
+        found = f"{value.dtype} {value.shape}"
+        if value.dtype == dtype and value.shape == shape:
+            others = np.setdiff1d(value, entries)
+            if not len(others):
+                return value
+            found += f" with {', '.join(map(str, others[:5]))}"
+        raise DataError(
+            f"{self.name} is an array {found}", hint=f"expected {dtype} {shape} of {', '.join(map(str, entries))}"
+        )
 
     @abstractmethod
     def check(self, text: str) -> None:

@@ -33,7 +33,9 @@ class Mask(SpatialCondition):
     help = "Label map (PNG, pixel value = class) as the condition"
     heading = "its map"
     unsaid = "some regions of the mask"
-    column = Column("labels", lambda resolution: (resolution, resolution), "uint8")
+    column = Column(
+        "labels", lambda resolution: (resolution, resolution), "uint8", (*range(NUM_CLASSES), UNSPECIFIED_LABEL)
+    )
     measures = ("miou", "accuracy")
     num_channels = NUM_PARTS
 

@@ -61,7 +61,9 @@ class Sketch(SpatialCondition):
     help = "Line drawing (PNG, dark lines on white, transparent = nothing said) as the condition"
     heading = "its sketch"
     unsaid = "some regions of the sketch"
-    column = Column("sketches", lambda resolution: (resolution, resolution), "uint8", derive=sketches)
+    column = Column(
+        "sketches", lambda resolution: (resolution, resolution), "uint8", (0, 1, UNSPECIFIED_LABEL), sketches
+    )
     num_channels = 1
 
     def read(self, text: str, resolution: int) -> NDArray[Any]:

@@ -271,9 +271,13 @@ def _hydra(kind: str) -> Iterator[None]:
         group, _, option = name.rpartition("/")
         open_sections = {field.name: commands.MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
         store.store(name=option, group=group or None, node=schema(**open_sections))
+    outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        yield
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer  # of a program around us that uses Hydra itself
 
 
 def _compose(command: str, words: list[str], *, with_hydra: bool = False) -> Any:

@@ -126,10 +126,11 @@ def _move(labels_HW: NDArray[np.uint8], by: NDArray[np.float64]) -> NDArray[np.u
 def with_agreeing_map(prompt: Prompt, changes: Mapping[str, NDArray[Any]], pack: Pack, place: int) -> Prompt:
     """Return the prompt of validation item `place` with its map made to agree with the attributes named in `changes`.
 
-    Donors are looked for among at most `DONORS` training faces of whom the attribute holds.
+    A map that is itself among the changes stays as it is. Donors are looked for among at most `DONORS` training faces of whom
+    the attribute holds.
     """
     named, own = changes.get(Attributes.name), prompt.values.get(Mask.name)
-    if named is None or own is None:
+    if named is None or own is None or Mask.name in changes:
         return prompt
     labels, notes, training = own, [], pack.indices("train")
     for name in contradicted(own, named):

@@ -105,8 +105,7 @@ def generate(
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="save-batch") as saver,
     ):
         saving: Future[None] | None = None
-        for batch in _batches(_checked(plan, pending), batch_size):
-            images_BHWC = _render(batch, render, latent_shape, device)
+        for batch, images_BHWC in batches(_checked(plan, pending), render, latent_shape, batch_size, device):
             if saving is not None:  # one batch is written while the next is made
                 saving.result()
             saving = saver.submit(save, batch, images_BHWC)
@@ -145,6 +144,31 @@ def _checked(plan: Sequence[Request], indices: Iterable[int]) -> Iterator[Reques
         if request.index != index:
             raise ValueError(f"request {index} of the plan is of image {request.index}")
         yield request
+
+
+def batches(
+    requests: Iterable[Request],
+    render: Render,
+    latent_shape: tuple[int, int, int],
+    batch_size: int,
+    device: torch.device | str = "cpu",
+) -> Iterator[tuple[list[Request], NDArray[np.uint8]]]:
+    """Make the images of `requests`; yield requests, at most `batch_size`, with their images, uint8 (B, H, W, 3)."""
+    for batch in _batches(requests, batch_size):
+        yield batch, _render(batch, render, latent_shape, device)
+
+
+def record_of(request: Request, known: Digests) -> dict[str, Any]:
+    """Return what is said of an image, the values it was told as arrays; `known` keeps digests from one call to the next."""
+    prompt, digests = request.prompt, _digests(request.prompt, known)
+    return {
+        "index": request.index,
+        "seed": request.seed,
+        "source": prompt.source,
+        "description": dict(prompt.description),
+        "told": {name: {"value": value, "sha256": digests[name]} for name, value in prompt.values.items()},
+        "place": dict(request.place),
+    }
 
 
 def _batches(requests: Iterable[Request], batch_size: int) -> Iterator[list[Request]]:
@@ -186,19 +210,10 @@ def _digests(prompt: Prompt, known: Digests) -> dict[str, str]:
 
 
 def _record(request: Request, store: GenerationFolder, sampler: Any, known: Digests) -> dict[str, Any]:
-    prompt, digests = request.prompt, _digests(request.prompt, known)
-    return {
-        "index": request.index,
-        "seed": request.seed,
-        "source": prompt.source,
-        "description": dict(prompt.description),
-        "told": {
-            name: {"value": CONDITIONS[name].record(value, store.path, digests[name]), "sha256": digests[name]}
-            for name, value in prompt.values.items()
-        },
-        "place": dict(request.place),
-        "sampler": sampler,
-    }
+    record = record_of(request, known)
+    for name, told in record["told"].items():
+        told["value"] = CONDITIONS[name].record(told["value"], store.path, told["sha256"])
+    return record | {"sampler": sampler}
 
 
 def _refuse_other_request(request: Request, record: Mapping[str, Any], folder: Path) -> None:

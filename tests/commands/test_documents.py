@@ -1,9 +1,10 @@
-"""The commands in README, docs and help run as they stand, in a folder that holds what they speak of.
+"""The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
 Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo` and the paper-size
 training are composed and prepared only (`--dry-run`).
 """
 
+import ast
 import re
 import shlex
 import shutil
@@ -27,6 +28,11 @@ def commands_in(path: Path) -> list[str]:
     return [line for line in lines if line.startswith("facecond ")]
 
 
+def programs_in(path: Path) -> list[str]:
+    """Fenced blocks marked `python`."""
+    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
 def make_latest(home: Path) -> None:
     """Let the workspace's own pack and runs be the latest again, whatever commands before made."""
     for number, name in enumerate(
@@ -39,6 +45,13 @@ def make_latest(home: Path) -> None:
 DOCUMENTED = {
     line: None for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] for line in commands_in(path)
 } | {line: None for lines in EXAMPLES.values() for line in lines}
+
+
+PROGRAMS = [
+    (path, number)
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for number in range(len(programs_in(path)))
+]
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +93,19 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
         words = [word for word in words if word not in ("fid", "lpips")]
     status, _, err = facecond(*words)
     assert status == 0, err
+
+
+@pytest.mark.parametrize(("path", "number"), PROGRAMS, ids=lambda each: getattr(each, "name", str(each)))
+def test_documented_program_runs(path: Path, number: int, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes nothing, and what stands behind `#` after an expression begins with its value."""
+    monkeypatch.chdir(home)
+    before = sorted(home.rglob("*"))
+    program = programs_in(path)[number].replace("demo-multicond", "multicond")
+    known: dict[str, object] = {}
+    for statement in ast.parse(program).body:
+        code, _, said = program.splitlines()[statement.lineno - 1].partition("  # ")
+        if isinstance(statement, ast.Expr):
+            assert said.startswith(str(eval(code, known)))
+        else:
+            exec(code, known)
+    assert sorted(home.rglob("*")) == before

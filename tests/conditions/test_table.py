@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facecond.conditions.table import CONDITIONS, chosen
-from facecond.errors import ConfigError
+from facecond.errors import ConfigError, DataError
 from tests.conditions.makers import SIZE, encoder, said, settings
 
 ROOT = Path(__file__).parent.parent.parent / "facecond"
@@ -55,6 +55,23 @@ def test_a_value_is_written_down_and_read_again(name: str, tmp_path: Path) -> No
         assert again.dtype == value.dtype
         for file in tmp_path.rglob("*.*"):
             file.unlink()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_array_is_taken_as_it_is_or_refused(name: str) -> None:
+    """Shape, dtype and entries are compared, and each refusal says what was expected."""
+    condition = CONDITIONS[name]
+    for value in (said(name)[0].numpy(), condition.nothing(1, SIZE)[0].numpy()):
+        assert condition.accept(value, SIZE) is value
+    value = said(name)[0].numpy()
+    other = value.copy()
+    other.flat[3] = 77
+    wrong = {"int64": value.astype(np.int64), f"{(1, *value.shape)}": value[None], "with 77": other}
+    for words, array in wrong.items():
+        with pytest.raises(DataError) as caught:
+            condition.accept(array, SIZE)
+        assert words in str(caught.value)
+        assert f"expected {condition.column.dtype} {value.shape} of " in str(caught.value)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,7 @@
 """Composition: what is offered composes, what is wrong is refused in one line with the nearest valid name."""
 
+from pathlib import Path
+
 import pytest
 
 from facecond.config.catalogue import groups_of, kind_of, options_of
@@ -152,3 +154,13 @@ def test_sweeps_expand_to_every_combination() -> None:
     ]
     with pytest.raises(ConfigError):
         expand(["model=attr,"])
+
+
+def test_a_program_that_uses_hydra_itself_keeps_its_state(tmp_path: Path) -> None:
+    from hydra import compose as outer_compose
+    from hydra import initialize_config_dir
+
+    (tmp_path / "own.yaml").write_text("answer: 42\n")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        compose("sample", [])
+        assert outer_compose("own").answer == 42
