@@ -59,13 +59,13 @@ def files(home: Path, labels: np.ndarray) -> dict[str, Path]:
 
 ALIKE: dict[str, tuple[list[str], dict[str, Any]]] = {
     "a map and attributes by hand": (
-        ["mask=MAP", "attr='+Smiling,-Male'", "count=3", "seed=5", "sampler.eta=1", "sampler.steps=3", "guidance.mask=2"],
+        ["mask=MAP", "attr='+Smiling,-Male'", "count=3", "seed=5", "sampler.eta=1", "sampler.steps=3", "guidance.mask=3"],
         {"mask": "MAP", "attributes": "+Smiling,-Male", "count": 3, "seed": 5, "eta": 1.0, "steps": 3,
-         "guidance": {"mask": 2.0}},
+         "guidance": {"mask": 3.0}},
     ),
     "one thing, the rest unsaid": (
-        ["attr=+Smiling", "count=2", "guidance.scale=2"],
-        {"attributes": "+Smiling", "count": 2, "guidance": 2.0},
+        ["attr=+Smiling", "count=2", "guidance.scale=1.5"],
+        {"attributes": "+Smiling", "count": 2, "guidance": 1.5},
     ),
     "an item and another sampler": (
         ["items=[0]", "sampler=dpmpp"],
@@ -121,10 +121,14 @@ def test_a_map_by_hand_replaces_that_of_the_item_and_stays(generator: Any, label
     assert (told["attributes"]["value"] != 0).all()  # of the item, with the one that was named
 
 
-def test_only_a_folder_that_is_named_is_written(generator: Any, home: Path, tmp_path: Path) -> None:
+def test_only_a_folder_that_is_named_is_written(
+    generator: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     before = sorted(home.rglob("*"))
     plain = generator.sample(attributes="+Young", count=3)
     assert sorted(home.rglob("*")) == before
+    assert not list(tmp_path.iterdir())
     folder = tmp_path / "kept"
     generator.sample(attributes="+Young", count=2, folder=folder)
     first = (folder / "images" / "000000.png").stat().st_mtime_ns
