@@ -36,14 +36,14 @@ def _frozen(schema: type) -> type:
     def make(cls: type, **values: Any) -> Any:
         return schema(**values)  # a new configuration (dataclasses.replace) is not frozen
 
+    def equal(self: Any, other: object) -> bool:
+        fields = dataclasses.fields(self)
+        return isinstance(other, schema) and all(getattr(self, f.name) == getattr(other, f.name) for f in fields)
+
     members = {
-        "__slots__": (),
-        "__frozen__": True,
-        "__new__": make,
-        "__setattr__": refuse,
-        "__delattr__": refuse,
-        "__reduce__": copy,
-    }
+        "__slots__": (), "__frozen__": True, "__new__": make, "__eq__": equal, "__hash__": None,
+        "__setattr__": refuse, "__delattr__": refuse, "__reduce__": copy,
+    }  # fmt: skip
     names = {"__module__": schema.__module__, "__qualname__": schema.__qualname__, "__doc__": schema.__doc__}
     return type(schema.__name__, (schema,), members | names)
 
