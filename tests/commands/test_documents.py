@@ -11,6 +11,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facecond.cli.help import EXAMPLES
@@ -74,6 +75,7 @@ def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pack.images[i]).save(folder / "pairs" / "images" / f"{i}.png")
         Image.fromarray(pack.labels[i]).save(folder / "pairs" / "labels" / f"{i}.png")
     Image.fromarray(pack.labels[0]).save(folder / "map.png")
+    Image.fromarray(np.where(pack.arrays["sketches"][0] == 1, 0, 255).astype(np.uint8)).save(folder / "drawing.png")
     return folder
 
 
