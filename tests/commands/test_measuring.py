@@ -177,9 +177,9 @@ def test_a_setting_the_schema_gains_later_changes_no_generation(own: Path) -> No
     config = prepared.config
     before = generation_key(prepared.found, config, {})
     settings = {field.name: getattr(config.sampler, field.name) for field in dataclasses.fields(config.sampler)}
-    config.sampler = Later(**settings)
+    config = dataclasses.replace(config, sampler=Later(**settings))
     assert generation_key(prepared.found, config, {}) == before
-    config.sampler = Later(**settings, churn=0.5)
+    config = dataclasses.replace(config, sampler=Later(**settings, churn=0.5))
     assert generation_key(prepared.found, config, {}) != before
 
 

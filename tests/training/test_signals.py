@@ -7,6 +7,8 @@ from facecond.training.signals import StopRequest
 
 
 def test_first_signal_asks_second_acts():
+    # A shell that starts the tests in the background has them ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:
         assert stop.received is None
