@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
 from facecond.config.commands import NO_FIRST_STAGE
-from facecond.config.compose import plain, restore
 from facecond.config.models import FirstStageModelConfig
+from facecond.config.recorded import plain, restore
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.interop.compvis import first_stage as autoencoder_of

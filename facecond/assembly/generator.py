@@ -11,8 +11,8 @@ from torch import Tensor
 
 from facecond.assembly.first_stage import FirstStage
 from facecond.conditions.conditioner import Conditioner
-from facecond.config.compose import restore
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
+from facecond.config.recorded import restore
 from facecond.config.training import Precision
 from facecond.denoisers.denoiser import Denoiser
 from facecond.denoisers.table import build_denoiser

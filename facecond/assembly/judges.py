@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facecond import progress
-from facecond.config.compose import restore
+from facecond.config.recorded import restore
 from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
 from facecond.errors import CheckpointError

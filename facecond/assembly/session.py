@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from facecond.bounds import check_bounds
 from facecond.conditions.table import CONDITIONS, chosen
 from facecond.config.commands import CommandConfig, GenerateConfig, SampleConfig
-from facecond.config.compose import plain
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig
+from facecond.config.recorded import plain
 from facecond.data.pack import Pack
 from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest

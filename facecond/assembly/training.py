@@ -22,8 +22,8 @@ from facecond.config.commands import (
     TrainFirstStageConfig,
     TrainParserConfig,
 )
-from facecond.config.compose import plain
 from facecond.config.diffusion import DiffusionConfig
+from facecond.config.recorded import plain
 from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
 from facecond.data.learnt import learnt_from

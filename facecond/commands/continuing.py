@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
 from facecond.config.commands import NO_FIRST_STAGE, TrainConfig, TrainDiffusionConfig
-from facecond.config.compose import Composed, plain
+from facecond.config.compose import Composed
+from facecond.config.recorded import plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
 from facecond.io.identity import difference

@@ -13,7 +13,8 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
-from facecond.config.compose import Composed, compose, plain
+from facecond.config.compose import Composed, compose
+from facecond.config.recorded import plain
 from facecond.errors import ConfigError, DataError, NotBuiltError, nearest
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure

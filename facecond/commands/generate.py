@@ -7,7 +7,8 @@ from typing import Any
 
 from facecond.commands.prepared import Prepared
 from facecond.config.commands import GenerateConfig
-from facecond.config.compose import compose, plain
+from facecond.config.compose import compose
+from facecond.config.recorded import plain
 from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import find_pack, find_run, read_run
 from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file

@@ -13,7 +13,8 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig, TrainDiffusionConfig, TrainFirstStageConfig
-from facecond.config.compose import Composed, compose, plain, quoted
+from facecond.config.compose import Composed, compose, quoted
+from facecond.config.recorded import plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json
 from facecond.workspace.find import find_run, first_stage_of, train_defaults

@@ -1,4 +1,4 @@
-"""From words on the command line to a checked configuration: the only importer of Hydra.
+"""From words on the command line to a checked configuration: with `refusals` the only importer of Hydra.
 
 `compose("train", ["model=attr", "trainer.seed=3"])` reads `conf/train.yaml`, puts the chosen options of the groups on top of the
 typed schema, applies the overrides and returns plain dataclasses. Everything Hydra lets through or explains badly is refused
@@ -7,21 +7,19 @@ values of a wrong type, values left out, environment variables that are not set.
 """
 
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from facecond.bounds import check_bounds
 from facecond.config import commands
-from facecond.config.catalogue import chosen_size, conf_folder, groups_of, options_of, sized_kind
+from facecond.config.catalogue import chosen_size, conf_folder, groups_of, sized_kind
 from facecond.config.frozen import freeze
 from facecond.config.meanings import commented
 from facecond.config.models import VARIANTS
-from facecond.errors import ConfigError, nearest
-
-NOT_OF_OTHERS = ("weighting", "sampler", "denoiser")
-"""Groups of `facecond train` that only diffusion models have, beside `experiment`, which is none by default."""
+from facecond.config.recorded import plain, to_yaml
+from facecond.config.refusals import NOT_OF_OTHERS, check_key, check_kind, check_words, first_line, in_our_words
+from facecond.errors import ConfigError
 
 REQUIRED = "(required)"
 """Stands for a value that must be given."""
@@ -57,50 +55,6 @@ class Composed:
     def as_commented_yaml(self) -> str:
         """The same with the meaning of every key above it."""
         return "\n".join(commented(self.config, lambda name, value: to_yaml({name: plain(value)}).splitlines())) + "\n"
-
-
-def to_yaml(values: dict[str, Any]) -> str:
-    """Plain values as YAML, in their order."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.create(values))
-
-
-def plain(config: Any) -> Any:
-    """Turn a configuration dataclass into dicts, lists, strings and numbers; an enum becomes its name."""
-    if dataclasses.is_dataclass(config):
-        return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
-    if isinstance(config, list):
-        return [plain(item) for item in config]
-    return getattr(config, "name", config) if hasattr(config, "value") else config
-
-
-def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
-    """Build the dataclass `schema` from what `plain` gave, checking keys and types; `origin` names the file in errors."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(of_kinds(schema, values, origin)), OmegaConf.create(values))
-        return OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"{origin}: {_first_line(error)}", hint="the file was written by another version or edited by hand"
-        ) from error
-
-
-def of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
-    """The defaults of `schema`, with the class that `values` names in each section that is one of several."""
-    sections = {}
-    for field in dataclasses.fields(schema):
-        if variants := VARIANTS.get(field.type):
-            if field.name not in values:
-                continue
-            kind = values[field.name].get("kind")
-            if kind not in variants:
-                raise ConfigError(f"{origin}: {field.name} is of kind {kind}", hint=f"known: {', '.join(variants)}")
-            sections[field.name] = variants[kind]()
-    return schema(**sections)
 
 
 def quoted(value: Any) -> str:
@@ -140,14 +94,14 @@ def compose(
         ConfigError: for every fault in the overrides, with the key's name and what was expected.
     """
     overrides = list(overrides)
-    _check_words(command, overrides)
+    check_words(command, overrides)
     chosen = [word for word in overrides if is_group_choice(word, command)]
     values = [word for word in overrides if not is_group_choice(word, command)]
     if size is not None and not any(word.startswith("size=") for word in chosen):
         chosen.insert(0, f"size={size}")
     kind = sized_kind(command, chosen)
     if command == "train" and kind != "diffusion":
-        _check_kind(kind, overrides)
+        check_kind(kind, overrides)
         chosen += [f"~{group}" for group in NOT_OF_OTHERS]
     chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
@@ -156,76 +110,11 @@ def compose(
         choices = _choices(command, skeleton)
         known = [key for key in _keys(skeleton) if not key.startswith("hydra")]
         for word in values:
-            _check_key(word.partition("=")[0], known, command)
+            check_key(word.partition("=")[0], known, command)
         composed = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values, *above])
         config = _to_object(composed, blank=blank)
     check_bounds(config)
     return Composed(command, freeze(config), choices, overrides)
-
-
-def _check_words(command: str, overrides: list[str]) -> None:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    groups = groups_of(command)
-    for word in overrides:
-        if "=" not in word and not word.startswith("~"):
-            hint = nearest(word, [*groups, *_root_keys(command)])
-            raise ConfigError(f"{word!r} is not an override", hint=f"write key=value or group=option; {hint}")
-        key = word.partition("=")[0]
-        if not key.strip():
-            raise ConfigError(f"{word!r} has no key before '='", hint="write key=value")
-        if word.startswith(("+", "~")):
-            raise ConfigError(
-                f"{word!r}: keys cannot be added or deleted, every key of the configuration is known",
-                hint=f"write {key.lstrip('+~')}=VALUE, or see: facecond config show {command}",
-            )
-        if key == "hydra" or key.startswith("hydra."):
-            raise ConfigError(
-                f"{word!r}: Hydra's own settings are not used here", hint="name the folder with workspace=DIR"
-            )
-        try:
-            parsed = OverridesParser.create().parse_overrides([word])[0]
-        except (HydraException, ValueError) as error:
-            raise ConfigError(
-                f"{word!r} cannot be read: {_first_line(error)}", hint="quote values with spaces, commas or braces"
-            ) from error
-        if parsed.is_sweep_override():
-            raise ConfigError(
-                f"{word!r} names several values", hint=f"write {key}=[...] for one list, or add -m to run once for each"
-            )
-        if key in groups:
-            _check_option(key, word.partition("=")[2], optional=groups[key] == "null")
-
-
-def _check_kind(kind: str, overrides: list[str]) -> None:
-    """What belongs to diffusion alone is refused elsewhere, in words that say why."""
-    own = {field.name for field in dataclasses.fields(commands.TRAINING[kind])}
-    of_diffusion = {field.name for field in dataclasses.fields(commands.TRAINING["diffusion"])} - own
-    for word in overrides:
-        section = word.partition("=")[0].partition(".")[0]
-        if section in {*of_diffusion, *NOT_OF_OTHERS, "experiment"}:
-            raise ConfigError(
-                f"{word!r} has no meaning for a {kind} model",
-                hint=f"{section} belongs to diffusion models; leave it out",
-            )
-
-
-def _check_option(group: str, option: str, *, optional: bool) -> None:
-    options = options_of(group)
-    if option not in options and not (optional and option == "null"):
-        raise ConfigError(f"{group}={option} is not an option of {group}", hint=nearest(option, options))
-
-
-def _check_key(key: str, known: list[str], command: str) -> None:
-    if key in known:
-        return
-    last = key.rpartition(".")[2]
-    same_end = [other for other in known if other.rpartition(".")[2] == last]
-    hint = f"did you mean {same_end[0]!r}?" if same_end else nearest(key, known)
-    if hint.startswith("choose"):
-        hint = f"see: facecond config show {command}"
-    raise ConfigError(f"{key!r} is not a key of {command}", hint=hint)
 
 
 def _resolve_size(command: str, word: str, chosen: list[str]) -> str:
@@ -289,22 +178,8 @@ def _compose(command: str, words: list[str], *, with_hydra: bool = False) -> Any
         return hydra_compose(config_name=commands.config_name(command), overrides=words, return_hydra_config=with_hydra)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         reason = error.__cause__ or error
-        message, hint = _in_our_words(getattr(reason, "full_key", None), _first_line(reason))
+        message, hint = in_our_words(getattr(reason, "full_key", None), first_line(reason))
         raise ConfigError(message, hint=hint or f"see: facecond config show {command}") from error
-
-
-def _in_our_words(key: str | None, text: str) -> tuple[str, str | None]:
-    """Say what Hydra and OmegaConf find wrong in the words of this tool; return a message and, for some, a hint."""
-    kinds = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "text"}
-    if re.search(r"is not a ListConfig, list or tuple", text):
-        return f"{key} takes a list", f"write {key}=[...]"
-    if re.search(r"Invalid type assigned: \w+ is not a subclass of", text):
-        return f"{key} is a section of keys, not a value", f"write {key}.KEY=VALUE"
-    if found := re.search(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text):
-        return f"{key}={found[1]} is not {kinds.get(found[2], found[2])}", None
-    if re.search(r"field '.*' is not Optional", text):
-        return f"{key} needs a value", None
-    return (f"{key}: {text}" if key else text), None
 
 
 def _to_object(composed: Any, *, blank: bool = False) -> Any:
@@ -320,7 +195,7 @@ def _to_object(composed: Any, *, blank: bool = False) -> Any:
             raise ConfigError(f"{missing[0]} has no value", hint=f"give it: {missing[0]}=...")
         return OmegaConf.to_object(composed)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{getattr(error, 'full_key', '') or 'configuration'}: {_first_line(error)}") from error
+        raise ConfigError(f"{getattr(error, 'full_key', '') or 'configuration'}: {first_line(error)}") from error
 
 
 def _choices(command: str, composed: Any) -> dict[str, str]:
@@ -343,12 +218,3 @@ def _keys(composed: Any, prefix: str = "") -> list[str]:
         if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
             keys.extend(_keys(node, f"{prefix}{key}."))
     return keys
-
-
-def _root_keys(command: str) -> list[str]:
-    return [field.name for field in dataclasses.fields(commands.COMMANDS[command])]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

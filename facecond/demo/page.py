@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
-from facecond.config.compose import to_yaml
+from facecond.config.recorded import to_yaml
 from facecond.io.files import read_json
 from facecond.io.records import read_records
 from facecond.io.results import read_results

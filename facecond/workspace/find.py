@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
-from facecond.config.compose import of_kinds, plain
+from facecond.config.recorded import of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import finished_at, read_json, sha256_file, write_json
 from facecond.io.identity import completed

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecond.conditions.table import CONDITIONS
-from facecond.config.compose import Composed, compose, restore
+from facecond.config.compose import Composed, compose
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
+from facecond.config.recorded import restore
 from facecond.errors import ConfigError
 from facecond.workspace.find import RunInfo
 

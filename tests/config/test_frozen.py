@@ -7,9 +7,10 @@ import pickle
 import pytest
 
 from facecond.config.commands import TRAINING, TrainDiffusionConfig
-from facecond.config.compose import compose, plain
+from facecond.config.compose import compose
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import MODELS
+from facecond.config.recorded import plain
 
 
 def test_nothing_can_be_set_at_any_depth() -> None:
