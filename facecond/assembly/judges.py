@@ -10,50 +10,42 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facecond import progress
-from facecond.config.recorded import restore
 from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
+from facecond.config.recorded import restore
 from facecond.errors import CheckpointError
 from facecond.interop.face_parsing import read_bisenet
 from facecond.io.checkpoint import Weights, is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.io.files import sha256_file
-from facecond.judges.classifier import build_classifier
+from facecond.judges.classifier import build_classifier, classify
 from facecond.judges.parser import build_parser, parse
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A network that measures, never one that is measured."""
+    """A network that measures, never one that is measured; calling it gives what it sees in pictures."""
 
     network: nn.Module
+    answer: Callable[[Any, Tensor], Tensor]
+    """Network and uint8 pictures (n, 3, H, W) -> label maps uint8 (n, H, W), or which attributes are there, bool (n, 40)."""
     name: str
     """What it is, for the results."""
     sha256: str
     device: torch.device
     learnt_from: list[dict[str, Any]] | None
     """What it learnt from, and what the weights it started from did (see `data.learnt`); None when that is not known."""
+    preprocessing: str = "uint8 as sampled"
     batch_size: int = 64
 
-    def parse(self, images_NHWC: NDArray[np.uint8], description: str = "parsing") -> NDArray[np.uint8]:
-        """uint8 pictures (N, H, W, 3) -> uint8 label maps (N, H, W)."""
-        return self._judge(images_NHWC, lambda images: parse(self.network, images), description)  # type: ignore[arg-type]
-
-    def attributes(self, images_NHWC: NDArray[np.uint8], description: str = "classifying") -> NDArray[np.bool_]:
-        """uint8 pictures (N, H, W, 3) -> bool (N, 40): the attribute is there."""
-        return self._judge(images_NHWC, lambda images: self.network(images) > 0, description)
-
-    def _judge(
-        self, images_NHWC: NDArray[np.uint8], read: Callable[[Tensor], Tensor], description: str
-    ) -> NDArray[Any]:
-        found = []
-        with torch.inference_mode(), progress.bar(description, len(images_NHWC)) as bar:
-            for start in range(0, len(images_NHWC), self.batch_size):
-                piece = np.array(images_NHWC[start : start + self.batch_size])
-                images = torch.from_numpy(piece).to(self.device).permute(0, 3, 1, 2)
-                found.append(read(images).cpu().numpy())
-                bar.update(len(piece))
-        return np.concatenate(found)
+    def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:
+        """uint8 pictures (N, H, W, 3) -> its answer, first axis N."""
+        pieces = np.split(images_NHWC, range(self.batch_size, len(images_NHWC), self.batch_size))
+        with torch.inference_mode():
+            found = [
+                self.answer(self.network, torch.from_numpy(np.array(piece)).to(self.device).permute(0, 3, 1, 2))
+                for piece in pieces
+            ]
+        return torch.cat(found).cpu().numpy()
 
 
 def load_parser(place: Path, device: torch.device) -> Judge:
@@ -70,7 +62,7 @@ def load_parser(place: Path, device: torch.device) -> Judge:
     network = build_parser(config)
     load_strictly(network, tensors, str(file))
     name = f"{config.kind.name} parser {place.name}"
-    return Judge(network.eval().requires_grad_(False).to(device), name, digest, device, learnt)
+    return Judge(network.eval().requires_grad_(False).to(device), parse, name, digest, device, learnt)
 
 
 def load_classifier(place: Path, device: torch.device) -> Judge:
@@ -82,7 +74,12 @@ def load_classifier(place: Path, device: torch.device) -> Judge:
     network = build_classifier(config)
     load_strictly(network, split_modules(weights.tensors)["classifier"], str(file))
     name = f"{config.kind.name} classifier {place.name}"
-    return Judge(network.eval().requires_grad_(False).to(device), name, weights.sha256, device, _learnt(weights))
+    network.eval().requires_grad_(False).to(device)
+    return Judge(network, classify, name, weights.sha256, device, _learnt(weights))
+
+
+LOADERS = {"parser": load_parser, "classifier": load_classifier}
+"""Kind of judge -> how one is loaded from a run or a weights file."""
 
 
 def _learnt(weights: Weights) -> list[dict[str, Any]] | None:

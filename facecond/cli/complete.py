@@ -14,8 +14,7 @@ import typer
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import COMMANDS
 from facecond.config.models import VARIANTS
-
-METRICS = ("miou", "accuracy", "attributes", "reconstruction")
+from facecond.measuring.table import MEASURES
 
 
 def commands(incomplete: str) -> list[str]:
@@ -42,7 +41,7 @@ def overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of measures, then overrides."""
-    named = [metric for metric in METRICS if "=" not in incomplete and metric.startswith(incomplete)]
+    named = [metric for metric in MEASURES if "=" not in incomplete and metric.startswith(incomplete)]
     return named + overrides(ctx, incomplete)
 
 

@@ -18,6 +18,7 @@ from facecond.cli.help import epilog
 from facecond.cli.show import print_error
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import ConfigError, FacecondError
+from facecond.measuring.table import MEASURES
 from facecond.processes import OtherProcessError
 
 app = typer.Typer(
@@ -195,7 +196,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="METRICS... [OVERRIDES]...",
-            help="miou, accuracy, attributes, reconstruction; then overrides.",
+            help=f"{', '.join(MEASURES)}; then overrides.",
             autocompletion=complete.metrics_and_overrides,
             show_default=False,
         ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from facecond.conditions.condition import Column
 from facecond.conditions.spatial import SpatialCondition, draw_boxes, inside
 from facecond.errors import DataError
+from facecond.faces.lines import edges, outlines
 from facecond.types import UNSPECIFIED_LABEL
 
 if TYPE_CHECKING:
@@ -25,23 +26,6 @@ LINE, PAPER, OPEN = 0, 255, 128
 
 LEAST_COVER = 0.2
 """Share of a pixel that ink must cover for the pixel to lie on a line, when a drawing is shrunk."""
-
-
-def edges(image_HWC: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return bool (H, W): the edges of a picture, uint8 (H, W, 3), one pixel wide; finer ones at higher resolutions."""
-    from skimage.color import rgb2gray
-    from skimage.feature import canny
-
-    return canny(rgb2gray(image_HWC), sigma=0.75 + image_HWC.shape[0] / 256, low_threshold=0.05, high_threshold=0.12)
-
-
-def outlines(labels_HW: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return bool (H, W): pixels of a label map beside a part painted earlier, so that lines are one pixel wide."""
-    import numpy as np
-
-    padded = np.pad(labels_HW, 1, mode="edge")
-    neighbours = (padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1])
-    return np.logical_or.reduce([labels_HW > neighbour for neighbour in neighbours])
 
 
 def sketches(images_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -64,6 +48,7 @@ class Sketch(SpatialCondition):
     column = Column(
         "sketches", lambda resolution: (resolution, resolution), "uint8", (0, 1, UNSPECIFIED_LABEL), sketches
     )
+    measures = ("edges",)
     num_channels = 1
 
     def read(self, text: str, resolution: int) -> NDArray[Any]:

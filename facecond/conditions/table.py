@@ -25,6 +25,11 @@ def pictures_of(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.uint
     return {heading: picture for heading, picture in seen.items() if picture is not None}
 
 
+def measured_by(measure: str) -> str:
+    """Return the name of the condition that `measure` asks after."""
+    return next(name for name, each in CONDITIONS.items() if measure in each.measures)
+
+
 def chosen(names: Iterable[str]) -> list[Condition]:
     """Return the conditions called `names`, in the table's order.
 

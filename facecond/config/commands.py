@@ -243,7 +243,7 @@ class EvalConfig(GenerateConfig):
     """`facecond eval`: how well samples obey, with ceilings and floors."""
 
     metrics: list[str] = field(default_factory=list)
-    """What to measure: miou, accuracy, attributes, reconstruction."""
+    """Names of measures; `facecond eval --help` lists them."""
     samples: str | None = None
     """Folder of samples, or its name in WORKSPACE/samples; none = sample `count` validation conditions now."""
     count: int = bounded(256, minimum=2)

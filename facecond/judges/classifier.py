@@ -85,3 +85,9 @@ def attribute_loss(logits_BA: Tensor, attributes_BA: Tensor) -> Tensor:
     known_BA = attributes_BA != 0
     losses_BA = F.binary_cross_entropy_with_logits(logits_BA, (attributes_BA > 0).to(logits_BA.dtype), reduction="none")
     return (losses_BA * known_BA).sum() / known_BA.sum().clamp(min=1)
+
+
+def classify(classifier: nn.Module, images_BCHW: Tensor) -> Tensor:
+    """uint8 pictures (B, 3, H, W) -> bool (B, 40): the attribute is more likely there than not."""
+    logits_BA: Tensor = classifier(images_BCHW)
+    return logits_BA > 0

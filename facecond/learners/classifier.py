@@ -7,7 +7,7 @@ from torch import Tensor
 
 from facecond.config.training import JudgeTrainingConfig
 from facecond.faces.attributes import ATTRIBUTES
-from facecond.judges.classifier import ResNet18Classifier, SmallClassifier, attribute_loss
+from facecond.judges.classifier import ResNet18Classifier, SmallClassifier, attribute_loss, classify
 from facecond.learners.augment import augment
 from facecond.learners.judge import JudgeLearner
 from facecond.learners.stream import validation_pieces
@@ -36,7 +36,7 @@ class ClassifierLearner(JudgeLearner[ResNet18Classifier | SmallClassifier, Judge
         parts = []
         for indices in validation_pieces(self.trainer, len(self.validation)):
             images_BCHW, _, attributes_BA = self.validation.images(indices)
-            found_BA = (self.network(images_BCHW) > 0).cpu().numpy()
+            found_BA = classify(self.network, images_BCHW).cpu().numpy()
             parts.append(AttributeScores(found_BA, attributes_BA.cpu().numpy()))
         scores = AttributeScores.merge(parts)
         figures = {"accuracy": scores.accuracy, "balanced": scores.balanced, "majority": scores.majority()}

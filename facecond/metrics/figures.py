@@ -15,6 +15,7 @@ from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
 from facecond.metrics.faithfulness import AttributeScores, Confusion
+from facecond.metrics.lines import TOLERANCE, LineMatches
 from facecond.metrics.resampling import mean_spread
 
 SPREAD_NOTE = "±: half of the 95 % interval, by drawing conditions again with all their images."
@@ -133,19 +134,40 @@ def attribute_figures(
     return _under(circumstances, figures)
 
 
-def reconstruction_figures(
-    psnr_N: NDArray[np.float64],
-    ssim_N: NDArray[np.float64],
+def line_figures(
+    scores: LineMatches,
     *,
+    ceiling: LineMatches | None = None,
+    floor: LineMatches | None = None,
+    marks: Mapping[str, LineMatches] | None = None,
     conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> list[Figure]:
-    """Return "psnr" and "ssim": means over images; `conditions_N` as in `mask_figures`."""
+    """Return "edge_agreement", the F1 of edges and lines; sets and `conditions_N` as in `mask_figures`."""
+    figure = Figure(
+        name="edge_agreement", value=scores.f1, count=scores.count, title="Edge agreement",
+        spread=scores.spread(conditions_N, seed=seed),
+        ceiling=ceiling.f1 if ceiling else None, floor=floor.f1 if floor else None,
+        marks={name: part.f1 for name, part in (marks or {}).items()},
+        note=f"F1 of edges and lines within {TOLERANCE:g} pixel: precision {scores.precision:.3f}, recall "
+             f"{scores.recall:.3f}. {SPREAD_NOTE}",
+    )  # fmt: skip
+    return _under(circumstances, [figure])
+
+
+def reconstruction_figures(
+    psnr_N: NDArray[np.float64],
+    ssim_N: NDArray[np.float64],
+    *,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> list[Figure]:
+    """Return "psnr" and "ssim": means over images, each of a condition of its own."""
     figures = [
         Figure(
             name=name, value=float(values_N.mean()), count=len(values_N), title=f"Reconstruction {name.upper()}",
-            unit=unit, spread=mean_spread(values_N, conditions_N, seed=seed), note=f"Mean over images. {SPREAD_NOTE}",
+            unit=unit, spread=mean_spread(values_N, seed=seed), note=f"Mean over images. {SPREAD_NOTE}",
         )
         for name, values_N, unit in (("psnr", psnr_N, "dB"), ("ssim", ssim_N, ""))
     ]  # fmt: skip

@@ -15,8 +15,9 @@ from facecond.commands import eval as evaluate
 from facecond.commands.generate import generation_key
 from facecond.config.diffusion import SamplerConfig
 from facecond.data.pack import PackWriter
-from facecond.errors import CheckpointError, ConfigError
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.checkpoint import load_weights
+from facecond.io.files import read_json, write_json
 from facecond.io.images import read_image
 from facecond.io.results import read_results
 from facecond.reports import layouts
@@ -105,17 +106,37 @@ def test_a_compared_run_is_sampled_once(own: Path, rendered: list[int]) -> None:
 
 
 def test_a_judge_looks_at_every_set_of_pictures_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    passes: list[str] = []
-    judge = Judge._judge
+    seen: list[tuple[str, int]] = []
+    look = Judge.__call__
 
-    def counting(self: Judge, images: Any, read: Any, description: str) -> Any:
-        passes.append(description)
-        return judge(self, images, read, description)
+    def counting(self: Judge, images: Any) -> Any:
+        seen.append((self.name, len(images)))
+        return look(self, images)
 
-    monkeypatch.setattr(Judge, "_judge", counting)
+    monkeypatch.setattr(Judge, "__call__", counting)
     call("eval", f"workspace={own}", "run=multicond", "count=3", "metrics=[miou,accuracy,attributes]")
-    kinds = ("samples", "real pictures", "reconstructions")
-    assert sorted(passes) == sorted(f"{doing} {kind}" for doing in ("parsing", "classifying") for kind in kinds)
+    judges = ("small parser other-parser", "small classifier classifier")
+    assert sorted(seen) == sorted((judge, 3) for judge in judges for _ in ("samples", "real", "reconstructions"))
+
+
+def test_samples_are_measured_against_what_they_were_not_told(own: Path) -> None:
+    words = [f"workspace={own}", "run=attr", "count=4", "sampler.steps=1", "metrics=[miou,attributes]"]
+    figures = {figure.name: figure for figure in call("eval", *words).figures}
+    said = "the samples were not told mask, and are compared with that of the items behind them"
+    assert said in figures["miou"].caution
+    assert said not in figures["attribute_accuracy"].caution
+
+
+def test_a_pack_without_sketches_is_refused_before_sampling(own: Path) -> None:
+    older = own / "packs" / "older"
+    shutil.copytree(own / "packs" / "second", older)
+    (older / "sketches.npy").unlink()
+    manifest = read_json(older / "manifest.json")
+    del manifest["sha256"]["sketches.npy"]
+    write_json(older / "manifest.json", manifest)
+    with pytest.raises(DataError, match=r"has no sketches.npy"):
+        evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[edges]", "pack=older"])
+    shutil.rmtree(older)
 
 
 def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from facecond.conditions.sketch import edges, outlines, sketches
+from facecond.conditions.sketch import sketches
 from facecond.conditions.table import CONDITIONS
 from facecond.drawn.painter import draw
 from facecond.errors import DataError
+from facecond.faces.lines import edges, outlines
 
 SKETCH = CONDITIONS["sketch"]
 
@@ -18,25 +19,6 @@ def drawing(size: int = 128, background: str = "white") -> Image.Image:
     picture = Image.new("RGBA", (size, size), background)
     ImageDraw.Draw(picture).ellipse((size // 4, size // 4, 3 * size // 4, 3 * size // 4), outline="black", width=6)
     return picture
-
-
-def test_outlines_are_the_border_of_the_part_on_top() -> None:
-    labels = np.zeros((8, 8), np.uint8)
-    labels[2:6, 2:6] = 13
-    expected = np.zeros((8, 8), bool)
-    expected[2:6, 2:6] = True
-    expected[3:5, 3:5] = False
-    np.testing.assert_array_equal(outlines(labels), expected)
-    np.testing.assert_array_equal(outlines(labels[:, ::-1]), outlines(labels)[:, ::-1])
-
-
-def test_edges_lie_where_the_picture_changes() -> None:
-    image = np.zeros((32, 32, 3), np.uint8)
-    image[:, 16:] = 200
-    rows, columns = np.nonzero(edges(image))
-    assert set(columns.tolist()) <= {15, 16}
-    assert len(set(rows.tolist())) >= 28
-    assert not edges(np.full((32, 32, 3), 90, np.uint8)).any()
 
 
 def test_a_sketch_joins_both_and_stays_open_where_the_map_is() -> None:

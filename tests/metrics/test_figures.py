@@ -8,7 +8,14 @@ import pytest
 from facecond.faces.attributes import ATTRIBUTES, MASK_FREE, MASK_IMPLIED
 from facecond.io.results import Figure, read_results, write_results
 from facecond.metrics.faithfulness import AttributeScores, Confusion
-from facecond.metrics.figures import Circumstances, attribute_figures, mask_figures, reconstruction_figures
+from facecond.metrics.figures import (
+    Circumstances,
+    attribute_figures,
+    line_figures,
+    mask_figures,
+    reconstruction_figures,
+)
+from facecond.metrics.lines import LineMatches
 from facecond.metrics.resampling import derangement
 
 GENERATOR = np.random.default_rng(0)
@@ -72,6 +79,7 @@ def test_figures_survive_the_file(tmp_path: Path) -> None:
 def test_every_interval_is_of_conditions() -> None:
     """Ten copies of every image leave every interval as it is."""
     psnr, ssim = GENERATOR.normal(25, 3, 12), GENERATOR.random(12)
+    lines = LineMatches(np.sort(GENERATOR.integers(1, 50, (12, 2, 2)), axis=2)[:, :, ::-1].reshape(12, 4))
     scores, attributes = Confusion.of(LABELS, FOUND), AttributeScores(GENERATOR.random(WANTED.shape) < 0.5, WANTED)
 
     def figures(copies: int) -> list[Figure]:
@@ -81,7 +89,7 @@ def test_every_interval_is_of_conditions() -> None:
         return [
             *mask_figures(masks, conditions_N=conditions),
             *attribute_figures(faces, conditions_N=conditions),
-            *reconstruction_figures(psnr.repeat(copies), ssim.repeat(copies), conditions_N=conditions),
+            *line_figures(LineMatches(lines.counts_N4.repeat(copies, 0)), conditions_N=conditions),
         ]
 
     for once, often in zip(figures(1), figures(10), strict=True):
@@ -89,4 +97,4 @@ def test_every_interval_is_of_conditions() -> None:
         assert often.count == 10 * once.count
         assert "95 % interval" in once.note
     expected = 2.201 * psnr.std(ddof=1) / np.sqrt(12)  # Student's quantile for 11 degrees of freedom
-    assert figures(1)[-2].spread == pytest.approx(expected, rel=0.05)
+    assert reconstruction_figures(psnr, ssim)[0].spread == pytest.approx(expected, rel=0.05)

@@ -1,0 +1,40 @@
+"""Judges as detectors: parser and classifier, named by the user or made for the pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facecond.measuring.measure import Detector, DetectorKind
+
+if TYPE_CHECKING:
+    import torch
+
+    from facecond.config.commands import EvalConfig
+    from facecond.data.pack import Pack
+    from facecond.workspace.find import Found
+
+
+def judge(kind: str) -> DetectorKind:
+    """The judge called `kind`, "parser" or "classifier"."""
+
+    def find(config: EvalConfig, pack: Pack) -> Found:
+        from facecond.workspace.find import Found, find_run, read_run
+        from facecond.workspace.judges import choose_judge, images_seen
+        from facecond.workspace.origin import weights_file
+
+        named = getattr(config, kind)
+        if named is None:
+            return choose_judge(config.workspace, kind, pack)
+        if Path(named).is_file():
+            return Found(Path(named), "named")
+        run = find_run(config.workspace, named, kind).path
+        weights_file(read_run(run))
+        return Found(run, f"named, {images_seen(run)} images seen")
+
+    def load(place: Path, device: torch.device) -> Detector:
+        from facecond.assembly.judges import LOADERS
+
+        return LOADERS[kind](place, device)
+
+    return DetectorKind(find=find, load=load)

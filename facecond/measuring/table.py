@@ -1,0 +1,57 @@
+"""The measures and the detectors there are. Light: the command line reads it for help and completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from facecond.errors import ConfigError, NotBuiltError, nearest
+from facecond.measuring.attributes import AttributeAgreement
+from facecond.measuring.edges import EdgeAgreement
+from facecond.measuring.judges import judge
+from facecond.measuring.masks import MaskAgreement
+from facecond.measuring.measure import DetectorKind, Measure
+from facecond.measuring.reconstruction import Reconstruction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MEASURES: dict[str, Measure] = {
+    "miou": Measure(
+        help="agreement of the map seen in a sample with the map asked for, mean over classes",
+        scores=MaskAgreement,
+        figures=("miou", "mean_of_image_ious"),
+    ),
+    "accuracy": Measure(
+        help="share of the pixels whose class is the one asked for", scores=MaskAgreement, figures=("mask_accuracy",)
+    ),
+    "attributes": Measure(help="share of the attributes asked for that are seen", scores=AttributeAgreement),
+    "edges": Measure(help="agreement of a sample's edges with the lines of the sketch", scores=EdgeAgreement),
+    "reconstruction": Measure(help="PSNR and SSIM of the first stage", scores=Reconstruction),
+}
+"""What can be measured, by name."""
+
+LATER = ("fid", "kid", "lpips")
+"""Measures of the paper that need weights this version does not bring."""
+
+DETECTORS: dict[str, DetectorKind] = {"parser": judge("parser"), "classifier": judge("classifier")}
+"""What measures look with. Each has a key of its name in the configuration of `facecond eval`."""
+
+
+def measures_named(named: Sequence[str]) -> dict[str, Measure]:
+    """The measures called `named`, each once.
+
+    Raises ConfigError for an unknown one or none, NotBuiltError for one of the paper's that is still to come.
+    """
+    names: dict[str, Any] = dict.fromkeys(named)
+    if not names:
+        raise ConfigError("no measure named", hint=f"name some: facecond eval {' '.join(MEASURES)}")
+    later = [name for name in names if name in LATER]
+    if later:
+        raise NotBuiltError(
+            f"{', '.join(later)} {'is' if len(later) == 1 else 'are'} not part of this version",
+            hint=f"measure {', '.join(MEASURES)}",
+        )
+    for name in names:
+        if name not in MEASURES:
+            raise ConfigError(f"{name!r} is not a measure", hint=nearest(name, MEASURES))
+    return {name: MEASURES[name] for name in names}

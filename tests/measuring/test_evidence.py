@@ -1,0 +1,181 @@
+"""What is measured passes by once, in pieces; agreement is what comparing everything at once gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facecond.conditions.table import CONDITIONS
+from facecond.data.pack import Pack, PackWriter
+from facecond.drawn.painter import draw
+from facecond.errors import DataError
+from facecond.measuring import evidence as looked
+from facecond.measuring.evidence import Evidence, measure
+from facecond.measuring.table import DETECTORS, MEASURES, measures_named
+from facecond.metrics.faithfulness import AttributeScores, Confusion
+from facecond.sampling.generation import Generation
+
+COUNT, SIZE = 12, 32
+
+
+@dataclass
+class Counting:
+    """A detector that answers from pixels and counts what it sees."""
+
+    answer: Callable[[np.ndarray], np.ndarray]
+    name: str = "counting"
+    sha256: str = "ab" * 32
+    preprocessing: str = "none"
+    sizes: list[int] = field(default_factory=list)
+
+    def __call__(self, images_NHWC: np.ndarray) -> np.ndarray:
+        self.sizes.append(len(images_NHWC))
+        return self.answer(images_NHWC)
+
+
+def parse(images: np.ndarray) -> np.ndarray:
+    return (images[..., 0] // 16).astype(np.uint8)
+
+
+def classify(images: np.ndarray) -> np.ndarray:
+    return images[:, 0, :40, 1].repeat(2, axis=1)[:, :40] > 120
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    faces = draw(0, range(COUNT), SIZE)
+    writer = PackWriter(
+        tmp_path_factory.mktemp("pack") / "faces", count=COUNT, resolution=SIZE, source={"kind": "drawn"}
+    )
+    writer.write(slice(0, COUNT), faces.images, faces.labels, faces.attributes)
+    return writer.finish([f"face-{index}" for index in range(COUNT)], ["train"] * 4 + ["validation"] * 8)
+
+
+def samples_of(pack: Pack, items: list[int], told: tuple[str, ...], folder: Path) -> Generation:
+    """Noise said to be samples of these items."""
+    images = np.random.default_rng(5).integers(0, 256, (len(items), SIZE, SIZE, 3)).astype(np.uint8)
+    records = [
+        {
+            "index": row,
+            "source": pack.ids[item],
+            "told": {
+                name: {"value": CONDITIONS[name].record(np.asarray(pack.values(CONDITIONS[name])[item]), folder, f"{item:02}" * 32)}
+                for name in told
+            },
+        }
+        for row, item in enumerate(items)
+    ]  # fmt: skip
+    return Generation(folder=folder, images=images, records=records, made_with={})
+
+
+def evidence(samples: Generation, pack: Pack, **more: Any) -> Evidence:
+    detectors = {"parser": Counting(parse), "classifier": Counting(classify)}
+    return Evidence(samples, pack, detectors, more.get("reconstruct", lambda images: 255 - images))
+
+
+ITEMS = [4, 9, 4, 6, 9, 11, 6, 5]
+
+
+@pytest.mark.parametrize("piece", [3, 64])
+def test_agreement_is_that_of_everything_at_once(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(looked, "PIECE", piece)
+    samples = samples_of(pack, ITEMS, ("attributes", "mask"), tmp_path)
+    seen = evidence(samples, pack)
+    figures = {figure.name: figure for figure in measure(measures_named(["miou", "attributes"]).values(), seen)}
+    unique = sorted(set(ITEMS))
+    real, labels = pack.images[unique], pack.labels[unique]
+    miou = figures["miou"]
+    assert miou.value == pytest.approx(Confusion.of(pack.labels[ITEMS], parse(samples.images)).mean_iou)
+    assert miou.ceiling == pytest.approx(Confusion.of(labels, parse(real)).mean_iou)
+    assert miou.marks == {"reconstructions": pytest.approx(Confusion.of(labels, parse(255 - real)).mean_iou)}
+    others = np.array(ITEMS)[seen.partners]
+    assert miou.floor == pytest.approx(Confusion.of(pack.labels[others], parse(samples.images)).mean_iou)
+    accuracy = figures["attribute_accuracy"]
+    assert accuracy.value == pytest.approx(AttributeScores(classify(samples.images), pack.attributes[ITEMS]).accuracy)
+    assert (miou.count, miou.reference) == (8, "validation split of faces, 5 items")
+    assert accuracy.marks["majority class"] == pytest.approx(
+        AttributeScores(classify(samples.images), pack.attributes[ITEMS]).majority(
+            (pack.attributes[:4] > 0).sum(0) >= (pack.attributes[:4] < 0).sum(0)
+        )
+    )
+
+
+def test_every_set_passes_by_once_whatever_is_measured(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "PIECE", 3)
+    again: list[int] = []
+
+    def reconstruct(images: np.ndarray) -> np.ndarray:
+        again.append(len(images))
+        return images
+
+    seen = evidence(samples_of(pack, ITEMS, ("attributes", "mask"), tmp_path), pack, reconstruct=reconstruct)
+    measure(MEASURES.values(), seen)
+    assert again == [3, 2]
+    for detector in seen.detectors.values():
+        assert detector.sizes == [3, 3, 2, 3, 2, 3, 2]  # type: ignore[attr-defined]
+
+
+def test_the_floor_is_the_condition_of_another_item(pack: Pack, tmp_path: Path) -> None:
+    seen = evidence(samples_of(pack, ITEMS, ("mask",), tmp_path), pack)
+    items = np.array(ITEMS)
+    assert (items[seen.partners] != items).all()
+
+
+def test_what_was_not_told_is_compared_with_the_item_and_said(pack: Pack, tmp_path: Path) -> None:
+    told = evidence(samples_of(pack, ITEMS, ("mask", "attributes"), tmp_path), pack)
+    untold = evidence(samples_of(pack, ITEMS, ("attributes",), tmp_path), pack)
+    (with_map,), (without,) = (measure(measures_named(["accuracy"]).values(), each) for each in (told, untold))
+    assert with_map.value == without.value
+    said = "the samples were not told mask, and are compared with that of the items behind them"
+    assert said in without.caution
+    assert said not in with_map.caution
+
+
+def test_what_only_some_were_told_is_refused(pack: Pack, tmp_path: Path) -> None:
+    samples = samples_of(pack, ITEMS, ("mask", "attributes"), tmp_path)
+    del samples.records[2]["told"]["mask"]
+    with pytest.raises(DataError, match=r"mask: image 2 of .* was not told it"):
+        measure(measures_named(["miou"]).values(), evidence(samples, pack))
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"), [(["face-4", "x"], "image 1 of .* has no item"), (["face-4"] * 2, "one item only")]
+)
+def test_samples_that_cannot_be_compared_are_refused(
+    pack: Pack, tmp_path: Path, sources: list[str], words: str
+) -> None:
+    samples = samples_of(pack, [4, 5], ("mask",), tmp_path)
+    for record, source in zip(samples.records, sources, strict=True):
+        record["source"] = source
+    with pytest.raises(DataError, match=words):
+        measure(measures_named(["miou"]).values(), evidence(samples, pack))
+
+
+def test_edges_of_real_pictures_lie_on_their_sketches(pack: Pack, tmp_path: Path) -> None:
+    """A sketch holds every edge of its picture, and outlines besides: precision 1, recall the share of lines near an edge."""
+    samples = samples_of(pack, ITEMS, ("sketch",), tmp_path)
+    (figure,) = measure(measures_named(["edges"]).values(), evidence(samples, pack, reconstruct=lambda images: images))
+    assert figure.ceiling == figure.marks["reconstructions"]
+    assert figure.ceiling is not None
+    assert 0.6 < figure.ceiling <= 1
+    assert figure.value < figure.ceiling
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_finds_its_detector_and_its_condition(name: str) -> None:
+    scores = MEASURES[name].scores
+    assert scores.detector is None or scores.detector in DETECTORS
+    assert scores.condition is None or name in CONDITIONS[scores.condition].measures or scores.condition in CONDITIONS
+    assert MEASURES[name].help
+
+
+def test_every_condition_s_measures_are_there() -> None:
+    for condition in CONDITIONS.values():
+        assert set(condition.measures) <= set(MEASURES)
