@@ -1,6 +1,7 @@
-"""A workspace with one of everything, as small as it gets, made once by the commands themselves."""
+"""A workspace with one of everything, as small as it gets, made by the commands themselves and copied for each test file."""
 
 import importlib
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,9 @@ def call(command: str, *words: str) -> Result:
 
 
 @pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pack, first stage, latents, judges, and a multi-conditional and an attribute-conditional model."""
-    folder = tmp_path_factory.mktemp("workspace")
+    folder = tmp_path_factory.mktemp("made-once")
     here = f"workspace={folder}"
     call("data draw", here, "data.count=40", "data.validation=16")
     call("train", here, "model=vq", "name=vq", "model.network.ch=8", *TINY)
@@ -38,6 +39,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     call("train", here, "model=attr", "name=attr", *MODEL, *TINY)
     call("train", here, "model=multicond", "name=multicond", "trainer.snapshot_every=8", *MODEL, *TINY)
     return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy for one test file, so that files can run beside one another and in any order."""
+    return shutil.copytree(made_once, tmp_path_factory.mktemp("copy") / "workspace")
 
 
 @pytest.fixture

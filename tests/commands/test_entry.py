@@ -17,7 +17,7 @@ from facecond.io.images import read_image
 from facecond.sampling.generation import open_generation
 from tests.commands.conftest import MODEL, TINY, call
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: entry")
 
 
 @pytest.fixture(scope="module")

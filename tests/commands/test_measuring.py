@@ -25,7 +25,7 @@ from facecond.sampling import generation
 from facecond.workspace.find import read_run
 from tests.commands.conftest import TINY, call
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: measuring")
 
 
 @pytest.fixture(scope="module")

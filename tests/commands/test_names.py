@@ -7,7 +7,7 @@ import pytest
 from facecond.config.commands import COMMANDS
 from tests.commands.conftest import Facecond
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: names")
 
 LINES = {
     "data pack": ["data", "pack", "data=label_maps", "data.root={workspace}"],

@@ -11,7 +11,7 @@ from facecond.commands.prepared import Prepared
 from facecond.config.compose import compose
 from tests.commands.conftest import MODEL, TINY, Facecond
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: next")
 
 
 @pytest.fixture

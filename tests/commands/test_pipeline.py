@@ -14,7 +14,7 @@ from facecond.io.results import read_results
 from facecond.sampling.generation import open_generation
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: pipeline")
 
 
 def test_official_release_packs_to_the_same_maps_and_attributes(tmp_path: Path) -> None:

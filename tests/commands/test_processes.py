@@ -11,7 +11,7 @@ import pytest
 from facecond.io.records import read_records
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: processes")
 
 
 def together(*words: str) -> subprocess.CompletedProcess[str]:

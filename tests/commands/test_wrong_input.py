@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from tests.commands.conftest import Facecond
 
-pytestmark = pytest.mark.xdist_group("workspace")
+pytestmark = pytest.mark.xdist_group("commands: wrong_input")
 
 
 class Surprise:
