@@ -141,20 +141,6 @@ def test_eval_gives_ceiling_floor_and_count(workspace: Path) -> None:
     assert "ceiling" in made.made["table"].read_text()
 
 
-def test_eval_of_real_pictures_reaches_the_ceiling(workspace: Path) -> None:
-    """Samples that ARE the real pictures must score exactly the ceiling: the two are measured the same way."""
-    from facecond.assembly.session import open_session
-    from facecond.commands import eval as evaluate
-
-    prepared = evaluate.prepare([f"workspace={workspace}", "run=multicond", "metrics=[miou,attributes]", "count=8"])
-    session = open_session(prepared.found, prepared.config)
-    evidence = evaluate.gather(prepared, session, evaluate._load_judges(prepared, session))
-    evidence.samples = evidence.real
-    for measure in ("miou", "attributes"):
-        for figure in evaluate.MEASURES[measure](evidence):
-            assert figure.value == figure.ceiling
-
-
 def test_swap_masks_gives_the_model_both_mixed_maps(workspace: Path) -> None:
     from facecond.sampling.folder import read_values
 

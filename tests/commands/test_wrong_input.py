@@ -43,7 +43,7 @@ def damage(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Damaged copies of packs and runs, and foreign files."""
     folder = tmp_path_factory.mktemp("broken")

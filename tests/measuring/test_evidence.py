@@ -105,6 +105,17 @@ def test_agreement_is_that_of_everything_at_once(
     )
 
 
+def test_real_pictures_reach_their_ceiling(pack: Pack, tmp_path: Path) -> None:
+    """Samples that are the real pictures score exactly as these do: both are measured the same way."""
+    items = sorted(set(ITEMS))
+    samples = samples_of(pack, items, ("attributes", "mask", "sketch"), tmp_path)
+    samples.images[:] = pack.images[items]
+    figures = measure(measures_named(["miou", "accuracy", "attributes", "edges"]).values(), evidence(samples, pack))
+    assert len(figures) >= 10
+    for figure in figures:
+        assert figure.value == figure.ceiling
+
+
 def test_every_set_passes_by_once_whatever_is_measured(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
