@@ -41,7 +41,7 @@ def interval(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.int64] | None
         sums = influence_N
         if conditions_N is not None:
             _, place_N = np.unique(conditions_N, return_inverse=True)
-            sums = np.bincount(place_N, weights=influence_N)
+            sums = np.bincount(place_N, weights=influence_N).astype(np.float64)
         if len(sums) < 2:
             return float("nan")
         variance += len(sums) / (len(sums) - 1) * float((sums**2).sum()) / len(influence_N) ** 2

@@ -121,5 +121,5 @@ def test_square_root_of_a_singular_product_is_not_needed() -> None:
 
 @pytest.mark.parametrize("rows", [np.zeros((1, 4)), np.zeros((5, 3)), np.full((5, 4), np.nan)])
 def test_what_cannot_be_compared_is_refused(rows: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="expected|finite"):
+    with pytest.raises(ValueError, match=r"expected|finite"):
         frechet_distance(rows, np.zeros((5, 4)))
