@@ -12,7 +12,7 @@ setup: $(VENV)/.synced
 $(VENV)/.synced: uv.lock pyproject.toml setup.cfg
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv sync --frozen --inexact --quiet
+	$(BIN)/uv sync --frozen --inexact --quiet --extra features
 	touch $@
 
 demo: setup

@@ -43,10 +43,6 @@ class TrainingError(FacecondError):
     """Training that cannot go on, for example because the loss is no longer finite."""
 
 
-class NotBuiltError(FacecondError):
-    """Something asked for by a name that is known but not part of this version."""
-
-
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a hint that names the choice closest to `name`, or lists all choices when none is close."""
     known = sorted(choices)

@@ -35,6 +35,10 @@ class Judge:
     learnt_from: list[dict[str, Any]] | None
     """What it learnt from, and what the weights it started from did (see `data.learnt`); None when that is not known."""
     preprocessing: str = "uint8 as sampled"
+    published: bool = True
+    caution: str = ""
+    keeps: bool = False
+    learns_faces: bool = True
     batch_size: int = 64
 
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:

@@ -26,6 +26,7 @@ from facecond.config.recorded import plain
 from facecond.data.pack import Pack
 from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
+from facecond.io.files import sha256_file
 from facecond.processes import ALONE, Processes
 from facecond.sampling.plans import Prompt, one_each
 from facecond.workspace.find import RunInfo, find_pack, find_run, first_stage_of, read_run
@@ -75,6 +76,11 @@ class Session(Generic[C]):
                 hint="name one (pack=), or give the conditions by hand",
             )
         return self.own_pack
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 that names the content of the pack."""
+        return sha256_file(self.pack.path / "manifest.json")
 
     @property
     def names(self) -> list[str]:
@@ -233,6 +239,7 @@ class Session(Generic[C]):
         render = generator.renderer(config.sampler, config.guidance, config.precision)
         processes.all_do(lambda: generate(
             plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
+            about={"pack": self.identity} if self.own_pack else {},
             defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
             batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
             description=description,

@@ -2,13 +2,14 @@
 
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import COMMANDS
+from facecond.measuring.table import MEASURES
 
 EXAMPLES: dict[str | None, tuple[str, ...]] = {
     None: (
         "facecond demo",
         "facecond train model=multicond",
         "facecond sample --eta 1.0",
-        "facecond eval miou accuracy attributes",
+        "facecond eval fid lpips miou",
         "facecond swap-masks",
     ),
     "data": ("facecond data draw --count 256 name=few", "facecond data inspect"),
@@ -34,7 +35,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond sample --attr +Smiling,-Male,Eyeglasses --count 4 sampler=dpmpp",
         "facecond sample grid=attributes 'attribute_sets=[+Eyeglasses,+Smiling]' guidance.attributes=2 --steps 10",
     ),
-    "eval": ("facecond eval miou accuracy attributes", "facecond eval miou --count 16 --steps 10 --json"),
+    "eval": (
+        "facecond eval fid lpips miou",
+        "facecond eval miou accuracy attributes",
+        "facecond eval miou --count 16 --steps 10 --json",
+    ),
     "swap-masks": ("facecond swap-masks --steps 10", "facecond swap-masks --parts hair,nose --pairs 3:7 --steps 10"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "config list": ("facecond config list", "facecond config list --json"),
@@ -54,6 +59,8 @@ def epilog(command: str | None) -> str:
             lines = ["[bold]Config groups[/bold]", *lines]
         lines.append(f"All keys: facecond config show {command.replace(' ', '-') if command else ''}".rstrip())
         lines.append(" ")
+    if command == "eval":
+        lines += ["[bold]Measures[/bold]", *(f"[dim]{name}[/dim]  {each.help}" for name, each in MEASURES.items()), " "]
     lines.append("[bold]Examples[/bold]")
     lines.extend(f"$ {example}".replace("[+", "\\[+") for example in EXAMPLES[command])
     return "\n".join(lines)

@@ -17,15 +17,20 @@ from facecond.config.recorded import plain
 from facecond.errors import ConfigError, DataError
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure
-from facecond.measuring.measure import RECONSTRUCTIONS, Measure
+from facecond.measuring.measure import RECONSTRUCTIONS, VARIATIONS, Measure, Source
 from facecond.measuring.table import DETECTORS, measures_named
+from facecond.pretrained.published import UnavailableError
 from facecond.sampling.folder import read_manifest
+from facecond.workspace.find import Found
 from facecond.workspace.origin import Origin
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from facecond.conditions.condition import Condition
+    from facecond.data.pack import Pack
+    from facecond.measuring.measure import Detector
     from facecond.sampling.generation import Generation
 
 log = logging.getLogger("facecond")
@@ -36,12 +41,14 @@ class Measuring(Origin):
     """What samples come from, what is measured, and with what."""
 
     measures: dict[str, Measure]
-    detectors: dict[str, Path]
-    """Runs or weights files of the detectors that are needed, by their name in the configuration."""
+    detectors: dict[str, list[tuple[Source, Found]]]
+    """What may serve as each detector that is needed, first what to try first."""
     samples: Path | None
     """Samples that are there already."""
     folder: Path
     """Where the samples are, or will be."""
+    varied: Path
+    """Where several samples of each of some conditions are, or will be."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
@@ -60,17 +67,13 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     detectors = _find_detectors(prepared, measures)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
-    plan = items_plan(origin) | {"told": origin.conditions, "samples": 1}
-    key = generation_key(origin, config, plan)
-    folder = samples or Path(config.workspace) / "samples" / f"{prepared.name}-conditions-{key}"
-    hashes = {
-        kind: sha256_file(place / "weights.safetensors" if place.is_dir() else place)
-        for kind, place in detectors.items()
-    }
-    name = f"{prepared.name}-eval-{short_hash([str(folder), config.count, list(measures), hashes])}"
+    folders = [samples or _folder(prepared, *grid) for grid in (("conditions", 1), ("variations", config.variations))]
+    hashes = {kind: _identity(candidates[0][1].path) for kind, candidates in detectors.items()}
+    settings = [config.count, config.conditions if _varies(measures) else 0, config.mode.name, config.seed]
+    name = f"{prepared.name}-eval-{short_hash([*map(str, folders), settings, list(measures), hashes])}"
     measuring = Measuring(
         run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage,
-        measures=measures, detectors=detectors, samples=samples, folder=folder,
+        measures=measures, detectors=detectors, samples=samples, folder=folders[0], varied=folders[1],
     )  # fmt: skip
     return Prepared(composed=prepared.composed, name=name, found=measuring, used=prepared.used)
 
@@ -86,12 +89,16 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     config, found = prepared.config, prepared.found
     session = open_session(found, config, processes=prepared.processes)
     # Loaded before anything is sampled, so that a wrong one costs nothing.
-    detectors = {kind: DETECTORS[kind].load(place, session.generator.device) for kind, place in found.detectors.items()}
+    detectors = {kind: _load(candidates, session) for kind, candidates in found.detectors.items()}
     made = _samples(found, session)
+    varied = _variations(found, session) if _varies(found.measures) and found.samples is None else None
     figures: list[Figure] = []
 
     def look() -> None:
-        evidence = Evidence(made, session.pack, detectors, _round_trip(session), config.seed)
+        evidence = Evidence(
+            made, session.pack, detectors, _round_trip(session), session.generator.first_stage.sha256, config.seed,
+            variations=varied, kept=Path(config.workspace) / "features",
+        )  # fmt: skip
         figures.extend(measure(found.measures.values(), evidence))
 
     prepared.processes.first_does(look)
@@ -116,29 +123,78 @@ def _check_measurable(measures: dict[str, Measure], origin: Origin) -> None:
     pack = Pack.open(origin.pack)
     for name, measure in measures.items():
         if measure.scores.condition is not None:
-            pack.values(CONDITIONS[measure.scores.condition])
+            _check_said(CONDITIONS[measure.scores.condition], pack, name)
         if measure.scores.sets == (RECONSTRUCTIONS,) and str(origin.first_stage) == NO_FIRST_STAGE:
             raise ConfigError(
                 f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
             )
 
 
-def _find_detectors(prepared: Prepared[EvalConfig, Origin], measures: dict[str, Measure]) -> dict[str, Path]:
-    """The detectors that `measures` look with: named, or the ones made for this pack."""
+def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
+    """Refuse a pack whose validation items say nothing of what is measured."""
+    import torch
+
+    items = pack.indices("validation")
+    values = pack.values(condition)
+    if not any(
+        condition.says_something(torch.from_numpy(values[items[i : i + 256]])).any() for i in range(0, len(items), 256)
+    ):
+        raise DataError(
+            f"{name}: the validation items of {pack.path} say nothing of {condition.unsaid}",
+            hint="choose another pack: pack=...",
+        )
+
+
+def _find_detectors(
+    prepared: Prepared[EvalConfig, Origin], measures: dict[str, Measure]
+) -> dict[str, list[tuple[Source, Found]]]:
+    """The detectors that `measures` look with: named, made for this pack, or published."""
     from facecond.data.pack import Pack
 
     found = {}
     for kind in dict.fromkeys(measure.scores.detector for measure in measures.values()):
         if kind is not None:
-            chosen = DETECTORS[kind].find(prepared.config, Pack.open(prepared.found.pack))
-            prepared.used[kind] = str(chosen)
-            found[kind] = chosen.path
+            found[kind] = DETECTORS[kind].candidates(prepared.config, Pack.open(prepared.found.pack))
+            prepared.used[kind] = str(found[kind][0][1])
     return found
+
+
+def _load(candidates: Sequence[tuple[Source, Found]], session: Session[EvalConfig]) -> "Detector":
+    """The first of the candidates that can be had. Raises UnavailableError when none can."""
+    reasons: list[UnavailableError] = []
+    for source, found in candidates:
+        try:
+            detector = source.load(found.path, session.config, session.generator.device)
+        except UnavailableError as reason:
+            reasons.append(reason)
+        else:
+            for missing in reasons:
+                log.warning("warning: %s; measured in the features of %s, under other names", missing, detector.name)
+            return detector
+    raise reasons[0]
+
+
+def _identity(place: Path) -> str:
+    """What tells weights from others: their SHA-256, or, while they are not here, the file they will be."""
+    file = place / "weights.safetensors" if place.is_dir() else place
+    return sha256_file(file) if file.is_file() else file.name
+
+
+def _varies(measures: dict[str, Measure]) -> bool:
+    """Whether several samples of one condition are looked at."""
+    return any(VARIATIONS in measure.scores.sets for measure in measures.values())
+
+
+def _folder(prepared: Prepared[EvalConfig, Origin], grid: str, samples: int) -> Path:
+    """Where `samples` samples of each validation condition are kept; `facecond sample` keeps them there too."""
+    origin, config = prepared.found, prepared.config
+    key = generation_key(origin, config, items_plan(origin) | {"told": origin.conditions, "samples": samples})
+    return Path(config.workspace) / "samples" / f"{prepared.name}-{grid}-{key}"
 
 
 def _check_only_measuring(composed: Composed) -> None:
     """Refuse what decides how samples are made when they are there already."""
-    for key in ("sampler", "guidance", "count", "precision"):
+    for key in ("sampler", "guidance", "count", "precision", "conditions", "variations"):
         if composed.given(key):
             raise ConfigError(
                 f"{key} has no effect on samples that are there already", hint="leave it out, or leave out samples="
@@ -168,7 +224,21 @@ def _samples(found: Measuring, session: Session[EvalConfig]) -> "Generation":
         raise DataError(
             f"{made.folder} was sampled from other weights than {found.weights}", hint="name that run: run=..."
         )
+    if made.about.get("pack", session.identity) != session.identity:
+        raise DataError(
+            f"{made.folder} has the conditions of another pack than {session.pack.path}",
+            hint="name that pack: pack=...",
+        )
     return made
+
+
+def _variations(found: Measuring, session: Session[EvalConfig]) -> "Generation":
+    """Sample several pictures of each of the first validation conditions."""
+    from facecond.sampling.plans import Lazy, several
+
+    config = session.config
+    count = min(config.conditions, len(session.pack.indices("validation")))
+    return session.generate(several(Lazy(count, session.prompt), config.variations, config.seed), found.varied)
 
 
 def _round_trip(session: Session[EvalConfig]) -> "Callable[[NDArray[np.uint8]], NDArray[np.uint8]]":

@@ -59,7 +59,8 @@ class Agreement(Scores, Generic[T]):
         for name, values in asked.items():
             self._parts.setdefault(name, []).append(self.score(values, seen))
 
-    def figures(self) -> list[Figure]:
+    def figures(self) -> dict[str, Figure]:
         """The figures of the samples, with ceiling, floor and the reconstructions as a mark."""
         merged = {name: self.merge(parts) for name, parts in self._parts.items()}
-        return self.show(merged.pop(SAMPLES), merged.pop(REAL), merged.pop(SHUFFLED), merged)
+        shown = self.show(merged.pop(SAMPLES), merged.pop(REAL), merged.pop(SHUFFLED), merged)
+        return {figure.name: figure for figure in shown}

@@ -21,6 +21,7 @@ class EdgeAgreement(Agreement["LineMatches"]):
     """Edges of pictures matched with lines, within a pixel."""
 
     condition = measured_by("edges")
+    looks = True
 
     def seen(self, images: NDArray[np.uint8], found: None) -> NDArray[np.bool_]:
         """The edges of pictures (n, H, W, 3): bool (n, H, W)."""

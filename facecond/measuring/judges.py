@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facecond.measuring.measure import Detector, DetectorKind
+from facecond.measuring.measure import Detector, Source
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facecond.workspace.find import Found
 
 
-def judge(kind: str) -> DetectorKind:
+def judge(kind: str) -> Source:
     """The judge called `kind`, "parser" or "classifier"."""
 
     def find(config: EvalConfig, pack: Pack) -> Found:
@@ -32,9 +32,9 @@ def judge(kind: str) -> DetectorKind:
         weights_file(read_run(run))
         return Found(run, f"named, {images_seen(run)} images seen")
 
-    def load(place: Path, device: torch.device) -> Detector:
+    def load(place: Path, config: EvalConfig, device: torch.device) -> Detector:
         from facecond.assembly.judges import LOADERS
 
         return LOADERS[kind](place, device)
 
-    return DetectorKind(find=find, load=load)
+    return Source(find=find, load=load)

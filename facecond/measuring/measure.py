@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from facecond.errors import FacecondError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 SAMPLES, REAL, RECONSTRUCTIONS = "samples", "real pictures", "reconstructions"
 """Sets of pictures: what is measured; the pictures behind its conditions; and these after a round trip through the first stage."""
+
+VARIATIONS, REFERENCE = "samples of one condition", "reference"
+"""Several samples of each of some conditions, those of one condition together; and the pictures of the validation split."""
 
 
 class Detector(Protocol):
@@ -43,18 +48,65 @@ class Detector(Protocol):
     def preprocessing(self) -> str:
         """What it does to the pictures first, for the results."""
 
+    @property
+    def published(self) -> bool:
+        """Whether measures with it bear their published names."""
+
+    @property
+    def caution(self) -> str:
+        """Why figures of it say something else than they seem to; "" for nothing."""
+
+    @property
+    def learns_faces(self) -> bool:
+        """Whether it learnt from faces, so that it matters from which."""
+
+    @property
+    def learnt_from(self) -> list[dict[str, Any]] | None:
+        """What it learnt from (see `data.learnt`); None when that is not known."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what it says of a picture is small (a row of features) and worth keeping on the disk."""
+
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:
         """uint8 pictures (N, H, W, 3) -> what it sees in each, first axis N."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DetectorKind:
-    """How a detector is found and loaded."""
+class Source:
+    """One way to come by a detector."""
 
     find: Callable[[EvalConfig, Pack], Found]
     """Configuration and pack -> run or weights file, with the reason. Raises FacecondError when there is none."""
-    load: Callable[[Path, torch.device], Detector]
+    load: Callable[[Path, EvalConfig, torch.device], Detector]
+    """Raises UnavailableError when it cannot be had after all, CheckpointError for other weights than expected."""
+    named: Callable[[EvalConfig], bool] = lambda config: False
+    """Whether the user asked for this one, so that no other will do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DetectorKind:
+    """What measures look with, by one of several networks."""
+
+    sources: tuple[Source, ...]
+    """From the published one to what is at hand."""
+
+    def candidates(self, config: EvalConfig, pack: Pack) -> list[tuple[Source, Found]]:
+        """The sources that may do, first the one to try first. Raises FacecondError when there is none.
+
+        What is named, and the first where `config.strict`, is alone.
+        """
+        sources = [source for source in self.sources if source.named(config)] or list(self.sources)
+        found, reasons = [], []
+        for source in sources[:1] if config.strict else sources:
+            try:
+                found.append((source, source.find(config, pack)))
+            except FacecondError as reason:
+                reasons.append(reason)
+        if not found:
+            raise reasons[0]
+        return found
 
 
 class Scores(ABC):
@@ -66,6 +118,8 @@ class Scores(ABC):
     """The condition whose values the pictures are compared with."""
     sets: ClassVar[tuple[str, ...]] = (SAMPLES, REAL, RECONSTRUCTIONS)
     """The sets of pictures it looks at."""
+    looks: ClassVar[bool] = False
+    """Whether it looks at the pictures themselves, beside what its detector says of them."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
@@ -77,13 +131,13 @@ class Scores(ABC):
         Args:
             which: the set.
             rows: int64 (n,), places of the pictures in the set, ascending; no place comes twice.
-            images: the pictures, uint8 (n, H, W, 3).
-            found: what the detector says of them, first axis n.
+            images: the pictures, uint8 (n, H, W, 3); empty unless it `looks`.
+            found: what the detector says of them, first axis n; None without one.
         """
 
     @abstractmethod
-    def figures(self) -> list[Figure]:
-        """Return the figures, once all pictures of all sets were taken in."""
+    def figures(self) -> Mapping[str, Figure]:
+        """Return the figures, once all pictures of all sets were taken in, by what measures call them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,8 +148,8 @@ class Measure:
     """What it is, for `--help`."""
     scores: type[Scores]
     figures: tuple[str, ...] = ()
-    """Names of the figures it shows, of those `scores` ends in; empty = all."""
+    """Those it shows of what `scores` ends in; empty = all."""
 
     def of(self, figures: Mapping[str, Figure]) -> list[Figure]:
         """The figures it shows, of all that its scores end in."""
-        return [figure for name, figure in figures.items() if not self.figures or name in self.figures]
+        return [figures[name] for name in self.figures or figures]

@@ -18,6 +18,7 @@ class Reconstruction(Scores):
     """PSNR and SSIM of each real picture after a round trip through the first stage."""
 
     sets = (RECONSTRUCTIONS,)
+    looks = True
 
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(evidence)
@@ -34,12 +35,13 @@ class Reconstruction(Scores):
         self._psnr.append(psnr(real, images))
         self._ssim.append(ssim(real, images))
 
-    def figures(self) -> list[Figure]:
+    def figures(self) -> dict[str, Figure]:
         """See `metrics.figures.reconstruction_figures`."""
         import numpy as np
 
         from facecond.metrics.figures import reconstruction_figures
 
-        return reconstruction_figures(
+        shown = reconstruction_figures(
             np.concatenate(self._psnr), np.concatenate(self._ssim), circumstances=self.evidence.circumstances(self)
         )
+        return {figure.name: figure for figure in shown}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from facecond.errors import ConfigError, NotBuiltError, nearest
+from facecond.errors import ConfigError, nearest
 from facecond.measuring.attributes import AttributeAgreement
+from facecond.measuring.distances import Distances
+from facecond.measuring.diversity import Diversity
 from facecond.measuring.edges import EdgeAgreement
+from facecond.measuring.features import FEATURES
 from facecond.measuring.judges import judge
 from facecond.measuring.masks import MaskAgreement
 from facecond.measuring.measure import DetectorKind, Measure
+from facecond.measuring.perceptual import PERCEPTUAL
 from facecond.measuring.reconstruction import Reconstruction
 
 if TYPE_CHECKING:
@@ -26,31 +30,38 @@ MEASURES: dict[str, Measure] = {
     ),
     "attributes": Measure(help="share of the attributes asked for that are seen", scores=AttributeAgreement),
     "edges": Measure(help="agreement of a sample's edges with the lines of the sketch", scores=EdgeAgreement),
+    "fid": Measure(
+        help="Frechet distance from the validation pictures (FID, where Inception's weights are to be had)",
+        scores=Distances,
+        figures=("fid",),
+    ),
+    "kid": Measure(
+        help="kernel distance from the validation pictures (KID, likewise)", scores=Distances, figures=("kid",)
+    ),
+    "lpips": Measure(
+        help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
+    ),
     "reconstruction": Measure(help="PSNR and SSIM of the first stage", scores=Reconstruction),
 }
 """What can be measured, by name."""
 
-LATER = ("fid", "kid", "lpips")
-"""Measures of the paper that need weights this version does not bring."""
-
-DETECTORS: dict[str, DetectorKind] = {"parser": judge("parser"), "classifier": judge("classifier")}
-"""What measures look with. Each has a key of its name in the configuration of `facecond eval`."""
+DETECTORS: dict[str, DetectorKind] = {
+    "parser": DetectorKind(sources=(judge("parser"),)),
+    "classifier": DetectorKind(sources=(judge("classifier"),)),
+    "features": FEATURES,
+    "perceptual": PERCEPTUAL,
+}
+"""What measures look with."""
 
 
 def measures_named(named: Sequence[str]) -> dict[str, Measure]:
     """The measures called `named`, each once.
 
-    Raises ConfigError for an unknown one or none, NotBuiltError for one of the paper's that is still to come.
+    Raises ConfigError for an unknown one or none.
     """
     names: dict[str, Any] = dict.fromkeys(named)
     if not names:
         raise ConfigError("no measure named", hint=f"name some: facecond eval {' '.join(MEASURES)}")
-    later = [name for name in names if name in LATER]
-    if later:
-        raise NotBuiltError(
-            f"{', '.join(later)} {'is' if len(later) == 1 else 'are'} not part of this version",
-            hint=f"measure {', '.join(MEASURES)}",
-        )
     for name in names:
         if name not in MEASURES:
             raise ConfigError(f"{name!r} is not a measure", hint=nearest(name, MEASURES))

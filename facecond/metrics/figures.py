@@ -15,6 +15,7 @@ from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
 from facecond.metrics.faithfulness import AttributeScores, Confusion
+from facecond.metrics.influence import Distance
 from facecond.metrics.lines import TOLERANCE, LineMatches
 from facecond.metrics.resampling import mean_spread
 
@@ -156,6 +157,47 @@ def line_figures(
     return _under(circumstances, [figure])
 
 
+def distance_figure(
+    distance: Distance,
+    *,
+    name: str,
+    title: str,
+    against: int,
+    ceiling: float,
+    halves: int,
+    marks: Mapping[str, float] | None = None,
+    conditions_N: NDArray[np.int64] | None = None,
+    circumstances: Circumstances | None = None,
+) -> Figure:
+    """Return a distance of samples from a reference of `against` pictures, beside that of its halves from one another."""
+    figure = Figure(
+        name=name, value=distance.value, count=len(distance.of_samples_N), title=title, better="lower",
+        spread=distance.spread(conditions_N), ceiling=ceiling, ceiling_of=f"real halves, {halves} each", marks=marks or {},
+        note=f"Samples against {against} pictures; of fewer pictures it is larger. ±: half of the 95 % interval, from what each "
+             "condition and each picture of the reference contributes.",
+    )  # fmt: skip
+    return _under(circumstances, [figure])[0]
+
+
+def diversity_figure(
+    distances_N: NDArray[np.float64],
+    *,
+    name: str,
+    title: str,
+    samples: int,
+    apart: float,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Return the mean over conditions of the mean distance between their samples, beside that of different real pictures."""
+    figure = Figure(
+        name=name, value=float(distances_N.mean()), count=samples, title=title, spread=mean_spread(distances_N, seed=seed),
+        ceiling=apart, ceiling_of="real pictures of different people", floor=0.0, floor_of="one picture again and again",
+        note=f"Mean over {len(distances_N)} conditions of the mean over pairs of their samples. {SPREAD_NOTE}",
+    )  # fmt: skip
+    return _under(circumstances, [figure])[0]
+
+
 def reconstruction_figures(
     psnr_N: NDArray[np.float64],
     ssim_N: NDArray[np.float64],
@@ -187,10 +229,10 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
 
 
 def _caution(figure: Figure) -> str:
-    """Say when the judge does not tell real pictures under their own condition from pictures under another item's."""
-    if figure.ceiling is None or figure.floor is None or figure.ceiling - figure.floor > NEAR:
+    """Say when a measure does not tell real pictures under their own condition from pictures under another item's."""
+    if figure.ceiling is None or figure.floor is None or not figure.ceiling - figure.floor <= NEAR:
         return ""
-    return "its ceiling is near or below its floor: this judge cannot tell"
+    return "its ceiling is near or below its floor: this measure cannot tell"
 
 
 def _known(value: float) -> float | None:

@@ -24,16 +24,16 @@ BLOCK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Gaussian:
-    """Mean and covariance of N rows of D features, and where each row lies in the factor of the covariance."""
+    """Mean and covariance of the rows of features, which stay where they are."""
 
-    count: int
+    features_ND: NDArray[np.floating]
+    order_N: NDArray[np.int64]
+    """The order in which rows are added up."""
     mean_D: NDArray[np.float64]
     factor_RD: NDArray[np.float64]
     """F, with F'F the covariance (divided by N - 1)."""
-    rows_NR: NDArray[np.float64] | None
-    """Row i of the centred features is sqrt(N - 1) * rows_NR[i] F; None = the identity."""
-    order_N: NDArray[np.int64]
-    """Row of the features behind each row here."""
+    inverse_DR: NDArray[np.float64] | None
+    """Centred row @ this = sqrt(N - 1) * q with q F the row; None where the rows of F are the centred rows themselves."""
 
     @classmethod
     def of(cls, features_ND: NDArray[np.floating]) -> Gaussian:
@@ -42,37 +42,47 @@ class Gaussian:
             raise ValueError(f"features (N, D) of at least two pictures expected, got {features_ND.shape}")
         order_N = by_content(features_ND)
         count, width = features_ND.shape
-        blocks = [order_N[start : start + BLOCK] for start in range(0, count, BLOCK)]
         mean_D = np.zeros(width)
-        for block in blocks:
-            mean_D += features_ND[block].astype(np.float64).sum(axis=0)
+        for start in range(0, count, BLOCK):
+            mean_D += features_ND[order_N[start : start + BLOCK]].astype(np.float64).sum(axis=0)
         mean_D /= count
         if not np.isfinite(mean_D).all():
             raise ValueError("features that are not finite")
         if count <= width:
             factor_ND = (features_ND[order_N].astype(np.float64) - mean_D) / np.sqrt(count - 1)
-            return cls(count, mean_D, factor_ND, None, order_N)
+            return cls(features_ND, order_N, mean_D, factor_ND, None)
         covariance_DD = np.zeros((width, width))
-        for block in blocks:
-            centred = features_ND[block].astype(np.float64) - mean_D
-            covariance_DD += centred.T @ centred / (count - 1)
+        for start in range(0, count, BLOCK):
+            centred_BD = features_ND[order_N[start : start + BLOCK]].astype(np.float64) - mean_D
+            covariance_DD += centred_BD.T @ centred_BD / (count - 1)
         values_D, vectors_DD = np.linalg.eigh(covariance_DD)
         kept = values_D > values_D[-1] * width * np.finfo(np.float64).eps
         roots_R, axes_DR = np.sqrt(values_D[kept]), vectors_DD[:, kept]
-        rows_NR = np.concatenate(
-            [(features_ND[block].astype(np.float64) - mean_D) @ (axes_DR / roots_R) for block in blocks]
-        )
-        return cls(count, mean_D, roots_R[:, None] * axes_DR.T, rows_NR / np.sqrt(count - 1), order_N)
+        return cls(features_ND, order_N, mean_D, roots_R[:, None] * axes_DR.T, axes_DR / roots_R)
 
     @property
     def trace(self) -> float:
         """Of the covariance."""
         return float((self.factor_RD**2).sum())
 
-    def centred(self) -> NDArray[np.float64]:
-        """The centred features, rows as here: (N, D)."""
-        rows = self.factor_RD if self.rows_NR is None else self.rows_NR @ self.factor_RD
-        return rows * np.sqrt(self.count - 1)
+    def influence(
+        self, shift_D: NDArray[np.float64], axes_RK: NDArray[np.float64], roots_K: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """2 shift'(x - m) + (x - m)'(I - A)(x - m) less its mean, for each row x; A: the optimal map to the other Gaussian.
+
+        `axes_RK` and `roots_K` are this side's singular vectors and the values of F1 F2': x'Ax = sum of roots (q'axes)^2.
+        """
+        count = len(self.features_ND)
+        influence_N = np.empty(count)
+        for start in range(0, count, BLOCK):
+            rows = self.order_N[start : start + BLOCK]
+            centred_BD = self.features_ND[rows].astype(np.float64) - self.mean_D
+            if self.inverse_DR is None:
+                moved_B = (count - 1) * (axes_RK[start : start + BLOCK] ** 2 @ roots_K)
+            else:
+                moved_B = (centred_BD @ self.inverse_DR @ axes_RK) ** 2 @ roots_K
+            influence_N[rows] = 2 * centred_BD @ shift_D + (centred_BD**2).sum(axis=1) - moved_B
+        return influence_N - influence_N[self.order_N].mean()
 
 
 def frechet_distance(samples_ND: NDArray[np.floating], reference_MD: NDArray[np.floating]) -> Distance:
@@ -87,21 +97,8 @@ def frechet_distance(samples_ND: NDArray[np.floating], reference_MD: NDArray[np.
     shift_D = one.mean_D - two.mean_D
     value = float(shift_D @ shift_D) + one.trace + two.trace - 2 * float(roots_K.sum())
     return Distance(
-        max(value, 0.0), _influence(one, shift_D, left_RK, roots_K), _influence(two, -shift_D, right_KS.T, roots_K)
+        max(value, 0.0), one.influence(shift_D, left_RK, roots_K), two.influence(-shift_D, right_KS.T, roots_K)
     )
-
-
-def _influence(
-    own: Gaussian, shift_D: NDArray[np.float64], axes_RK: NDArray[np.float64], roots_K: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """2 shift'(x - m) + (x - m)'(I - A)(x - m) less its mean, A the optimal map to the other Gaussian; rows as they were given."""
-    along_NK = axes_RK if own.rows_NR is None else own.rows_NR @ axes_RK
-    centred_ND = own.centred()
-    moved_N = (own.count - 1) * (along_NK**2 @ roots_K)
-    influence_N = 2 * centred_ND @ shift_D + (centred_ND**2).sum(axis=1) - moved_N
-    given_N = np.empty(own.count)
-    given_N[own.order_N] = influence_N - influence_N.mean()
-    return given_N
 
 
 def by_content(features_ND: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """Do the edges of a picture lie where lines are? Precision and recall within a pixel, joined to F1.
 
 The measure of boundary detection (Martin, Fowlkes & Malik 2004, section 3), with a distance instead of its one-to-one
-matching: both sets of lines are one pixel wide, so that few edges could share one line. Everything is kept per picture, so
-that sets can be merged and resampled.
+matching: several edges may share a line, and a picture that is edge everywhere has a recall of 1, so that precision is to be
+read beside F1. Everything is kept per picture, so that sets can be merged and resampled.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A folder of generated images: what it was made with, a record and a PNG per image, and all images as one array.
 
-    generation.json    format, version, count, image shape, made_with (weights, sampler, ...), about (versions, command)
+    generation.json    format, version, count, image shape, made_with (weights, sampler, ...), about (the pack)
     records.jsonl      one line per image, in order once the folder is complete; records-RANK.jsonl while several write
     images/NNNNNN.png  the pictures
     images.npy         the same, uint8 (N, H, W, 3), for measuring without decoding; rebuilt from the PNGs when deleted
@@ -197,6 +197,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise DataError(f"{path / 'generation.json'} is not a generation: expected format {FORMAT!r}")
     if content.get("version") != VERSION:
         raise DataError(f"{path / 'generation.json'} has version {content.get('version')!r}, expected {VERSION}")
+    if missing := sorted({"count", "image_shape", "made_with", "about"} - content.keys()):
+        raise DataError(f"{path / 'generation.json'} lacks {', '.join(missing)}", hint="sample again")
     return content
 
 
@@ -228,9 +230,18 @@ def _make_array(path: Path, shape: tuple[int, ...]) -> bool:
         temporary.unlink()
 
 
+def open_array(path: Path) -> NDArray[np.uint8]:
+    """The pictures as one array, mapped from the disk, read-only. Raises DataError when the file is damaged."""
+    try:
+        array: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError, OSError) as reason:
+        raise DataError(f"{path} is damaged: {reason}", hint="delete it, it is made again from the PNGs") from reason
+    return array
+
+
 def _lengthen_array(path: Path, shape: tuple[int, ...]) -> None:
     """Give the array more rows in place when it has fewer than `shape` says."""
-    if np.load(path, mmap_mode="r").shape[0] >= shape[0]:
+    if open_array(path).shape[0] >= shape[0]:
         return
     header = _header(shape)
     with path.open("r+b") as stream:

@@ -21,7 +21,7 @@ from torch import Tensor
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
 from facecond.progress import bar
-from facecond.sampling.folder import GenerationFolder, finish, read_manifest
+from facecond.sampling.folder import GenerationFolder, finish, open_array, read_manifest
 from facecond.sampling.noise import StepNoise, start_noise
 from facecond.sampling.plans import Lazy, Prompt, Request
 from facecond.types import NoiseSource, Values
@@ -51,6 +51,8 @@ class Generation:
     records: Sequence[dict[str, Any]]
     """One per image, by index; read as needed."""
     made_with: dict[str, Any]
+    about: dict[str, Any]
+    """What is kept beside and not compared, for example which pack the conditions come from."""
 
 
 def generate(
@@ -133,9 +135,11 @@ def open_generation(folder: Path, count: int | None = None) -> Generation:
             hint="run the command that made it again to continue",
         )
     store.prepare_array(tuple(manifest["image_shape"]))
-    images = np.load(folder / "images.npy", mmap_mode="r")[:count]
+    images = open_array(folder / "images.npy")[:count]
     records = Lazy(count, store.records.__getitem__, keep=0)
-    return Generation(folder=folder, images=images, records=records, made_with=manifest["made_with"])
+    return Generation(
+        folder=folder, images=images, records=records, made_with=manifest["made_with"], about=manifest["about"]
+    )
 
 
 def _checked(plan: Sequence[Request], indices: Iterable[int]) -> Iterator[Request]:

@@ -69,7 +69,7 @@ def test_help_is_fast() -> None:
         (["sample", "sampler=ddin", "--dry-run"], "did you mean 'ddim'"),
         (["config", "show", "trian"], "did you mean 'train'"),
         (["eval", "mio", "--dry-run"], "did you mean 'miou'"),
-        (["eval", "fid", "--dry-run"], "fid is not part of this version"),
+        (["eval", "fidd", "--dry-run"], "'fidd' is not a measure"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

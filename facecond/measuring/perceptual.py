@@ -1,0 +1,82 @@
+"""How far two pictures are from each other to the eye: LPIPS, else the same on features that install from the package index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facecond.measuring.features import Network, find_efficientnet
+from facecond.measuring.measure import Detector, DetectorKind, Source
+from facecond.pretrained.published import ALEXNET
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from facecond.config.commands import EvalConfig
+    from facecond.data.pack import Pack
+    from facecond.workspace.find import Found
+
+
+def _find_lpips(config: EvalConfig, pack: Pack) -> Found:
+    from facecond.workspace.find import Found
+
+    path = ALEXNET.path(config.lpips_trunk)
+    if config.lpips_trunk is not None or path.is_file():
+        return Found(ALEXNET.obtain(path), "named" if config.lpips_trunk else "found in a cache")
+    if not config.download:
+        ALEXNET.obtain(path)
+    return Found(path, f"to be fetched from {ALEXNET.url}")
+
+
+def _load_lpips(path: Path, config: EvalConfig, device: torch.device) -> Detector:
+    from facecond.io.files import sha256_file
+    from facecond.pretrained.lpips import LPIPS
+
+    file = ALEXNET.obtain(path, download=config.download)
+    network = LPIPS(file, "alex").to(device)
+
+    def look(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        import torch
+
+        from facecond.pretrained.efficientnet import batch
+
+        with torch.inference_mode():
+            return network.embed(batch(images_NHWC, device).float() / 127.5 - 1).cpu().numpy()
+
+    return Network(
+        name="LPIPS 0.1 (AlexNet)", sha256=sha256_file(file), look=look, published=True,
+        preprocessing="as sampled, scaled to [-1, 1]",
+    )  # fmt: skip
+
+
+def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> Detector:
+    from facecond.io.files import sha256_file
+    from facecond.pretrained.efficientnet import EfficientNet
+
+    network = EfficientNet(path).to(device)
+
+    def look(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        import torch
+
+        from facecond.pretrained.efficientnet import batch
+        from facecond.pretrained.lpips import embedding
+
+        with torch.inference_mode():
+            pictures = network.normalised(batch(images_NHWC, device), None)
+            return embedding(list(network.levels(pictures))).cpu().numpy()
+
+    return Network(
+        name="EfficientNet-Lite0", sha256=sha256_file(path), look=look, published=False, preprocessing="as sampled",
+        caution="EfficientNet-Lite0's features, not LPIPS's: no LPIPS",
+    )  # fmt: skip
+
+
+PERCEPTUAL = DetectorKind(
+    sources=(
+        Source(find=_find_lpips, load=_load_lpips, named=lambda config: config.lpips_trunk is not None),
+        Source(find=find_efficientnet, load=_load_efficientnet),
+    ),
+)
+"""Embeds pictures so that the squared distance of two rows is the perceptual distance of the two pictures."""

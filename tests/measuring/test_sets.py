@@ -1,0 +1,134 @@
+"""Distances and diversity: what is shown of features, what is kept on the disk, and what others are used when some are missing."""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facecond.config.commands import EvalConfig
+from facecond.data.pack import Pack
+from facecond.errors import CheckpointError, DataError
+from facecond.measuring import evidence as looked
+from facecond.measuring.evidence import Evidence, measure
+from facecond.measuring.measure import DetectorKind, Source
+from facecond.measuring.table import measures_named
+from facecond.metrics.frechet import frechet_distance
+from facecond.metrics.kernel import kernel_distance
+from facecond.workspace.find import Found
+from tests.measuring.test_evidence import ITEMS, Counting, pack, samples_of
+
+__all__ = ["pack"]
+
+
+def features(images: np.ndarray) -> np.ndarray:
+    """Mean and deviation of each colour."""
+    flat = images.reshape(len(images), -1, 3).astype(np.float32)
+    return np.concatenate([flat.mean(1), flat.std(1)], axis=1)
+
+
+def evidence(pack: Pack, folder: Path, items: list[int] = ITEMS, **more: Any) -> Evidence:
+    network = {
+        name: Counting(features, keeps=name == "features", published=False) for name in ("features", "perceptual")
+    }
+    return Evidence(samples_of(pack, items, ("mask",), folder), pack, network, lambda images: 255 - images, **more)
+
+
+def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None:
+    seen = evidence(pack, tmp_path)
+    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    real = features(np.asarray(pack.images[pack.indices("validation")]))
+    samples, again = features(seen.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
+    for figure, distance in ((fid, frechet_distance), (kid, kernel_distance)):
+        assert figure.value == pytest.approx(distance(samples, real).value)
+        assert figure.ceiling == pytest.approx(distance(real[::2], real[1::2]).value)
+        assert figure.marks["reconstructions"] == pytest.approx(distance(again, real).value)
+        assert figure.spread == pytest.approx(distance(samples, real).spread(np.array(ITEMS)))
+        assert figure.better == "lower"
+    assert (fid.name, fid.title) == ("frechet_distance", "Frechet distance, counting features")
+    assert (fid.count, fid.reference) == (8, "validation split of faces, 8 items")
+    seen.detectors["features"].published = True  # type: ignore[misc]
+    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    assert (fid.name, fid.title, kid.name, kid.title) == ("fid", "FID", "kid", "KID")
+
+
+@pytest.mark.parametrize("piece", [2, 64])
+def test_diversity_is_the_mean_over_pairs(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(looked, "PIECE", piece)
+    items = [4, 9, 4, 6, 9, 6, 6, 4]
+    seen = evidence(pack, tmp_path, items)
+    (figure,) = measure(measures_named(["lpips"]).values(), seen)
+    rows = features(seen.samples.images).astype(np.float64)
+
+    def mean_over_pairs(rows: np.ndarray) -> float:
+        return float(np.mean([((a - b) ** 2).sum() for a, b in combinations(rows, 2)]))
+
+    own = [mean_over_pairs(rows[np.array(items) == item]) for item in sorted(set(items))]
+    assert figure.value == pytest.approx(np.mean(own))
+    assert figure.ceiling == pytest.approx(
+        mean_over_pairs(features(np.asarray(pack.images[[4, 6, 9]])).astype(np.float64))
+    )
+    assert (figure.count, figure.floor) == (8, 0.0)
+
+
+def test_one_sample_of_a_condition_has_no_diversity(pack: Pack, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"one sample only of face-6, .*samples=10"):
+        measure(measures_named(["lpips"]).values(), evidence(pack, tmp_path, [4, 4, 6]))
+
+
+def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> None:
+    kept = tmp_path / "features"
+    first, second = (evidence(pack, tmp_path / name, kept=kept) for name in ("a", "b"))
+    (before,), (after,) = (measure(measures_named(["fid"]).values(), each) for each in (first, second))
+    assert after == before
+    assert sum(first.detectors["features"].sizes) == 8 + 5 + 8  # type: ignore[attr-defined]
+    assert second.detectors["features"].sizes == []  # type: ignore[attr-defined]
+    assert len(list(kept.iterdir())) == 3
+    other = evidence(pack, tmp_path / "c", kept=kept)
+    other.samples.images[3, 0, 0, 0] ^= 1
+    measure(measures_named(["fid"]).values(), other)
+    assert sum(other.detectors["features"].sizes) == 8  # type: ignore[attr-defined]
+
+
+def test_what_was_interrupted_is_not_kept(pack: Pack, tmp_path: Path) -> None:
+    seen = evidence(pack, tmp_path, kept=tmp_path / "features")
+
+    def stop(images: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    seen.detectors["features"].answer = stop  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        measure(measures_named(["fid"]).values(), seen)
+    assert not (tmp_path / "features").exists() or not any((tmp_path / "features").iterdir())
+
+
+def source(name: str, *, missing: bool = False, named: bool = False) -> Source:
+    def find(config: EvalConfig, pack: Pack) -> Found:
+        if missing:
+            raise CheckpointError(f"{name} is missing")
+        return Found(Path(name), "there")
+
+    return Source(find=find, load=lambda *of: Counting(features), named=lambda config: named)
+
+
+@pytest.mark.parametrize(
+    ("sources", "strict", "expected"),
+    [
+        ([source("a"), source("b")], False, ["a", "b"]),
+        ([source("a", missing=True), source("b")], False, ["b"]),
+        ([source("a"), source("b")], True, ["a"]),
+        ([source("a", missing=True), source("b")], True, "a is missing"),
+        ([source("a", missing=True, named=True), source("b")], False, "a is missing"),
+        ([source("a", missing=True), source("b", missing=True)], False, "a is missing"),
+    ],
+)
+def test_what_may_serve_as_a_detector(pack: Pack, sources: list[Source], strict: bool, expected: Any) -> None:
+    kind = DetectorKind(sources=tuple(sources))
+    if isinstance(expected, str):
+        with pytest.raises(CheckpointError, match=expected):
+            kind.candidates(EvalConfig(strict=strict), pack)
+    else:
+        assert [str(found.path) for _, found in kind.candidates(EvalConfig(strict=strict), pack)] == expected
