@@ -17,30 +17,26 @@ if TYPE_CHECKING:
     from facecond.assembly.device import choose_device
     from facecond.assembly.first_stage import FirstStage, check_resolution, keep_first_stage, load_first_stage
     from facecond.assembly.generator import Generator, load_generator
-    from facecond.assembly.judges import Judge, load_classifier, load_parser
     from facecond.assembly.sources import open_source
     from facecond.assembly.training import learner
 
 __all__ = [
     "FirstStage",
     "Generator",
-    "Judge",
     "check_resolution",
     "choose_device",
     "keep_first_stage",
     "learner",
-    "load_classifier",
     "load_first_stage",
     "load_generator",
-    "load_parser",
     "open_source",
 ]
 
 _ROOMS = {
     "choose_device": "device", "FirstStage": "first_stage", "check_resolution": "first_stage",
     "keep_first_stage": "first_stage",
-    "load_first_stage": "first_stage", "Generator": "generator", "load_generator": "generator", "Judge": "judges",
-    "load_classifier": "judges", "load_parser": "judges", "open_source": "sources", "learner": "training",
+    "load_first_stage": "first_stage", "Generator": "generator", "load_generator": "generator",
+    "open_source": "sources", "learner": "training",
 }  # fmt: skip
 
 

@@ -67,6 +67,11 @@ def execute(
     module = importlib.import_module(MODULES[command])
     prepared = [module.prepare(words) for words in rounds]
     if len({item.name for item in prepared}) < len(prepared):
+        if not hasattr(prepared[0].config, "name"):
+            raise ConfigError(
+                f"two of the {len(prepared)} runs of {command} would write the same files",
+                hint="sweep over what tells them apart",
+            )
         prepared = [
             module.prepare([*words, f"name={item.name}-{i}"])
             for i, (words, item) in enumerate(zip(rounds, prepared, strict=True))

@@ -23,7 +23,7 @@ from facecond.processes import OtherProcessError
 
 app = typer.Typer(
     name="facecond",
-    help="Make faces you can steer: by 40 attributes, by a map of the parts of a face, or by both.",
+    help="Make faces you can steer: by 40 attributes, by a map of the parts of a face, by a line drawing, or by several.",
     epilog=epilog(None),
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -65,7 +65,7 @@ Eta = Annotated[
     float | None,
     typer.Option(help="0 = deterministic, 1 = fresh noise at every step (sampler.eta=).", show_default=False),
 ]
-Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000 (sampler.steps=).", show_default=False)]
+Steps = Annotated[int | None, typer.Option(help="Sampling steps (sampler.steps=).", show_default=False)]
 Seed = Annotated[int | None, typer.Option(help="Seed of the starting noise (seed=).", show_default=False)]
 Count = Annotated[
     int | None, typer.Option("--count", "-n", help="How many conditions, or pairs (count=).", show_default=False)
@@ -152,7 +152,7 @@ def train(
     dry_run: DryRun = False,
     multirun: Multirun = False,
 ) -> None:
-    """Train a model: uncond, attr, mask, mask_pooled, multicond; vq (first stage); parser, classifier (judges).
+    """Train a model (model=): a diffusion model, the first stage (vq), or a judge (parser, classifier).
 
     Running the same command again continues where it stopped.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond.conditions.condition import Column, Condition, ConditionSettings
-from facecond.errors import ConfigError
+from facecond.errors import ConfigError, DataError
 from facecond.faces.names import NUM_ATTRIBUTES
 from facecond.types import UNSPECIFIED_ATTRIBUTE
 
@@ -85,6 +85,8 @@ class Attributes(Condition):
         """Undo `record`."""
         import numpy as np
 
+        if len(text) != NUM_ATTRIBUTES or set(text) - set("-0+"):
+            raise DataError(f"{folder}: {text!r} is not {NUM_ATTRIBUTES} signs -, 0 or +", hint="sample again")
         return np.array(["-0+".index(sign) - 1 for sign in text], dtype=np.int8)
 
     def nothing(self, count: int, resolution: int, device: torch.device | str = "cpu") -> Tensor:

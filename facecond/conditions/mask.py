@@ -99,6 +99,9 @@ class Mask(SpatialCondition):
 
     def recall(self, text: str, folder: Path) -> NDArray[Any]:
         """Read the file that `record` wrote."""
+        import zlib
+        from zipfile import BadZipFile
+
         import numpy as np
 
         from facecond.io.images import read_label_map
@@ -110,8 +113,8 @@ class Mask(SpatialCondition):
             with np.load(path, allow_pickle=False) as content:
                 shape = tuple(content["shape"])
                 return np.unpackbits(content["channels"], axis=-1, count=shape[-1]).astype(bool)
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path}: cannot be read: {error}") from error
+        except (OSError, EOFError, ValueError, KeyError, zlib.error, BadZipFile) as error:
+            raise DataError(f"{path}: cannot be read: {error}", hint="sample again") from error
 
     def picture(self, value: NDArray[Any]) -> NDArray[np.uint8] | None:
         """The label map, or overlapping parts painted one above the other in class order."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from facecond.conditions.condition import Column
 from facecond.conditions.spatial import SpatialCondition, draw_boxes, inside
 from facecond.errors import DataError
-from facecond.faces.lines import edges, outlines
 from facecond.types import UNSPECIFIED_LABEL
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ LEAST_COVER = 0.2
 def sketches(images_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return uint8 (N, H, W): the edges of each picture joined with the outlines of its parts; 255 where the map is."""
     import numpy as np
+
+    from facecond.faces.lines import edges, outlines
 
     pairs = zip(images_NHWC, labels_NHW, strict=True)
     lines = np.stack([edges(image_HWC) | outlines(labels_HW) for image_HWC, labels_HW in pairs])

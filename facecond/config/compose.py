@@ -1,4 +1,4 @@
-"""From words on the command line to a checked configuration: with `refusals` the only importer of Hydra.
+"""From words on the command line to a checked configuration: with `refusals` and `sweep` the only importer of Hydra.
 
 `compose("train", ["model=attr", "trainer.seed=3"])` reads `conf/train.yaml`, puts the chosen options of the groups on top of the
 typed schema, applies the overrides and returns plain dataclasses. Everything Hydra lets through or explains badly is refused

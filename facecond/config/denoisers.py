@@ -40,20 +40,20 @@ class UNetConfig(DenoiserConfig):
 
     kind: str = fixed("unet")
     """Which denoiser this is; chosen with denoiser=."""
-    model_channels: int = 224
+    model_channels: int = bounded(224, minimum=1)
     """Channels at full latent resolution; a multiple of `norm_groups`."""
     channel_mult: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
     """Channels of each level as multiples of `model_channels`; each further level halves height and width."""
-    num_res_blocks: int = 2
+    num_res_blocks: int = bounded(2, minimum=1)
     """Residual blocks per level on the way down (one more on the way up)."""
     attention_downsamplings: list[int] = field(default_factory=lambda: [2, 4, 8])
     """Levels that attend, named by how far they are downsampled (1 = full latent resolution); the middle always
     attends."""
-    head_channels: int = 32
+    head_channels: int = bounded(32, minimum=1)
     """Width of an attention head; divides the channels of every level that attends."""
-    transformer_depth: int = 1
+    transformer_depth: int = bounded(1, minimum=1)
     """Transformer blocks at each place that attends (conditional U-Net only)."""
-    norm_groups: int = 32
+    norm_groups: int = bounded(32, minimum=1)
     """Groups of every group normalisation; divides the channels of every level."""
     position: Position = Position.none
     """`shared`: one sine-cosine code of x and y joins the queries and keys of every cross-attention."""

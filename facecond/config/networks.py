@@ -6,22 +6,24 @@ Defaults are the paper's (arXiv 2306.00914) or, where it builds on them, latent 
 import enum
 from dataclasses import dataclass, field
 
+from facecond.bounds import bounded
+
 
 @dataclass(kw_only=True, slots=True)
 class VQConfig:
     """The first stage: latent diffusion's vector-quantised autoencoder."""
 
-    ch: int = 128
+    ch: int = bounded(128, minimum=1)
     """Channels at full resolution."""
     ch_mult: list[int] = field(default_factory=lambda: [1, 2, 4])
     """Channels of each level as multiples of `ch`; n levels shrink a picture by 2^(n-1)."""
-    num_res_blocks: int = 2
+    num_res_blocks: int = bounded(2, minimum=1)
     """Residual blocks per level of the encoder (the decoder has one more)."""
-    z_channels: int = 3
+    z_channels: int = bounded(3, minimum=1)
     """Channels between the encoder and the quantiser's convolution."""
-    embed_dim: int = 3
+    embed_dim: int = bounded(3, minimum=1)
     """Width of a code, which is the number of channels of a latent."""
-    n_embed: int = 8192
+    n_embed: int = bounded(8192, minimum=1)
     """Codes in the codebook."""
     beta: float = 0.25
     """Weight of the codebook's term that pulls codes to latents (latent diffusion's `legacy` form)."""
@@ -29,7 +31,7 @@ class VQConfig:
     """Self-attention in the middle of encoder and decoder."""
     attention_levels: list[int] = field(default_factory=list)
     """Levels that attend after each residual block too (0 = full resolution); latent diffusion's f8 has [3]."""
-    norm_groups: int = 32
+    norm_groups: int = bounded(32, minimum=1)
     """Groups of every group normalisation; divides the channels of every level."""
 
 
@@ -57,9 +59,9 @@ class VQLossConfig:
     """Weight of the discriminator's term, on top of the adaptive weight; 0 trains without a discriminator."""
     discriminator_start: int = 0
     """Images after which the discriminator joins."""
-    discriminator_channels: int = 64
+    discriminator_channels: int = bounded(64, minimum=1)
     """Channels of the discriminator's first layer."""
-    discriminator_layers: int = 3
+    discriminator_layers: int = bounded(3, minimum=1)
     """Strided layers of the patch discriminator."""
 
 

@@ -74,14 +74,6 @@ class LatentStore:
         )
         return [cls.open(pack_path, name) for _, name in latest]
 
-    def verify(self) -> None:
-        """Compare the SHA-256 of every array with the manifest. Raises DataError for a file that changed."""
-        for name, expected in self.manifest["sha256"].items():
-            if sha256_file(self.path / name) != expected:
-                raise DataError(
-                    f"{self.path / name} does not match its manifest", hint="delete the folder, encode again"
-                )
-
     def _array(self, name: str) -> np.memmap[Any, Any]:
         path = self.path / f"{name}.npy"
         expected = (self.manifest["count"], *self.shape)

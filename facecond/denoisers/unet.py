@@ -146,8 +146,11 @@ class UNet(Denoiser):
 
 def _check(config: UNetConfig) -> None:
     """Raise ConfigError when the sizes do not fit together."""
-    if not config.channel_mult:
-        raise ConfigError("model.denoiser.channel_mult is empty", hint="give one multiple per level, such as [1,2]")
+    if not config.channel_mult or min(config.channel_mult) < 1:
+        raise ConfigError(
+            f"model.denoiser.channel_mult={config.channel_mult}".replace(" ", ""),
+            hint="give one multiple, 1 or more, for each level, such as [1,2]",
+        )
     top = len(config.channel_mult) - 1
     for level, mult in enumerate(config.channel_mult):
         channels = mult * config.model_channels

@@ -16,6 +16,9 @@ from facecond.config.diffusion import LevelDraw, ScheduleConfig, ScheduleShape
 from facecond.errors import ConfigError
 from facecond.types import Level
 
+LEAST_SIGNAL = 1e-12
+"""The smallest abar: what a network says of the noise still tells the clean latents there in float64."""
+
 
 class Spacing(Enum):
     """How a sampler's levels are spread."""
@@ -66,6 +69,11 @@ class BetaSchedule:
         self.config = config
         self.betas = _BETAS[config.shape](config)
         self.alphas_cumprod = torch.cumprod(1 - self.betas, dim=0)
+        if self.alphas_cumprod[-1] < LEAST_SIGNAL:
+            raise ConfigError(
+                f"schedule.beta_end={config.beta_end:g} and schedule.timesteps={config.timesteps} leave no signal at the end",
+                hint="lower one of them, or choose schedule.shape=straight, which goes all the way to noise",
+            )
         self.snr = self.alphas_cumprod / (1 - self.alphas_cumprod)
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 

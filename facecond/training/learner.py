@@ -87,11 +87,6 @@ class Step:
         return self.draws.images_seen
 
     @property
-    def positions(self) -> NDArray[np.int64]:
-        """Number of each item in the infinite stream of images."""
-        return self.images_seen + self.first + np.arange(len(self.indices_B))
-
-    @property
     def rows(self) -> slice:
         """Place of this micro-batch in the global batch."""
         return slice(self.first, self.first + len(self.indices_B))
@@ -103,12 +98,6 @@ class Step:
     def uniform(self, stream: str, *shape: int) -> Tensor:
         """Return float32 (B, *shape), uniform in [0, 1), on the device. A stream is asked for in one shape only."""
         return self._mine(self.draws.once(stream, lambda source, count: torch.rand(count, *shape, generator=source)))
-
-    def integers(self, stream: str, high: int) -> Tensor:
-        """Return int64 (B,), uniform in 0..high-1, on the device."""
-        return self._mine(
-            self.draws.once(stream, lambda source, count: torch.randint(high, (count,), generator=source))
-        )
 
     def drawn(self, stream: str, draw: Callable[[int, torch.Generator], Tensor]) -> Tensor:
         """Return this micro-batch's rows, on the device, of what `draw(global batch, generator)` gives on the CPU."""

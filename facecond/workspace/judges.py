@@ -36,8 +36,8 @@ def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:
         )
     (enough, same, *_), path, learnt = max(ranks, key=lambda rank: rank[0])
     made = "this pack" if same else "this resolution and source"
-    little = "" if enough else f", fewer than its {learnt['count']} training faces"
-    return Found(path, f"the latest made for {made}, {images_seen(path)} images seen{little}")
+    which, little = ("latest", "") if enough else ("most trained", f", fewer than its {learnt['count']} training faces")
+    return Found(path, f"the {which} made for {made}, {images_seen(path)} images seen{little}")
 
 
 def images_seen(run: Path) -> int:

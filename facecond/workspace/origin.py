@@ -45,8 +45,8 @@ def weights_file(run: RunInfo) -> Path:
 
 
 def own_pack(run: RunInfo, workspace: str) -> Found | None:
-    """The pack the run was trained on, wherever it lies in the workspace now; None when it is gone."""
-    places = [Path(run.content["pack_path"]), *sorted((Path(workspace) / "packs").glob("*"))]
+    """The pack the run was trained on, wherever it lies in the workspace now, else where it lay; None when it is gone."""
+    places = [*sorted((Path(workspace) / "packs").glob("*")), Path(run.content["pack_path"])]
     for place in places:
         manifest = place / "manifest.json"
         if manifest.is_file() and sha256_file(manifest) == run.pack:

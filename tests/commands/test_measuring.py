@@ -234,7 +234,7 @@ def test_the_judge_that_is_not_named_was_made_for_the_pack(judged: Path) -> None
     shutil.rmtree(judged / "runs" / "again")
     used = evaluate.prepare([*words, "pack=drawn-64"]).used["parser"]
     assert used.endswith(
-        "runs/parser (the latest made for this pack, 16 images seen, fewer than its 24 training faces)"
+        "runs/parser (the most trained made for this pack, 16 images seen, fewer than its 24 training faces)"
     )
     assert evaluate.prepare([*words, "parser=hardly"]).used["parser"].endswith("hardly (named, 2 images seen)")
 
@@ -250,7 +250,7 @@ def test_a_judge_that_cannot_tell_is_a_warning_and_in_the_row(own: Path, caplog:
     words = [f"workspace={own}", "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1"]
     result = call("eval", *words)
     miou = result.figures[0]
-    assert miou.caution == "its ceiling is near or below its floor: this judge cannot tell"
+    assert miou.caution == "its ceiling is near or below its floor: this measure cannot tell"
     assert f"warning: Mask mIoU, Mean of per-image mIoU: {miou.caution}" in caplog.text
     assert miou.caution in result.made["table"].read_text().splitlines()[2]
 

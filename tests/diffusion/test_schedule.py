@@ -111,3 +111,9 @@ def test_the_straight_line_goes_from_noise_to_data() -> None:
     assert [level.time for level in levels] == [1000, 750, 500, 250, 0]
     with pytest.raises(ConfigError, match="steps=0"):
         StraightLine().falling(0, Spacing.time)
+
+
+@pytest.mark.parametrize("config", [{"beta_end": 0.9}, {"beta_end": 1.0}, {"beta_start": 1.0, "beta_end": 1.0}])
+def test_schedules_that_leave_no_signal_are_refused(config):
+    with pytest.raises(ConfigError, match="leave no signal"):
+        BetaSchedule(ScheduleConfig(shape=ScheduleShape.linear, **config))

@@ -90,7 +90,8 @@ def test_loss_is_the_papers(latents):
     step = step_of(learner, count=8)
     loss, figures = learner.loss("diffusion", step)
     batch = latents[0].batch(step.indices_B, step.flips_B)
-    noise, t = step.normal("noise", 3, 8, 8), step.integers("timesteps", 1000)
+    noise = step.normal("noise", 3, 8, 8)
+    t = step.drawn("timesteps", lambda count, source: torch.randint(1000, (count,), generator=source))
     assert t.min() >= 0
     assert t.max() <= 999
     betas = torch.linspace(0.0015**0.5, 0.0195**0.5, 1000, dtype=torch.float64) ** 2

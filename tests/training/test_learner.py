@@ -10,8 +10,16 @@ def step(first, count, images_seen=96, seed=0, batch=8):
     return Step(np.arange(count), np.zeros(count, bool), first, 960, draws, torch.device("cpu"), Precision.float32)
 
 
+def integers(high):
+    return lambda count, source: torch.randint(high, (count,), generator=source)
+
+
 def test_slices_of_one_draw_for_the_whole_batch():
-    for draw in (lambda s: s.normal("noise", 3, 2), lambda s: s.uniform("u", 5), lambda s: s.integers("t", 1000)):
+    for draw in (
+        lambda s: s.normal("noise", 3, 2),
+        lambda s: s.uniform("u", 5),
+        lambda s: s.drawn("t", integers(1000)),
+    ):
         whole = draw(step(0, 8))
         parts = [draw(step(first, 2)) for first in range(0, 8, 2)]
         assert torch.equal(torch.cat(parts), whole)
@@ -35,9 +43,5 @@ def test_distributions():
     assert uniform.min() >= 0
     assert uniform.max() < 1
     assert abs(uniform.mean() - 0.5) < 0.01
-    counts = many.integers("t", 4).bincount(minlength=4)
+    counts = many.drawn("t", integers(4)).bincount(minlength=4)
     assert (counts - 1024).abs().max() < 150
-
-
-def test_positions_in_the_stream():
-    assert step(2, 3).positions.tolist() == [98, 99, 100]
