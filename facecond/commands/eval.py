@@ -1,10 +1,10 @@
-"""`facecond eval`: how well samples obey their conditions, beside the ceiling (real pictures) and the floor."""
+"""`facecond eval`: how well samples obey their conditions and resemble real pictures, beside the ceiling and the floor."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facecond.assembly.session import Session, open_session
 from facecond.commands.generate import generation_key, items_plan, prepare_generation, short_hash
@@ -15,13 +15,11 @@ from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.recorded import plain
 from facecond.errors import ConfigError, DataError
-from facecond.io.files import sha256_file
 from facecond.io.results import Figure
-from facecond.measuring.measure import RECONSTRUCTIONS, VARIATIONS, Measure, Source
-from facecond.measuring.table import DETECTORS, measures_named
-from facecond.pretrained.published import UnavailableError
+from facecond.measuring.detectors import Candidates, find_detectors, identity, load_detectors
+from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
+from facecond.measuring.table import MEASURES, measures_named
 from facecond.sampling.folder import read_manifest
-from facecond.workspace.find import Found
 from facecond.workspace.origin import Origin
 
 if TYPE_CHECKING:
@@ -30,25 +28,25 @@ if TYPE_CHECKING:
 
     from facecond.conditions.condition import Condition
     from facecond.data.pack import Pack
-    from facecond.measuring.measure import Detector
+    from facecond.measuring.evidence import Evidence
     from facecond.sampling.generation import Generation
 
 log = logging.getLogger("facecond")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measuring(Origin):
-    """What samples come from, what is measured, and with what."""
+class Measuring:
+    """What is measured, and with what."""
 
     measures: dict[str, Measure]
-    detectors: dict[str, list[tuple[Source, Found]]]
-    """What may serve as each detector that is needed, first what to try first."""
+    detectors: dict[str, Candidates]
+    """What may serve as each detector that is needed, by its name in the configuration."""
     samples: Path | None
     """Samples that are there already."""
-    folder: Path
-    """Where the samples are, or will be."""
-    varied: Path
-    """Where several samples of each of some conditions are, or will be."""
+    origin: Origin | None = None
+    """What samples come from; None for folders of pictures from anywhere."""
+    folders: dict[str, Path] = field(default_factory=dict)
+    """Where samples and variations are, or will be, or the pictures of samples and reference; by the names of their sets."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
@@ -56,6 +54,8 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     composed = compose("eval", words)
     typed: EvalConfig = composed.config
     measures = measures_named(typed.metrics)
+    if typed.reference is not None:
+        return _prepare_folders(composed, measures)
     samples, made_with = None, None
     if typed.samples is not None:
         _check_only_measuring(composed)
@@ -63,121 +63,153 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         made_with = read_manifest(samples)["made_with"]
     prepared = prepare_generation("eval", words, made_with=made_with)
     config, origin = prepared.config, prepared.found
-    _check_measurable(measures, origin)
-    detectors = _find_detectors(prepared, measures)
+    detectors = _find(measures, config, origin, prepared.used)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
-    folders = [samples or _folder(prepared, *grid) for grid in (("conditions", 1), ("variations", config.variations))]
-    hashes = {kind: _identity(candidates[0][1].path) for kind, candidates in detectors.items()}
-    settings = [config.count, config.conditions if _varies(measures) else 0, config.mode.name, config.seed]
-    name = f"{prepared.name}-eval-{short_hash([*map(str, folders), settings, list(measures), hashes])}"
-    measuring = Measuring(
-        run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage,
-        measures=measures, detectors=detectors, samples=samples, folder=folders[0], varied=folders[1],
-    )  # fmt: skip
-    return Prepared(composed=prepared.composed, name=name, found=measuring, used=prepared.used)
+    folders = {
+        SAMPLES: samples or _folder(prepared, "conditions", 1),
+        VARIATIONS: samples or _folder(prepared, "variations", config.variations),
+    }
+    counts = [config.count, config.conditions if _varies(measures) else 0]
+    name = _name(prepared.name, measures, detectors, config, [*map(str, folders.values()), counts, str(origin.pack)])
+    found = Measuring(measures=measures, detectors=detectors, samples=samples, origin=origin, folders=folders)
+    return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
+
+
+def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepared[EvalConfig, Measuring]:
+    """Find two folders of pictures from anywhere; only measures that need no conditions can be had of them."""
+    config: EvalConfig = composed.config
+    for key in ("run", "pack", "first_stage", "sampler", "guidance", "count", "precision", "conditions", "variations"):
+        if composed.given(key):
+            raise ConfigError(
+                f"{key} has no meaning for folders of pictures", hint="leave it out, or leave out reference="
+            )
+    fit = [name for name, each in MEASURES.items() if each.scores.condition is None and each.scores.sets[0] == SAMPLES]
+    for name in measures:
+        if name not in fit:
+            raise ConfigError(
+                f"{name} cannot be measured on folders of pictures alone", hint=f"measure {', '.join(fit)}"
+            )
+    if config.samples is None:
+        raise ConfigError(
+            "reference= is given without samples=", hint="name the folder of pictures to measure: samples=DIR"
+        )
+    folders = {SAMPLES: _pictures_folder(config.samples), REFERENCE: _pictures_folder(str(config.reference))}
+    used = {which: f"{folder} (named)" for which, folder in folders.items()}
+    detectors = _find(measures, config, None, used)
+    name = _name(folders[SAMPLES].name, measures, detectors, config, [str(each.resolve()) for each in folders.values()])
+    found = Measuring(measures=measures, detectors=detectors, samples=folders[SAMPLES], folders=folders)
+    return Prepared(composed=composed, name=name, found=found, used=used)
+
+
+def _find(
+    measures: dict[str, Measure], config: EvalConfig, origin: Origin | None, used: dict[str, str]
+) -> dict[str, Candidates]:
+    """Check that everything can be measured; find the detectors and note them in `used`."""
+    from facecond.data.pack import Pack
+
+    pack = Pack.open(origin.pack) if origin is not None else None
+    for name, measure in measures.items():
+        if measure.scores.condition is not None and pack is not None:
+            _check_said(CONDITIONS[measure.scores.condition], pack, name)
+        if (
+            measure.scores.sets[0] == RECONSTRUCTIONS
+            and origin is not None
+            and str(origin.first_stage) == NO_FIRST_STAGE
+        ):
+            raise ConfigError(
+                f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
+            )
+    detectors = find_detectors(measures.values(), config, pack)
+    used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
+    return detectors
 
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     """Sample what is missing, measure, and write results.json and a Markdown table."""
     from facecond.io.files import atomic_write
     from facecond.io.results import write_results
-    from facecond.measuring.evidence import Evidence, measure
+    from facecond.measuring.evidence import measure
     from facecond.reports.tables import report_markdown
 
     prepared.announce()
-    config, found = prepared.config, prepared.found
-    session = open_session(found, config, processes=prepared.processes)
-    # Loaded before anything is sampled, so that a wrong one costs nothing.
-    detectors = {kind: _load(candidates, session) for kind, candidates in found.detectors.items()}
-    made = _samples(found, session)
-    varied = _variations(found, session) if _varies(found.measures) and found.samples is None else None
+    config, found, processes = prepared.config, prepared.found, prepared.processes
+    evidence, made_with = _evidence(prepared)
     figures: list[Figure] = []
-
-    def look() -> None:
-        evidence = Evidence(
-            made, session.pack, detectors, _round_trip(session), session.generator.first_stage.sha256, config.seed,
-            variations=varied, kept=Path(config.workspace) / "features",
-        )  # fmt: skip
-        figures.extend(measure(found.measures.values(), evidence))
-
-    prepared.processes.first_does(look)
+    processes.first_does(lambda: figures.extend(measure(found.measures.values(), evidence)))
     for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
         headings = ", ".join(figure.heading for figure in figures if figure.caution == caution)
         log.warning("warning: %s: %s", headings, caution)
-    if not prepared.processes.first:  # it helped to sample
+    if not processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
     folder = Path(config.workspace) / "results" / prepared.name
-    about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": made.made_with}
+    about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": made_with}
     write_results(folder / "results.json", figures, about=about)
     with atomic_write(folder / "results.md") as temporary:
         temporary.write_text(report_markdown(figures, prepared.used), encoding="utf-8")
-    files = {"results": folder / "results.json", "table": folder / "results.md", "samples": made.folder}
+    files = {"results": folder / "results.json", "table": folder / "results.md", "samples": found.folders[SAMPLES]}
     return Result(command="eval", used=prepared.used, figures=figures, made=files)
 
 
-def _check_measurable(measures: dict[str, Measure], origin: Origin) -> None:
-    """Refuse what this model or this pack has nothing for."""
-    from facecond.data.pack import Pack
+def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
+    """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
+    from facecond.assembly.device import choose_device
+    from facecond.measuring.evidence import Evidence
+    from facecond.measuring.items import Items
+    from facecond.measuring.measure import REAL
+    from facecond.measuring.pictures import Files, Pictures, Reconstructed, Rows
 
-    pack = Pack.open(origin.pack)
-    for name, measure in measures.items():
-        if measure.scores.condition is not None:
-            _check_said(CONDITIONS[measure.scores.condition], pack, name)
-        if measure.scores.sets == (RECONSTRUCTIONS,) and str(origin.first_stage) == NO_FIRST_STAGE:
-            raise ConfigError(
-                f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
-            )
+    config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
+    if found.origin is None:
+        files: dict[str, Pictures] = {which: Files.of(folder) for which, folder in found.folders.items()}
+        detectors = load_detectors(found.detectors, config, choose_device(config.device))
+        reference = str(found.folders[REFERENCE])
+        return Evidence(sets=files, detectors=detectors, reference=reference, kept=kept), {}
+    session = open_session(found.origin, config, processes=prepared.processes)
+    detectors = load_detectors(found.detectors, config, session.generator.device)
+    samples, pack = _samples(found, session), session.pack
+    items, name = Items(samples, pack, config.seed), pack.manifest["sha256"]["images.npy"]
+    real = Rows(pack.images, items.unique, name)
+    sets: dict[str, Pictures] = {
+        SAMPLES: Rows(samples.images, items.rows),
+        REAL: real,
+        RECONSTRUCTIONS: Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256),
+        REFERENCE: Rows(pack.images, pack.indices("validation"), name),
+    }
+    groups = None
+    if _varies(found.measures):
+        varied = Items(samples if found.samples is not None else _variations(found, session), pack)
+        sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
+    evidence = Evidence(
+        sets=sets,
+        detectors=detectors,
+        reference=f"validation split of {pack.path.name}",
+        items=items,
+        varied=groups,
+        kept=kept,
+    )
+    return evidence, samples.made_with
+
+
+def _name(
+    of: str, measures: dict[str, Measure], detectors: dict[str, Candidates], config: EvalConfig, more: list[Any]
+) -> str:
+    """Name of the results: two have one name when they measure the same in the same way."""
+    hashes = {kind: identity(candidates) for kind, candidates in detectors.items()}
+    return f"{of}-eval-{short_hash([list(measures), hashes, config.mode.name, config.seed, *more])}"
 
 
 def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
     """Refuse a pack whose validation items say nothing of what is measured."""
     import torch
 
-    items = pack.indices("validation")
-    values = pack.values(condition)
-    if not any(
-        condition.says_something(torch.from_numpy(values[items[i : i + 256]])).any() for i in range(0, len(items), 256)
-    ):
+    items, values = pack.indices("validation"), pack.values(condition)
+    pieces = (torch.from_numpy(values[items[start : start + 256]]) for start in range(0, len(items), 256))
+    if not any(condition.says_something(piece).any() for piece in pieces):
         raise DataError(
-            f"{name}: the validation items of {pack.path} say nothing of {condition.unsaid}",
+            f"{name}: {condition.unsaid} of the validation items of {pack.path} are not specified, but all of them",
             hint="choose another pack: pack=...",
         )
-
-
-def _find_detectors(
-    prepared: Prepared[EvalConfig, Origin], measures: dict[str, Measure]
-) -> dict[str, list[tuple[Source, Found]]]:
-    """The detectors that `measures` look with: named, made for this pack, or published."""
-    from facecond.data.pack import Pack
-
-    found = {}
-    for kind in dict.fromkeys(measure.scores.detector for measure in measures.values()):
-        if kind is not None:
-            found[kind] = DETECTORS[kind].candidates(prepared.config, Pack.open(prepared.found.pack))
-            prepared.used[kind] = str(found[kind][0][1])
-    return found
-
-
-def _load(candidates: Sequence[tuple[Source, Found]], session: Session[EvalConfig]) -> "Detector":
-    """The first of the candidates that can be had. Raises UnavailableError when none can."""
-    reasons: list[UnavailableError] = []
-    for source, found in candidates:
-        try:
-            detector = source.load(found.path, session.config, session.generator.device)
-        except UnavailableError as reason:
-            reasons.append(reason)
-        else:
-            for missing in reasons:
-                log.warning("warning: %s; measured in the features of %s, under other names", missing, detector.name)
-            return detector
-    raise reasons[0]
-
-
-def _identity(place: Path) -> str:
-    """What tells weights from others: their SHA-256, or, while they are not here, the file they will be."""
-    file = place / "weights.safetensors" if place.is_dir() else place
-    return sha256_file(file) if file.is_file() else file.name
 
 
 def _varies(measures: dict[str, Measure]) -> bool:
@@ -207,22 +239,33 @@ def _samples_folder(config: EvalConfig) -> Path:
             return place
     raise DataError(
         f"{config.samples} is neither a folder of samples nor in {Path(config.workspace) / 'samples'}",
-        hint="folders of samples are made by: facecond sample",
+        hint="folders of samples are made by: facecond sample; folders of other pictures take reference=DIR beside",
     )
 
 
+def _pictures_folder(named: str) -> Path:
+    """A folder of pictures: that of a generation's pictures for the folder of a generation."""
+    from facecond.measuring.pictures import Files
+
+    folder = Path(named)
+    folder = folder / "images" if (folder / "generation.json").is_file() else folder
+    Files.of(folder)
+    return folder
+
+
 def _samples(found: Measuring, session: Session[EvalConfig]) -> "Generation":
-    """Sample the validation conditions, or open the samples named. Raises DataError for those of other weights."""
+    """Sample the validation conditions, or open the samples named. Raises DataError for those of other weights or faces."""
     from facecond.sampling.generation import open_generation
     from facecond.sampling.plans import Lazy, one_each
 
     if found.samples is None:
         count = min(session.config.count, len(session.pack.indices("validation")))
-        return session.generate(one_each(Lazy(count, session.prompt), session.config.seed), found.folder)
+        return session.generate(one_each(Lazy(count, session.prompt), session.config.seed), found.folders[SAMPLES])
     made = open_generation(found.samples)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(
-            f"{made.folder} was sampled from other weights than {found.weights}", hint="name that run: run=..."
+            f"{made.folder} was sampled from other weights than those of {session.run.path}",
+            hint="name that run: run=...",
         )
     if made.about.get("pack", session.identity) != session.identity:
         raise DataError(
@@ -238,7 +281,8 @@ def _variations(found: Measuring, session: Session[EvalConfig]) -> "Generation":
 
     config = session.config
     count = min(config.conditions, len(session.pack.indices("validation")))
-    return session.generate(several(Lazy(count, session.prompt), config.variations, config.seed), found.varied)
+    plan = several(Lazy(count, session.prompt), config.variations, config.seed)
+    return session.generate(plan, found.folders[VARIATIONS])
 
 
 def _round_trip(session: Session[EvalConfig]) -> "Callable[[NDArray[np.uint8]], NDArray[np.uint8]]":

@@ -253,6 +253,8 @@ class EvalConfig(GenerateConfig):
     """Names of measures; `facecond eval --help` lists them."""
     samples: str | None = None
     """Folder of samples, or its name in WORKSPACE/samples; none = sample `count` validation conditions now."""
+    reference: str | None = None
+    """Folder of pictures that the pictures in `samples`, from anywhere, are compared with; no run is needed then."""
     count: int = bounded(256, minimum=2)
     """Validation conditions sampled; no more than the split holds."""
     parser: str | None = None

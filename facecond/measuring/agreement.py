@@ -48,14 +48,14 @@ class Agreement(Scores, Generic[T]):
 
     def add(self, which: str, rows: NDArray[np.int64], images: NDArray[np.uint8], found: NDArray[Any] | None) -> None:
         """Score a piece; samples against another item's condition as well."""
-        evidence, seen = self.evidence, self.seen(images, found)
+        items, seen = self.evidence.behind, self.seen(images, found)
         if which == SAMPLES:
             asked = {
-                SAMPLES: evidence.asked(self.condition, rows),
-                SHUFFLED: evidence.asked(self.condition, evidence.partners[rows]),
+                SAMPLES: items.asked(self.condition, rows),
+                SHUFFLED: items.asked(self.condition, items.partners[rows]),
             }
         else:
-            asked = {which: evidence.own(self.condition, evidence.items[rows])}
+            asked = {which: items.own(self.condition, items.unique[rows])}
         for name, values in asked.items():
             self._parts.setdefault(name, []).append(self.score(values, seen))
 

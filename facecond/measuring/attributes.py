@@ -46,9 +46,9 @@ class AttributeAgreement(Agreement["AttributeScores"]):
         from facecond.metrics.figures import attribute_figures
 
         evidence = self.evidence
-        training = evidence.own(self.condition, evidence.pack.indices("train"))
+        training = evidence.behind.own(self.condition, evidence.behind.pack.indices("train"))
         return attribute_figures(
             scores, ceiling=ceiling, floor=floor, marks=marks,
             majority=(training > 0).sum(0) >= (training < 0).sum(0),
-            conditions_N=evidence.places, circumstances=evidence.circumstances(self),
+            conditions_N=evidence.conditions_N, circumstances=evidence.circumstances(self),
         )  # fmt: skip

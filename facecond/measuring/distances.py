@@ -44,12 +44,13 @@ class Distances(Scores):
             evidence = self.evidence
             detector = evidence.detectors[self.detector]
             heading = published.upper() if detector.published else f"{title} distance, {detector.name} features"
-            samples, again, reference = (self._features(which) for which in self.sets)
+            samples, reference = self._features(SAMPLES), self._features(REFERENCE)
+            again = self._features(RECONSTRUCTIONS) if RECONSTRUCTIONS in evidence.sets else None
             return distance_figure(
                 distance(samples, reference), name=published if detector.published else name, title=heading,
-                ceiling=distance(reference[::2], reference[1::2]).value, halves=len(reference) // 2,
-                marks={"reconstructions": distance(again, reference).value}, against=len(reference),
-                conditions_N=evidence.places, circumstances=evidence.circumstances(self),
+                ceiling=distance(reference[::2], reference[1::2]).value if len(reference) > 3 else None, halves=len(reference) // 2,
+                marks={} if again is None else {"reconstructions": distance(again, reference).value}, against=len(reference),
+                conditions_N=evidence.conditions_N, circumstances=evidence.circumstances(self),
             )  # fmt: skip
 
         return {
@@ -62,5 +63,5 @@ class Distances(Scores):
 
         kept = self.evidence.kept_by(self.detector, which)
         if kept is not None:
-            return kept.read(np.arange(self.evidence.count(which)))
+            return kept.read(np.arange(len(self.evidence.sets[which])))
         return np.concatenate(self._pieces[which])

@@ -43,12 +43,13 @@ class Diversity(Scores):
             embedded = found.astype(np.float64)
             self._real = (count + len(found), squares + float((embedded**2).sum()), total + embedded.sum(axis=0))
             return
-        items = self.evidence.varied[rows]
+        varied = self.evidence.varied
+        items = np.zeros(len(rows)) if varied is None else varied[rows]
         for item in np.unique(items):
             same = found[items == item].astype(np.float64)
             if len(same) < 2:
                 raise DataError(
-                    f"one sample only of {self.evidence.pack.ids[item]}, and diversity is between several",
+                    f"one sample only of {self.evidence.behind.pack.ids[item]}, and diversity is between several",
                     hint="make several of each condition: facecond sample samples=10",
                 )
             self._distances.append(2 / (len(same) - 1) * float(((same - same.mean(axis=0)) ** 2).sum()))
@@ -66,6 +67,6 @@ class Diversity(Scores):
         figure = diversity_figure(
             np.array(self._distances), name="lpips" if detector.published else "perceptual_distance",
             title="LPIPS diversity" if detector.published else f"Perceptual diversity, {detector.name} features",
-            samples=evidence.count(VARIATIONS), apart=apart, circumstances=evidence.circumstances(self),
+            samples=len(evidence.sets[VARIATIONS]), apart=apart, circumstances=evidence.circumstances(self),
         )  # fmt: skip
         return {"lpips": figure}

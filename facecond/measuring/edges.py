@@ -52,5 +52,5 @@ class EdgeAgreement(Agreement["LineMatches"]):
         evidence = self.evidence
         return line_figures(
             scores, ceiling=ceiling, floor=floor, marks=marks,
-            conditions_N=evidence.places, circumstances=evidence.circumstances(self),
+            conditions_N=evidence.conditions_N, circumstances=evidence.circumstances(self),
         )  # fmt: skip

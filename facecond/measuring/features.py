@@ -41,7 +41,7 @@ class Network:
         return self.look(images_NHWC)
 
 
-def _find_inception(config: EvalConfig, pack: Pack) -> Found:
+def _find_inception(config: EvalConfig, pack: Pack | None) -> Found:
     from facecond.workspace.find import Found
 
     path = INCEPTION.path(config.inception)
@@ -64,7 +64,7 @@ def _load_inception(path: Path, config: EvalConfig, device: torch.device) -> Det
     )  # fmt: skip
 
 
-def find_efficientnet(config: EvalConfig, pack: Pack) -> Found:
+def find_efficientnet(config: EvalConfig, pack: Pack | None) -> Found:
     """EfficientNet-Lite0 as its packages install it. Raises CheckpointError when they are not there."""
     from facecond.pretrained.efficientnet import weights_file
     from facecond.workspace.find import Found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facecond.errors import ConfigError
 from facecond.measuring.measure import Detector, Source
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 def judge(kind: str) -> Source:
     """The judge called `kind`, "parser" or "classifier"."""
 
-    def find(config: EvalConfig, pack: Pack) -> Found:
+    def find(config: EvalConfig, pack: Pack | None) -> Found:
         from facecond.workspace.find import Found, find_run, read_run
         from facecond.workspace.judges import choose_judge, images_seen
         from facecond.workspace.origin import weights_file
 
         named = getattr(config, kind)
-        if named is None:
+        if named is None and pack is None:
+            raise ConfigError(f"no pack says which {kind} is meant", hint=f"name one: {kind}=RUN")
+        if named is None and pack is not None:
             return choose_judge(config.workspace, kind, pack)
         if Path(named).is_file():
             return Found(Path(named), "named")

@@ -44,5 +44,5 @@ class MaskAgreement(Agreement["Confusion"]):
         evidence = self.evidence
         return mask_figures(
             scores, ceiling=ceiling, floor=floor, marks=marks,
-            conditions_N=evidence.places, circumstances=evidence.circumstances(self),
+            conditions_N=evidence.conditions_N, circumstances=evidence.circumstances(self),
         )  # fmt: skip

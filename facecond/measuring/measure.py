@@ -32,6 +32,9 @@ SAMPLES, REAL, RECONSTRUCTIONS = "samples", "real pictures", "reconstructions"
 VARIATIONS, REFERENCE = "samples of one condition", "reference"
 """Several samples of each of some conditions, those of one condition together; and the pictures of the validation split."""
 
+SETS = (SAMPLES, REAL, RECONSTRUCTIONS, VARIATIONS, REFERENCE)
+"""In the order in which they are looked at."""
+
 
 class Detector(Protocol):
     """A network that looks at pictures, never one that is measured."""
@@ -77,8 +80,8 @@ class Detector(Protocol):
 class Source:
     """One way to come by a detector."""
 
-    find: Callable[[EvalConfig, Pack], Found]
-    """Configuration and pack -> run or weights file, with the reason. Raises FacecondError when there is none."""
+    find: Callable[[EvalConfig, Pack | None], Found]
+    """Configuration and pack (None: no pack) -> run or weights file, with the reason. Raises FacecondError when there is none."""
     load: Callable[[Path, EvalConfig, torch.device], Detector]
     """Raises UnavailableError when it cannot be had after all, CheckpointError for other weights than expected."""
     named: Callable[[EvalConfig], bool] = lambda config: False
@@ -92,7 +95,7 @@ class DetectorKind:
     sources: tuple[Source, ...]
     """From the published one to what is at hand."""
 
-    def candidates(self, config: EvalConfig, pack: Pack) -> list[tuple[Source, Found]]:
+    def candidates(self, config: EvalConfig, pack: Pack | None) -> list[tuple[Source, Found]]:
         """The sources that may do, first the one to try first. Raises FacecondError when there is none.
 
         What is named, and the first where `config.strict`, is alone.
@@ -117,7 +120,7 @@ class Scores(ABC):
     condition: ClassVar[str | None] = None
     """The condition whose values the pictures are compared with."""
     sets: ClassVar[tuple[str, ...]] = (SAMPLES, REAL, RECONSTRUCTIONS)
-    """The sets of pictures it looks at."""
+    """The sets of pictures it looks at, as far as they are there; the first is needed."""
     looks: ClassVar[bool] = False
     """Whether it looks at the pictures themselves, beside what its detector says of them."""
 

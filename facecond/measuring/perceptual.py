@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facecond.workspace.find import Found
 
 
-def _find_lpips(config: EvalConfig, pack: Pack) -> Found:
+def _find_lpips(config: EvalConfig, pack: Pack | None) -> Found:
     from facecond.workspace.find import Found
 
     path = ALEXNET.path(config.lpips_trunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from facecond.measuring.measure import RECONSTRUCTIONS, Scores
+from facecond.measuring.measure import REAL, RECONSTRUCTIONS, Scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +27,9 @@ class Reconstruction(Scores):
 
     def add(self, which: str, rows: NDArray[np.int64], images: NDArray[np.uint8], found: NDArray[Any] | None) -> None:
         """Compare reconstructions with the pictures they are of."""
-        import numpy as np
-
         from facecond.metrics.reconstruction import psnr, ssim
 
-        real = np.asarray(self.evidence.pack.images[self.evidence.items[rows]])
+        real = self.evidence.sets[REAL].read(rows)
         self._psnr.append(psnr(real, images))
         self._ssim.append(ssim(real, images))
 

@@ -163,7 +163,7 @@ def distance_figure(
     name: str,
     title: str,
     against: int,
-    ceiling: float,
+    ceiling: float | None,
     halves: int,
     marks: Mapping[str, float] | None = None,
     conditions_N: NDArray[np.int64] | None = None,

@@ -1,6 +1,7 @@
 """Sampling once and measuring often: what is sampled, read and said by `sample`, `eval` and `swap-masks`."""
 
 import dataclasses
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -23,7 +24,7 @@ from facecond.io.results import read_results
 from facecond.reports import layouts
 from facecond.sampling import generation
 from facecond.workspace.find import read_run
-from tests.commands.conftest import TINY, call
+from tests.commands.conftest import TINY, Facecond, call
 
 pytestmark = pytest.mark.xdist_group("commands: measuring")
 
@@ -139,6 +140,36 @@ def test_a_pack_without_sketches_is_refused_before_sampling(own: Path) -> None:
     shutil.rmtree(older)
 
 
+def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Facecond) -> None:
+    made = call("sample", f"workspace={own}", "run=attr", "count=3", "sampler.steps=1", "name=for-folders").made[
+        "images"
+    ]
+    words = ["eval", "fid", "kid", f"workspace={own}", "download=false"]
+    status, out, err = facecond(*words, f"samples={made}", f"reference={made.parent}", "--json")
+    assert status == 0, err
+    assert [figure["count"] for figure in json.loads(out)["figures"]] == [3, 3]
+    assert json.loads(out)["figures"][0]["value"] < 1e-6  # the same pictures, once as a folder of a generation
+    for more, said in {
+        "metrics=[miou]": "miou cannot be measured on folders of pictures alone",
+        "run=attr": "run has no meaning for folders of pictures",
+        f"reference={own / 'nowhere'}": "no such folder",
+    }.items():
+        given = [word for word in (f"samples={made}", f"reference={made}") if word.partition("=")[0] not in more]
+        names = [] if more.startswith("metrics") else ["fid"]
+        status, _, err = facecond("eval", *names, f"workspace={own}", *given, more)
+        assert status == 2
+        assert said in err
+
+
+def test_samples_of_another_pack_s_faces_are_refused(own: Path) -> None:
+    """Drawn packs give their faces the same names, so that names do not tell them apart."""
+    words = [f"workspace={own}", "run=multicond"]
+    made = call("sample", *words, "pack=second", "count=3", "sampler.steps=1", "name=of-second").made["images"].parent
+    with pytest.raises(DataError, match=r"of-second has the conditions of another pack than .*drawn-64"):
+        call("eval", *words, "metrics=[miou]", f"samples={made}", "pack=drawn-64")
+    assert call("eval", *words, "metrics=[miou]", f"samples={made}", "pack=second").figures
+
+
 def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None:
     words = [f"workspace={own}", "run=multicond"]
     made = call("sample", *words, "count=2", "sampler.steps=3", "sampler.eta=0.5", "guidance.mask=3", "name=other")
@@ -196,12 +227,12 @@ def test_a_setting_the_schema_gains_later_changes_no_generation(own: Path) -> No
 
     prepared = evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[miou]"])
     config = prepared.config
-    before = generation_key(prepared.found, config, {})
+    before = generation_key(prepared.found.origin, config, {})
     settings = {field.name: getattr(config.sampler, field.name) for field in dataclasses.fields(config.sampler)}
     config = dataclasses.replace(config, sampler=Later(**settings))
-    assert generation_key(prepared.found, config, {}) == before
+    assert generation_key(prepared.found.origin, config, {}) == before
     config = dataclasses.replace(config, sampler=Later(**settings, churn=0.5))
-    assert generation_key(prepared.found, config, {}) != before
+    assert generation_key(prepared.found.origin, config, {}) != before
 
 
 @pytest.fixture(scope="module")

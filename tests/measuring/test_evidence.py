@@ -12,8 +12,10 @@ from facecond.conditions.table import CONDITIONS
 from facecond.data.pack import Pack, PackWriter
 from facecond.drawn.painter import draw
 from facecond.errors import DataError
-from facecond.measuring import evidence as looked
+from facecond.measuring import pictures
 from facecond.measuring.evidence import Evidence, measure
+from facecond.measuring.items import Items
+from facecond.measuring.pictures import Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, MEASURES, measures_named
 from facecond.metrics.faithfulness import AttributeScores, Confusion
 from facecond.sampling.generation import Generation
@@ -76,9 +78,28 @@ def samples_of(pack: Pack, items: list[int], told: tuple[str, ...], folder: Path
     return Generation(folder=folder, images=images, records=records, made_with={}, about={})
 
 
-def evidence(samples: Generation, pack: Pack, **more: Any) -> Evidence:
-    detectors = {"parser": Counting(parse), "classifier": Counting(classify)}
-    return Evidence(samples, pack, detectors, more.get("reconstruct", lambda images: 255 - images))
+def evidence(
+    samples: Generation,
+    pack: Pack,
+    reconstruct: Callable[[np.ndarray], np.ndarray] = lambda images: 255 - images,
+    detectors: dict[str, Counting] | None = None,
+    **more: Any,
+) -> Evidence:
+    """Samples beside the pictures behind them, their reconstructions, and the validation split."""
+    items = Items(samples, pack)
+    name = pack.manifest["sha256"]["images.npy"]
+    real = Rows(pack.images, items.unique, name)
+    sets = {
+        "samples": Rows(samples.images, items.rows),
+        "real pictures": real,
+        "reconstructions": Reconstructed(real, reconstruct, "f" * 64),
+        "samples of one condition": Rows(samples.images, items.grouped),
+        "reference": Rows(pack.images, pack.indices("validation"), name),
+    }
+    return Evidence(
+        sets=sets, detectors=detectors or {"parser": Counting(parse), "classifier": Counting(classify)}, items=items,
+        reference=f"validation split of {pack.path.name}", varied=items.places[items.grouped], **more,
+    )  # fmt: skip
 
 
 ITEMS = [4, 9, 4, 6, 9, 11, 6, 5]
@@ -88,7 +109,7 @@ ITEMS = [4, 9, 4, 6, 9, 11, 6, 5]
 def test_agreement_is_that_of_everything_at_once(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(looked, "PIECE", piece)
+    monkeypatch.setattr(pictures, "PIECE", piece)
     samples = samples_of(pack, ITEMS, ("attributes", "mask"), tmp_path)
     seen = evidence(samples, pack)
     figures = {figure.name: figure for figure in measure(measures_named(["miou", "attributes"]).values(), seen)}
@@ -98,7 +119,7 @@ def test_agreement_is_that_of_everything_at_once(
     assert miou.value == pytest.approx(Confusion.of(pack.labels[ITEMS], parse(samples.images)).mean_iou)
     assert miou.ceiling == pytest.approx(Confusion.of(labels, parse(real)).mean_iou)
     assert miou.marks == {"reconstructions": pytest.approx(Confusion.of(labels, parse(255 - real)).mean_iou)}
-    others = np.array(ITEMS)[seen.partners]
+    others = np.array(ITEMS)[seen.behind.partners]
     assert miou.floor == pytest.approx(Confusion.of(pack.labels[others], parse(samples.images)).mean_iou)
     accuracy = figures["attribute_accuracy"]
     assert accuracy.value == pytest.approx(AttributeScores(classify(samples.images), pack.attributes[ITEMS]).accuracy)
@@ -124,7 +145,7 @@ def test_real_pictures_reach_their_ceiling(pack: Pack, tmp_path: Path) -> None:
 def test_every_set_passes_by_once_whatever_is_measured(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looked, "PIECE", 3)
+    monkeypatch.setattr(pictures, "PIECE", 3)
     again: list[int] = []
 
     def reconstruct(images: np.ndarray) -> np.ndarray:
@@ -141,7 +162,7 @@ def test_every_set_passes_by_once_whatever_is_measured(
 def test_the_floor_is_the_condition_of_another_item(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(samples_of(pack, ITEMS, ("mask",), tmp_path), pack)
     items = np.array(ITEMS)
-    assert (items[seen.partners] != items).all()
+    assert (items[seen.behind.partners] != items).all()
 
 
 def test_what_was_not_told_is_compared_with_the_item_and_said(pack: Pack, tmp_path: Path) -> None:

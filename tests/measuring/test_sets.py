@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facecond.config.commands import EvalConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
-from facecond.measuring import evidence as looked
+from facecond.measuring import pictures
 from facecond.measuring.evidence import Evidence, measure
 from facecond.measuring.measure import DetectorKind, Source
+from facecond.measuring.pictures import Files
 from facecond.measuring.table import measures_named
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.kernel import kernel_distance
 from facecond.workspace.find import Found
 from tests.measuring.test_evidence import ITEMS, Counting, pack, samples_of
+from tests.measuring.test_evidence import evidence as sets_of
 
 __all__ = ["pack"]
 
@@ -32,14 +35,14 @@ def evidence(pack: Pack, folder: Path, items: list[int] = ITEMS, **more: Any) ->
     network = {
         name: Counting(features, keeps=name == "features", published=False) for name in ("features", "perceptual")
     }
-    return Evidence(samples_of(pack, items, ("mask",), folder), pack, network, lambda images: 255 - images, **more)
+    return sets_of(samples_of(pack, items, ("mask",), folder), pack, detectors=network, **more)
 
 
 def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(pack, tmp_path)
     fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
     real = features(np.asarray(pack.images[pack.indices("validation")]))
-    samples, again = features(seen.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
+    samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
     for figure, distance in ((fid, frechet_distance), (kid, kernel_distance)):
         assert figure.value == pytest.approx(distance(samples, real).value)
         assert figure.ceiling == pytest.approx(distance(real[::2], real[1::2]).value)
@@ -57,11 +60,11 @@ def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None
 def test_diversity_is_the_mean_over_pairs(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(looked, "PIECE", piece)
+    monkeypatch.setattr(pictures, "PIECE", piece)
     items = [4, 9, 4, 6, 9, 6, 6, 4]
     seen = evidence(pack, tmp_path, items)
     (figure,) = measure(measures_named(["lpips"]).values(), seen)
-    rows = features(seen.samples.images).astype(np.float64)
+    rows = features(seen.behind.samples.images).astype(np.float64)
 
     def mean_over_pairs(rows: np.ndarray) -> float:
         return float(np.mean([((a - b) ** 2).sum() for a, b in combinations(rows, 2)]))
@@ -88,7 +91,7 @@ def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> Non
     assert second.detectors["features"].sizes == []  # type: ignore[attr-defined]
     assert len(list(kept.iterdir())) == 3
     other = evidence(pack, tmp_path / "c", kept=kept)
-    other.samples.images[3, 0, 0, 0] ^= 1
+    other.behind.samples.images[3, 0, 0, 0] ^= 1
     measure(measures_named(["fid"]).values(), other)
     assert sum(other.detectors["features"].sizes) == 8  # type: ignore[attr-defined]
 
@@ -132,3 +135,57 @@ def test_what_may_serve_as_a_detector(pack: Pack, sources: list[Source], strict:
             kind.candidates(EvalConfig(strict=strict), pack)
     else:
         assert [str(found.path) for _, found in kind.candidates(EvalConfig(strict=strict), pack)] == expected
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders of pictures."""
+    random = np.random.default_rng(0)
+    for name, count in (("a", 5), ("b", 7)):
+        (tmp_path / name / "deeper").mkdir(parents=True)
+        for index in range(count):
+            image = random.integers(0, 256, (12, 10, 3)).astype(np.uint8)
+            Image.fromarray(image).save(tmp_path / name / ("deeper" if index % 2 else "") / f"{index}.png")
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_folders_of_pictures_from_anywhere(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    sets = {which: Files.of(folder) for which, folder in zip(("samples", "reference"), folders, strict=True)}
+    network = {"features": Counting(features, keeps=True, published=True)}
+    seen = Evidence(sets=sets, detectors=network, reference="b", kept=tmp_path / "kept")
+    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    one, two = (features(files.read(np.arange(len(files)))) for files in sets.values())
+    assert fid.value == pytest.approx(frechet_distance(one, two).value)
+    assert kid.value == pytest.approx(kernel_distance(one, two).value)
+    assert (fid.count, fid.reference, dict(fid.marks)) == (5, "b, 7 items", {})
+
+
+def test_names_and_order_of_files_do_not_matter(folders: tuple[Path, Path]) -> None:
+    """Bit for bit, given the same features of each picture."""
+    before = Files.of(folders[0])
+    values = [
+        frechet_distance(features(before.read(np.arange(5))), features(Files.of(folders[1]).read(np.arange(7)))).value
+    ]
+    name = before.content()
+    (folders[0] / "0.png").rename(folders[0] / "zzz.png")
+    after = Files.of(folders[0])
+    assert after.content() == name
+    values.append(
+        frechet_distance(features(after.read(np.arange(5))), features(Files.of(folders[1]).read(np.arange(7)))).value
+    )
+    assert values[0] == values[1]
+
+
+def test_folders_that_cannot_be_measured(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        Files.of(tmp_path / "nothing")
+    (tmp_path / "one").mkdir()
+    with pytest.raises(DataError, match="holds 0 pictures"):
+        Files.of(tmp_path / "one")
+    (folders[0] / "0.png").rename(tmp_path / "one" / "0.png")
+    with pytest.raises(DataError, match=r"holds 1 picture .*at least two"):
+        Files.of(tmp_path / "one")
+    Image.new("RGB", (10, 11)).save(folders[0] / "other.png")
+    files = Files.of(folders[0])
+    with pytest.raises(DataError, match=r"other.png is 10 x 11, .* is 10 x 12"):
+        files.read(np.arange(len(files)))

@@ -1,0 +1,60 @@
+"""Finding and loading what measures look with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facecond.io.files import sha256_file
+from facecond.measuring.measure import Detector, Measure, Source
+from facecond.measuring.table import DETECTORS
+from facecond.pretrained.published import UnavailableError
+
+if TYPE_CHECKING:
+    import torch
+
+    from facecond.config.commands import EvalConfig
+    from facecond.data.pack import Pack
+    from facecond.workspace.find import Found
+
+log = logging.getLogger("facecond")
+
+Candidates = Sequence[tuple["Source", "Found"]]
+"""What may serve as a detector, first what to try first."""
+
+
+def find_detectors(measures: Iterable[Measure], config: EvalConfig, pack: Pack | None) -> dict[str, Candidates]:
+    """What may serve as each detector that `measures` look with. Raises FacecondError when there is nothing for one."""
+    kinds = dict.fromkeys(measure.scores.detector for measure in measures)
+    return {kind: DETECTORS[kind].candidates(config, pack) for kind in kinds if kind is not None}
+
+
+def load_detectors(found: Mapping[str, Candidates], config: EvalConfig, device: torch.device) -> dict[str, Detector]:
+    """Load the first of the candidates for each that can be had; say what could not.
+
+    Raises UnavailableError when none can, CheckpointError for weights that are not what they should be.
+    """
+    return {kind: _load(candidates, config, device) for kind, candidates in found.items()}
+
+
+def _load(candidates: Candidates, config: EvalConfig, device: torch.device) -> Detector:
+    reasons: list[UnavailableError] = []
+    for source, found in candidates:
+        try:
+            detector = source.load(found.path, config, device)
+        except UnavailableError as reason:
+            reasons.append(reason)
+        else:
+            for missing in reasons:
+                log.warning("warning: %s; measured in the features of %s, under other names", missing, detector.name)
+            return detector
+    raise reasons[0]
+
+
+def identity(candidates: Candidates) -> str:
+    """What tells the weights to try first from others: their SHA-256, or, while they are not here, the file they will be."""
+    place: Path = candidates[0][1].path
+    file = place / "weights.safetensors" if place.is_dir() else place
+    return sha256_file(file) if file.is_file() else file.name

@@ -1,0 +1,97 @@
+"""The items of a pack behind samples: whose conditions they were told, and what they are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.conditions.table import CONDITIONS
+from facecond.data.pack import Pack
+from facecond.errors import DataError
+from facecond.metrics.resampling import derangement
+from facecond.sampling.generation import Generation
+
+
+@dataclass(frozen=True)
+class Items:
+    """Samples of a generation and the validation items of a pack behind them."""
+
+    samples: Generation
+    pack: Pack
+    seed: int = 0
+    """Of the floor: which other item's condition a sample is compared with."""
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """int64 (N,): number in the pack of the item behind each sample, the unit of every interval.
+
+        Raises DataError for samples with no item behind them, and when all have the same.
+        """
+        known, folder = {name: place for place, name in enumerate(self.pack.ids)}, self.samples.folder
+        places = []
+        for record in self.samples.records:
+            if record["source"] not in known:
+                raise DataError(
+                    f"image {record['index']} of {folder} has no item of {self.pack.path} behind it: nothing to compare with",
+                    hint="measure samples of validation conditions",
+                )
+            places.append(known[record["source"]])
+        if len(set(places)) < 2:
+            raise DataError(
+                f"{folder} has conditions of one item only", hint="the floor needs the conditions of others"
+            )
+        return np.array(places, dtype=np.int64)
+
+    @cached_property
+    def told(self) -> set[str]:
+        """Conditions that some of the samples were told."""
+        return {name for record in self.samples.records for name in record["told"]}
+
+    @cached_property
+    def unique(self) -> NDArray[np.int64]:
+        """int64 (M,): the items behind the samples, each once, ascending. The real pictures are theirs."""
+        return np.unique(self.places)
+
+    @cached_property
+    def partners(self) -> NDArray[np.int64]:
+        """int64 (N,): for each sample the first sample of another item, whose condition is the floor."""
+        _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
+        return first[derangement(len(first), self.seed)[person]]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """int64 (N,): rows of the samples as they are."""
+        return np.arange(len(self.places))
+
+    @cached_property
+    def grouped(self) -> NDArray[np.int64]:
+        """int64 (N,): rows of the samples so that those of one item follow one another."""
+        return np.argsort(self.places, kind="stable")
+
+    def asked(self, condition: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the values of `condition` that samples `rows` are compared with: what they were told, else their item's own.
+
+        Raises DataError when only some were told, or a value of another form, which cannot be compared.
+        """
+        own, column = self.own(condition, self.places[rows]), CONDITIONS[condition].column
+        if condition not in self.told:
+            return own
+        values = []
+        for row in rows:
+            text = self.samples.records[row]["told"].get(condition, {}).get("value")
+            value = None if text is None else CONDITIONS[condition].recall(text, self.samples.folder)
+            if value is None or value.shape != own.shape[1:] or value.dtype != column.dtype:
+                raise DataError(
+                    f"{condition}: image {row} of {self.samples.folder} was not told it, or got overlapping parts",
+                    hint="measure samples that were given the whole condition",
+                )
+            values.append(value)
+        return np.stack(values)
+
+    def own(self, condition: str, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the values of `condition` of items `places` of the pack."""
+        return np.asarray(self.pack.values(CONDITIONS[condition])[places])
