@@ -20,6 +20,9 @@ SMALL = [
 ]  # fmt: skip
 
 
+TOKENS = "conditions/conditioner.py:Conditioner.encode"
+
+
 class Trace:
     """Files whose functions run, and how many there were when each function first returned."""
 
@@ -90,7 +93,7 @@ def main() -> None:
         told = files_between(
             ["sample", here, "--attr", "+Smiling", "--count", "1", "--steps", "2"],
             None,
-            "conditions/conditioner.py:Conditioner.encode",
+            TOKENS,
         )
         picture = files_between(["sample", here, "--count", "1", "--steps", "2"], None, "io/images.py:write_png")
     print("| path | files |\n|---|---:|")
