@@ -36,7 +36,6 @@ class Judge:
     """What it learnt from, and what the weights it started from did (see `data.learnt`); None when that is not known."""
     preprocessing: str = "uint8 as sampled"
     published: bool = True
-    caution: str = ""
     keeps: bool = False
     learns_faces: bool = True
     batch_size: int = 64

@@ -62,11 +62,14 @@ class Diversity(Scores):
 
         evidence = self.evidence
         detector = evidence.detectors[self.detector]
+        name, title, caution = "lpips", "LPIPS diversity", ""
+        if not detector.published:
+            name, title = "perceptual_distance", f"Perceptual diversity, {detector.name} features"
+            caution = f"in the features of {detector.name}, not of AlexNet with LPIPS's weights: not LPIPS"
         count, squares, total = self._real
         apart = 2 / (count - 1) * (squares - float((np.asarray(total) ** 2).sum()) / count)
         figure = diversity_figure(
-            np.array(self._distances), name="lpips" if detector.published else "perceptual_distance",
-            title="LPIPS diversity" if detector.published else f"Perceptual diversity, {detector.name} features",
-            samples=len(evidence.sets[VARIATIONS]), apart=apart, circumstances=evidence.circumstances(self),
+            np.array(self._distances), name=name, title=title, samples=len(evidence.sets[VARIATIONS]), apart=apart,
+            circumstances=evidence.circumstances(self, caution),
         )  # fmt: skip
         return {"lpips": figure}

@@ -53,10 +53,10 @@ class Evidence:
         """int64 (N,): the condition of each sample, the unit of every interval; None: each has its own."""
         return None if self.items is None else self.items.places
 
-    def circumstances(self, scores: Scores) -> Circumstances:
-        """What figures of these scores share."""
+    def circumstances(self, scores: Scores, caution: str = "") -> Circumstances:
+        """What figures of these scores share; `caution` as in `io.results.Figure`."""
         detector = self.detectors[scores.detector] if scores.detector else None
-        cautions = [detector.caution if detector else ""]
+        cautions = [caution]
         if detector is not None and detector.learns_faces:
             cautions.append(self._learnt(detector.name, detector.learnt_from))
         if scores.condition and scores.condition not in self.behind.told:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from facecond.errors import CheckpointError
-from facecond.measuring.measure import Detector, DetectorKind, Source
+from facecond.measuring.measure import Detector, DetectorKind, Scores, Source
 from facecond.pretrained.published import INCEPTION
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from facecond.config.commands import EvalConfig
     from facecond.data.pack import Pack
+    from facecond.measuring.evidence import Evidence
     from facecond.workspace.find import Found
 
 
@@ -31,7 +32,6 @@ class Network:
     look: Callable[[NDArray[np.uint8]], NDArray[Any]]
     published: bool
     """Whether what is measured with it may bear the published name of the measure."""
-    caution: str = ""
     keeps: bool = False
     learns_faces: bool = False
     learnt_from: list[dict[str, Any]] | None = None
@@ -39,6 +39,30 @@ class Network:
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:
         """uint8 pictures (N, H, W, 3) -> features, first axis N."""
         return self.look(images_NHWC)
+
+
+class FeatureScores(Scores):
+    """Scores of whole sets of features; they are kept on the disk where there is a place for them."""
+
+    detector: ClassVar[str] = "features"
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
+        self._pieces: dict[str, list[NDArray[np.float32]]] = {}
+
+    def add(
+        self, which: str, rows: NDArray[np.int64], images: NDArray[np.uint8], found: NDArray[np.float32] | None
+    ) -> None:
+        """Keep the features (n, D); those that are on the disk stay there."""
+        if found is not None and self.evidence.kept is None:
+            self._pieces.setdefault(which, []).append(found)
+
+    def features(self, which: str) -> NDArray[np.float32]:
+        """The features (N, D) of a set, mapped from the disk where they are there."""
+        import numpy as np
+
+        kept = self.evidence.kept_by(self.detector, which)
+        return np.concatenate(self._pieces[which]) if kept is None else kept.whole_array()
 
 
 def _find_inception(config: EvalConfig, pack: Pack | None) -> Found:
@@ -81,8 +105,7 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
 
     return Network(
         name="EfficientNet-Lite0", sha256=sha256_file(path), look=EfficientNetFeatures(path, device), published=False,
-        preprocessing="resized to 224 px, bicubic", caution="EfficientNet-Lite0's features, not Inception's: no FID or KID",
-        keeps=True,
+        preprocessing="resized to 224 px, bicubic", keeps=True,
     )  # fmt: skip
 
 

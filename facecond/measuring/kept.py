@@ -24,8 +24,13 @@ class Kept:
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """What was said of pictures `rows`."""
         if self._array is None:
-            self._array = np.load(self._path, mmap_mode="r")
+            self._array = self.whole_array()
         return np.asarray(self._array[rows])
+
+    def whole_array(self) -> NDArray[np.float32]:
+        """All of it, mapped from the disk, read-only."""
+        array: NDArray[np.float32] = np.load(self._path, mmap_mode="r")
+        return array
 
     def write(self, rows: NDArray[np.int64], said: NDArray[np.float32]) -> None:
         """Keep what is said of pictures `rows`; the file has its name at the end of the block."""

@@ -56,10 +56,6 @@ class Detector(Protocol):
         """Whether measures with it bear their published names."""
 
     @property
-    def caution(self) -> str:
-        """Why figures of it say something else than they seem to; "" for nothing."""
-
-    @property
     def learns_faces(self) -> bool:
         """Whether it learnt from faces, so that it matters from which."""
 

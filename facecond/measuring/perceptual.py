@@ -69,7 +69,6 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
 
     return Network(
         name="EfficientNet-Lite0", sha256=sha256_file(path), look=look, published=False, preprocessing="as sampled",
-        caution="EfficientNet-Lite0's features, not LPIPS's: no LPIPS",
     )  # fmt: skip
 
 

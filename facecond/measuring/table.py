@@ -11,6 +11,7 @@ from facecond.measuring.diversity import Diversity
 from facecond.measuring.edges import EdgeAgreement
 from facecond.measuring.features import FEATURES
 from facecond.measuring.judges import judge
+from facecond.measuring.manifold import Manifold
 from facecond.measuring.masks import MaskAgreement
 from facecond.measuring.measure import DetectorKind, Measure
 from facecond.measuring.perceptual import PERCEPTUAL
@@ -41,6 +42,12 @@ MEASURES: dict[str, Measure] = {
     "lpips": Measure(
         help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
     ),
+    "precision": Measure(
+        help="share of samples that look real (nearest neighbours)", scores=Manifold, figures=("precision",)
+    ),
+    "recall": Measure(help="share of real pictures that look sampled", scores=Manifold, figures=("recall",)),
+    "density": Measure(help="how many real pictures a sample is near to", scores=Manifold, figures=("density",)),
+    "coverage": Measure(help="share of real pictures that a sample is near to", scores=Manifold, figures=("coverage",)),
     "reconstruction": Measure(help="PSNR and SSIM of the first stage", scores=Reconstruction),
 }
 """What can be measured, by name."""

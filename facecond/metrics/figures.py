@@ -17,6 +17,7 @@ from facecond.io.results import ClassValue, Figure
 from facecond.metrics.faithfulness import AttributeScores, Confusion
 from facecond.metrics.influence import Distance
 from facecond.metrics.lines import TOLERANCE, LineMatches
+from facecond.metrics.neighbours import Neighbours
 from facecond.metrics.resampling import mean_spread
 
 SPREAD_NOTE = "±: half of the 95 % interval, by drawing conditions again with all their images."
@@ -177,6 +178,34 @@ def distance_figure(
              "condition and each picture of the reference contributes.",
     )  # fmt: skip
     return _under(circumstances, [figure])[0]
+
+
+def neighbour_figures(
+    scores: Neighbours,
+    *,
+    features: str,
+    k: int,
+    halves: Neighbours | None = None,
+    conditions_N: NDArray[np.int64] | None = None,
+    circumstances: Circumstances | None = None,
+) -> list[Figure]:
+    """Return "precision", "recall", "density" and "coverage" beside those of the reference's `halves`."""
+    parts = {
+        "precision": ("precise_N", conditions_N, "samples in the ball of a real picture"),
+        "recall": ("recalled_M", None, "real pictures in the ball of a sample"),
+        "density": ("dense_N", conditions_N, f"real balls around a sample, divided by {k}"),
+        "coverage": ("covered_M", None, "real pictures whose ball holds a sample"),
+    }
+    figures = []
+    for name, (key, groups, words) in parts.items():
+        values = getattr(scores, key).astype(np.float64)
+        figures.append(Figure(
+            name=name, title=f"{name.capitalize()}, {features} features", value=float(values.mean()),
+            count=len(scores.precise_N), spread=mean_spread(values, groups),
+            ceiling=float(getattr(halves, key).mean()) if halves else None, ceiling_of="real halves",
+            note=f"{words.capitalize()}; a ball reaches to neighbour {k} of its own set. {SPREAD_NOTE}",
+        ))  # fmt: skip
+    return _under(circumstances, figures)
 
 
 def diversity_figure(

@@ -32,7 +32,6 @@ class Counting:
     sha256: str = "ab" * 32
     preprocessing: str = "none"
     published: bool = True
-    caution: str = ""
     keeps: bool = False
     learns_faces: bool = False
     learnt_from: Any = None

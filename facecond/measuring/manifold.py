@@ -1,0 +1,39 @@
+"""Do samples look real, and are all real pictures among what is sampled? Precision, recall, density and coverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facecond.errors import DataError
+from facecond.measuring.features import FeatureScores
+from facecond.measuring.measure import REFERENCE, SAMPLES
+
+if TYPE_CHECKING:
+    from facecond.io.results import Figure
+
+K = 5
+"""Neighbours that a ball reaches to."""
+
+
+class Manifold(FeatureScores):
+    """The four numbers of samples against the validation split; ceiling: one half of the split against the other."""
+
+    sets = (SAMPLES, REFERENCE)
+
+    def figures(self) -> dict[str, Figure]:
+        """See `metrics.figures.neighbour_figures`."""
+        from facecond.metrics.figures import neighbour_figures
+        from facecond.metrics.neighbours import Neighbours
+
+        samples, reference = self.features(SAMPLES), self.features(REFERENCE)
+        if min(len(samples), len(reference)) <= K:
+            raise DataError(
+                f"{len(samples)} samples and {len(reference)} real pictures are too few for {K} neighbours",
+                hint=f"measure more than {K} of each",
+            )
+        halves = Neighbours.of(reference[::2], reference[1::2], K) if len(reference) > 2 * K + 1 else None
+        figures = neighbour_figures(
+            Neighbours.of(samples, reference, K), features=self.evidence.detectors[self.detector].name, k=K, halves=halves,
+            conditions_N=self.evidence.conditions_N, circumstances=self.evidence.circumstances(self),
+        )  # fmt: skip
+        return {figure.name: figure for figure in figures}
