@@ -36,7 +36,10 @@ def run(prepared: Prepared[InspectConfig, Path]) -> Result:
         verify(pack)
     summary = inspect_pack(pack)
     facts: dict[str, Any] = counts(summary)
-    facts["majority floor of attribute accuracy"] = summary.majority_floor
+    if any(a.unknown < split.items for split in summary.splits for a in split.attributes):
+        facts["majority floor of attribute accuracy"] = summary.majority_floor
+    else:
+        facts["attributes"] = "none known"
     facts["verified"] = "every SHA-256 agrees" if config.verify else "not asked for (verify=true)"
     made = {}
     if config.sheet:
@@ -57,8 +60,10 @@ def _tables(summary: Any) -> dict[str, list[list[str]]]:
         if split.items:
             rows = [[c.name, f"{c.pixels:.4f}", f"{c.presence:.3f}", str(c.items)] for c in split.classes]
             tables[f"classes, {split.name}"] = [["class", "share of pixels", "presence", "items"], *rows]
-            rows = [[a.name, f"{a.frequency:.3f}", f"{a.majority:.3f}", str(a.unknown)] for a in split.attributes]
-            tables[f"attributes, {split.name}"] = [["attribute", "present", "majority", "unknown"], *rows]
+            known = [a for a in split.attributes if a.unknown < split.items]
+            rows = [[a.name, f"{a.frequency:.3f}", f"{a.majority:.3f}", str(a.unknown)] for a in known]
+            if rows:
+                tables[f"attributes, {split.name}"] = [["attribute", "present", "majority", "unknown"], *rows]
     return tables | findings(summary)
 
 

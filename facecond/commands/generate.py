@@ -11,7 +11,7 @@ from facecond.config.compose import compose
 from facecond.config.recorded import plain
 from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import find_pack, find_run, read_run
-from facecond.workspace.origin import Origin, origin_of, pack_of, weights_file
+from facecond.workspace.origin import Origin, how_trained, origin_of, pack_of, weights_file
 from facecond.workspace.sampling import compose_sampling
 
 MOST_ROWS, MOST_COLUMNS = 24, 16
@@ -46,7 +46,7 @@ def prepare_generation(
     sampler, guidance = config.sampler, config.guidance
     named = run.config["model"]["conditions"]
     used = {
-        "run": str(found),
+        "run": how_trained(found, pack.path, config.workspace, config.run),
         "pack": str(pack),
         "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
     }

@@ -20,8 +20,8 @@ def judge(kind: str) -> Source:
     """The judge called `kind`, "parser" or "classifier"."""
 
     def find(config: EvalConfig, pack: Pack | None) -> Found:
-        from facecond.workspace.find import Found, find_run, read_run
-        from facecond.workspace.judges import choose_judge, images_seen
+        from facecond.workspace.find import Found, find_run, images_seen, read_run
+        from facecond.workspace.judges import choose_judge
         from facecond.workspace.origin import weights_file
 
         named = getattr(config, kind)

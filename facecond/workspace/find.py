@@ -94,6 +94,12 @@ def finished_runs(workspace: str, kind: str) -> list[Path]:
     return _by_age(found, "done.json", "weights.safetensors")
 
 
+def images_seen(run: Path) -> int:
+    """Images a finished run learnt from."""
+    seen: int = read_json(run / "done.json")["images_seen"]
+    return seen
+
+
 def read_run(path: Path) -> RunInfo:
     """Read run.json of the run folder `path`.
 

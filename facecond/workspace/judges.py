@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond.errors import CheckpointError
-from facecond.io.files import read_json, sha256_file
-from facecond.workspace.find import Found, finished_runs, read_run
+from facecond.io.files import sha256_file
+from facecond.workspace.find import Found, finished_runs, images_seen, read_run
 
 if TYPE_CHECKING:
     from facecond.data.pack import Pack
@@ -38,12 +38,6 @@ def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:
     made = "this pack" if same else "this resolution and source"
     which, little = ("latest", "") if enough else ("most trained", f", fewer than its {learnt['count']} training faces")
     return Found(path, f"the {which} made for {made}, {images_seen(path)} images seen{little}")
-
-
-def images_seen(run: Path) -> int:
-    """Images a finished run learnt from."""
-    seen: int = read_json(run / "done.json")["images_seen"]
-    return seen
 
 
 def _learnt(run: Path) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facecond.errors import CheckpointError
-from facecond.io.files import sha256_file
-from facecond.workspace.find import Found, RunInfo, find_pack, first_stage_of
+from facecond.io.files import read_json, sha256_file
+from facecond.workspace.find import Found, RunInfo, find_pack, finished_runs, first_stage_of, images_seen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +32,27 @@ def origin_of(run: RunInfo, pack: Path, workspace: str, first_stage: str | None 
     weights = weights_file(run)
     place = first_stage_of(workspace, str(run.first_stage), str(run.path), first_stage)
     return Origin(run=run, pack=pack, weights=weights, first_stage=place)
+
+
+def how_trained(found: Found, pack: Path, workspace: str, named: str | None) -> str:
+    """The run as it is shown: why this one, how many images it saw, and, when it was not `named`, which other saw many more."""
+    if not (found.path / "done.json").is_file():
+        return str(found)
+    seen, faces = images_seen(found.path), 0
+    for first, last in read_json(pack / "manifest.json")["splits"].get("train", []):
+        faces += last - first
+    words = f"{found.why}, {seen} images seen" + (f", fewer than the {faces} training faces" if seen < faces else "")
+    if named is None:
+        finished = finished_runs(workspace, "diffusion")
+        others = {path: images_seen(path) for path in finished if (path / "done.json").is_file()}
+        most = max(others, key=others.__getitem__)
+        if others[most] >= MANY_MORE * seen:
+            words += f"; {most.name} saw {others[most]}: run={most.name}"
+    return str(Found(found.path, words))
+
+
+MANY_MORE = 4
+"""Times as many images as the latest run saw, at which another is pointed out."""
 
 
 def weights_file(run: RunInfo) -> Path:

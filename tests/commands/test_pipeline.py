@@ -1,5 +1,6 @@
 """Every command on a small workspace: what it makes, that it can be run again, that its pictures depend on what they should."""
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facecond.data.pack import PackWriter
+from facecond.io.files import read_json, write_json
 from facecond.io.images import read_image, read_label_map
 from facecond.io.results import read_results
 from facecond.sampling.generation import open_generation
@@ -214,6 +217,35 @@ def test_defaults_are_the_latest_and_are_named(workspace: Path, facecond: Faceco
     assert status == 0
     assert "the latest diffusion run" in json.loads(out)["used"]["run"]
     assert "the latest diffusion run" in " ".join(err.split())
+
+
+def test_a_run_that_learnt_little_is_said_loudly(workspace: Path, tmp_path: Path) -> None:
+    """With the run that learnt more, when the latest was not named."""
+    shutil.copytree(workspace, tmp_path / "here")
+    run = tmp_path / "here" / "runs" / "multicond"
+    longer = shutil.copytree(run, run.with_name("longer"))
+    done = read_json(longer / "done.json")
+    write_json(longer / "done.json", done | {"images_seen": 640, "finished": "2020-01-01T00:00:00.000000+00:00"})
+    for name in ("flow-velocity", "attr"):
+        shutil.rmtree(tmp_path / "here" / "runs" / name, ignore_errors=True)
+    words = [f"workspace={tmp_path / 'here'}", "sampler.steps=1", "count=1"]
+    used = importlib.import_module("facecond.commands.sample").prepare(words).used["run"]
+    assert "16 images seen, fewer than the 24 training faces; longer saw 640: run=longer" in used
+    used = importlib.import_module("facecond.commands.sample").prepare([*words, "run=multicond"]).used["run"]
+    assert used.endswith("multicond (named, 16 images seen, fewer than the 24 training faces)")
+
+
+def test_a_pack_without_attributes_is_inspected_without_rows_of_nothing(tmp_path: Path) -> None:
+    writer = PackWriter(tmp_path / "packs" / "silent", count=4, resolution=64, source={"kind": "label_maps"})
+    writer.write(
+        slice(0, 4), *(np.zeros(shape, np.uint8) for shape in ((4, 64, 64, 3), (4, 64, 64))), np.zeros((4, 40), np.int8)
+    )
+    writer.finish(list("abcd"), ["train"] * 3 + ["validation"])
+    result = call("data inspect", f"workspace={tmp_path}", "sheet=0")
+    assert result.facts["attributes"] == "none known"
+    assert "classes, train" in result.tables
+    assert not any(name.startswith("attributes") for name in result.tables)
+    assert "nan" not in json.dumps(result.facts).lower()
 
 
 def test_inspect_counts(workspace: Path) -> None:
