@@ -132,3 +132,26 @@ def test_spread_of_one_attribute_is_that_of_a_proportion() -> None:
 def test_shapes_must_fit() -> None:
     with pytest.raises(ValueError, match="names"):
         AttributeScores(np.zeros((2, 3), dtype=bool), np.zeros((2, 3), dtype=np.int8))
+
+
+def test_the_interval_of_mean_iou_covers_it() -> None:
+    """150 conditions with an accuracy of their own and two images of each; the truth is the mean of all 400 repeats."""
+    shares = np.array([0.5, 0.3, 0.15, 0.05])
+
+    def draw(seed: int) -> Confusion:
+        generator = np.random.default_rng(seed)
+        right = generator.beta(6, 3, size=150).repeat(2)
+        counts = np.zeros((300, 4, 4), dtype=np.int64)
+        for i in range(300):
+            pixels = generator.multinomial(400, generator.dirichlet(20 * shares))
+            for row in range(4):
+                hit = generator.binomial(pixels[row], right[i])
+                counts[i, row, row] = hit
+                counts[i, row] += generator.multinomial(pixels[row] - hit, shares)
+        return Confusion(counts)
+
+    drawn = [draw(seed) for seed in range(400)]
+    truth = np.mean([each.mean_iou for each in drawn])
+    conditions = np.arange(150).repeat(2)
+    covered = np.mean([abs(each.mean_iou - truth) <= each.spread("mean_iou", conditions, rounds=300) for each in drawn])
+    assert 0.93 <= covered <= 0.97
