@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from facecond.errors import CheckpointError
+from facecond.measuring.judges import judge
 from facecond.measuring.measure import Detector, DetectorKind, Scores, Source
 from facecond.pretrained.published import INCEPTION
 
@@ -109,10 +111,25 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
     )  # fmt: skip
 
 
+def _load_classifier(place: Path, config: EvalConfig, device: torch.device) -> Detector:
+    from torch import nn
+
+    from facecond.assembly.judges import load_classifier
+
+    classifier = load_classifier(place, device)
+    classifier.network.fc = nn.Identity()
+    features = dataclasses.replace(classifier, answer=lambda network, images: network(images))
+    return Network(
+        name=classifier.name, sha256=classifier.sha256, look=features, published=False, keeps=True,
+        preprocessing=classifier.preprocessing, learns_faces=True, learnt_from=classifier.learnt_from,
+    )  # fmt: skip
+
+
 FEATURES = DetectorKind(
     sources=(
         Source(find=_find_inception, load=_load_inception, named=lambda config: config.inception is not None),
         Source(find=find_efficientnet, load=_load_efficientnet),
+        Source(find=judge("classifier").find, load=_load_classifier),
     ),
 )
-"""Inception, else ImageNet features that install from the package index."""
+"""Inception, else ImageNet features that install from the package index, else what our own classifier sees."""

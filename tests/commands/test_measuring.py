@@ -161,6 +161,19 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
         assert said in err
 
 
+def test_without_published_features_the_classifier_s_are_used(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecond.pretrained.efficientnet.weights_file", lambda: None)
+    words = [f"workspace={own}", "run=multicond", "count=4", "sampler.steps=1", "download=false"]
+    figure = call("eval", *words, "metrics=[fid]", "classifier=classifier").figures[0]
+    assert figure.name == "frechet_distance"
+    assert figure.judge == "small classifier classifier"
+    assert "not of Inception: not FID" in figure.caution
+    with pytest.raises(CheckpointError, match="the Inception network of FID is not at"):
+        call("eval", *words, "metrics=[fid]", "strict=true")
+    with pytest.raises(CheckpointError, match="the AlexNet trunk of LPIPS is not at"):
+        call("eval", *words, "metrics=[lpips]")
+
+
 def test_samples_of_another_pack_s_faces_are_refused(own: Path) -> None:
     """Drawn packs give their faces the same names, so that names do not tell them apart."""
     words = [f"workspace={own}", "run=multicond"]
