@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,11 @@ class Evidence:
         met = count_learnt(learnt, self.behind.pack, self.behind.unique)
         return f"the {name} learnt from {met} of the {len(self.behind.unique)} real faces" if met else ""
 
+    @cached_property
+    def _contents(self) -> dict[str, str]:
+        """What names the sets that were asked for, each worked out once."""
+        return {}
+
     def pieces(self, which: str) -> Iterator[NDArray[np.int64]]:
         """Rows of a set, piece by piece; variations of one condition stay together."""
         count, most = len(self.sets[which]), pictures.PIECE
@@ -95,7 +101,9 @@ class Evidence:
         detector = self.detectors[name]
         if self.kept is None or not detector.keeps:
             return None
-        about = hashlib.sha256(f"{detector.sha256} {detector.preprocessing} {self.sets[which].content()}".encode())
+        if which not in self._contents:
+            self._contents[which] = self.sets[which].content()
+        about = hashlib.sha256(f"{detector.sha256} {detector.preprocessing} {self._contents[which]}".encode())
         return Kept(self.kept / f"{about.hexdigest()[:16]}.npy", len(self.sets[which]))
 
 

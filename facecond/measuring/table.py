@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import ConfigError, nearest
 from facecond.measuring.attributes import AttributeAgreement
-from facecond.measuring.distances import Distances
+from facecond.measuring.distances import Frechet, Kernel
 from facecond.measuring.diversity import Diversity
 from facecond.measuring.edges import EdgeAgreement
 from facecond.measuring.features import FEATURES
@@ -33,12 +33,9 @@ MEASURES: dict[str, Measure] = {
     "edges": Measure(help="agreement of a sample's edges with the lines of the sketch", scores=EdgeAgreement),
     "fid": Measure(
         help="Frechet distance from the validation pictures (FID, where Inception's weights are to be had)",
-        scores=Distances,
-        figures=("fid",),
+        scores=Frechet,
     ),
-    "kid": Measure(
-        help="kernel distance from the validation pictures (KID, likewise)", scores=Distances, figures=("kid",)
-    ),
+    "kid": Measure(help="kernel distance from the validation pictures (KID, likewise)", scores=Kernel),
     "lpips": Measure(
         help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
     ),
