@@ -19,12 +19,13 @@ MODULES = {
     "encode": "facecond.commands.encode",
     "sample": "facecond.commands.sample",
     "eval": "facecond.commands.eval",
+    "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
     "demo": "facecond.demo.command",
 }
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
 
-TOGETHER = ("train", "sample", "eval", "swap-masks")
+TOGETHER = ("train", "sample", "eval", "compare", "swap-masks")
 """Commands whose work several processes can share (torchrun)."""
 
 

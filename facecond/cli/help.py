@@ -40,6 +40,10 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond eval miou accuracy attributes",
         "facecond eval miou --count 16 --steps 10 --json",
     ),
+    "compare": (
+        "facecond compare multicond attr attributes",
+        "facecond compare multicond attr fid miou --count 16 --json",
+    ),
     "swap-masks": ("facecond swap-masks --steps 10", "facecond swap-masks --parts hair,nose --pairs 3:7 --steps 10"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "config list": ("facecond config list", "facecond config list --json"),
@@ -59,7 +63,7 @@ def epilog(command: str | None) -> str:
             lines = ["[bold]Config groups[/bold]", *lines]
         lines.append(f"All keys: facecond config show {command.replace(' ', '-') if command else ''}".rstrip())
         lines.append(" ")
-    if command == "eval":
+    if command in ("eval", "compare"):
         lines += ["[bold]Measures[/bold]", *(f"[dim]{name}[/dim]  {each.help}" for name, each in MEASURES.items()), " "]
     lines.append("[bold]Examples[/bold]")
     lines.extend(f"$ {example}".replace("[+", "\\[+") for example in EXAMPLES[command])

@@ -218,6 +218,36 @@ def evaluate(
     execute("eval", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
+@app.command("compare", epilog=epilog("compare"))
+def compare(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN RUN METRICS... [OVERRIDES]...",
+            help=f"Two runs; {', '.join(MEASURES)}; then overrides.",
+            autocompletion=complete.metrics_and_overrides,
+            show_default=False,
+        ),
+    ] = None,
+    eta: Eta = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    count: Count = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Measure two runs on the same conditions, with intervals of their differences."""
+    named = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    from facecond.config.compose import quoted
+
+    runs = "[" + ",".join(quoted(name) for name in named[:2]) + "]" if named else None
+    metrics = f"[{','.join(named[2:])}]" if named[2:] else None
+    flags = {"runs": runs, "metrics": metrics, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count}
+    execute("compare", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
 @app.command("swap-masks", epilog=epilog("swap-masks"))
 def swap_masks(
     overrides: Overrides = None,

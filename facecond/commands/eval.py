@@ -127,28 +127,43 @@ def _find(
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     """Sample what is missing, measure, and write results.json and a Markdown table."""
-    from facecond.io.files import atomic_write
-    from facecond.io.results import write_results
+    figures, made_with = measured(prepared)
+    if not prepared.processes.first:  # it helped to sample
+        return Result(command="eval", used=prepared.used)
+    made = write_figures(prepared, figures, "eval", {"made_with": made_with})
+    return Result(
+        command="eval", used=prepared.used, figures=figures, made=made | {"samples": prepared.found.folders[SAMPLES]}
+    )
+
+
+def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], dict[str, Any]]:
+    """Sample what is missing and measure; return the figures, none in a process that only helped, and what made the samples."""
     from facecond.measuring.evidence import measure
-    from facecond.reports.tables import report_markdown
 
     prepared.announce()
-    config, found, processes = prepared.config, prepared.found, prepared.processes
     evidence, made_with = _evidence(prepared)
     figures: list[Figure] = []
-    processes.first_does(lambda: figures.extend(measure(found.measures.values(), evidence)))
+    prepared.processes.first_does(lambda: figures.extend(measure(prepared.found.measures.values(), evidence)))
     for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
         headings = ", ".join(figure.heading for figure in figures if figure.caution == caution)
         log.warning("warning: %s: %s", headings, caution)
-    if not processes.first:  # it helped to sample
-        return Result(command="eval", used=prepared.used)
-    folder = Path(config.workspace) / "results" / prepared.name
-    about = {"command": "eval", "used": prepared.used, "config": plain(config), "made_with": made_with}
+    return figures, made_with
+
+
+def write_figures(
+    prepared: Prepared[Any, Any], figures: list[Figure], command: str, about: dict[str, Any]
+) -> dict[str, Path]:
+    """Write results.json and a Markdown table into a folder of WORKSPACE/results; return both."""
+    from facecond.io.files import atomic_write
+    from facecond.io.results import write_results
+    from facecond.reports.tables import report_markdown
+
+    folder = Path(prepared.config.workspace) / "results" / prepared.name
+    about = {"command": command, "used": prepared.used, "config": plain(prepared.config), **about}
     write_results(folder / "results.json", figures, about=about)
     with atomic_write(folder / "results.md") as temporary:
         temporary.write_text(report_markdown(figures, prepared.used), encoding="utf-8")
-    files = {"results": folder / "results.json", "table": folder / "results.md", "samples": found.folders[SAMPLES]}
-    return Result(command="eval", used=prepared.used, figures=figures, made=files)
+    return {"results": folder / "results.json", "table": folder / "results.md"}
 
 
 def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:

@@ -278,6 +278,14 @@ class EvalConfig(GenerateConfig):
 
 
 @dataclass(kw_only=True, slots=True)
+class CompareConfig(EvalConfig):
+    """`facecond compare`: two runs measured on the same conditions."""
+
+    runs: list[str] = field(default_factory=list)
+    """The two runs: folders, or names in WORKSPACE/runs; the second is taken from the first."""
+
+
+@dataclass(kw_only=True, slots=True)
 class SwapConfig(GenerateConfig):
     """`facecond swap-masks`: parts of the masks of two people are exchanged and both mixed masks sampled."""
 
@@ -319,6 +327,7 @@ COMMANDS: dict[str, type] = {
     "encode": EncodeConfig,
     "sample": SampleConfig,
     "eval": EvalConfig,
+    "compare": CompareConfig,
     "swap-masks": SwapConfig,
     "demo": DemoConfig,
 }

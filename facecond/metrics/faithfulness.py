@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import NUM_CLASSES, UNSPECIFIED
 from facecond.metrics.resampling import bootstrap_spread
+from facecond.metrics.spread import Spread
 
 
 def iou(counts_KK: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
@@ -117,7 +118,7 @@ class Confusion:
         *,
         seed: int = 0,
         rounds: int = 1000,
-    ) -> float:
+    ) -> Spread:
         """Half-width of the 95 % interval of "mean_iou" or "accuracy" over conditions (see `resampling.bootstrap_spread`)."""
         of = {"mean_iou": mean_iou, "accuracy": pixel_accuracy}[statistic]
         shape = self.counts_NKK.shape
@@ -201,7 +202,7 @@ class AttributeScores:
         *,
         seed: int = 0,
         rounds: int = 1000,
-    ) -> float:
+    ) -> Spread:
         """Half-width of the 95 % interval of "accuracy" or "balanced" over conditions (see `resampling.bootstrap_spread`)."""
         of = {"accuracy": _accuracies, "balanced": _balanced}[statistic]
         sums = self._sums()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.metrics.spread import Share, Spread
+
 
 @dataclass(frozen=True, slots=True)
 class Distance:
@@ -24,7 +26,7 @@ class Distance:
     of_reference_M: NDArray[np.float64]
     """Influence of each picture of the reference, mean 0."""
 
-    def spread(self, conditions_N: NDArray[np.int64] | None = None) -> float:
+    def spread(self, conditions_N: NDArray[np.int64] | None = None) -> Spread:
         """Half-width of the 95 % interval over conditions of the samples and pictures of the reference.
 
         `conditions_N` says which condition each sample was made for (None: each for one of its own). NaN for fewer than two.
@@ -32,18 +34,13 @@ class Distance:
         return interval([(self.of_samples_N, conditions_N), (self.of_reference_M, None)])
 
 
-def interval(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.int64] | None]]) -> float:
+def interval(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.int64] | None]]) -> Spread:
     """Half-width of the 95 % interval of a number that independent sets influence: (influences (N,), conditions (N,) or None)."""
-    from scipy.special import stdtrit
-
-    variance, least = 0.0, None
+    shares = []
     for influence_N, conditions_N in parts:
         sums = influence_N
         if conditions_N is not None:
             _, place_N = np.unique(conditions_N, return_inverse=True)
             sums = np.bincount(place_N, weights=influence_N).astype(np.float64)
-        if len(sums) < 2:
-            return float("nan")
-        variance += len(sums) / (len(sums) - 1) * float((sums**2).sum()) / len(influence_N) ** 2
-        least = len(sums) if least is None else min(least, len(sums))
-    return float(stdtrit((least or 2) - 1, 0.975) * np.sqrt(variance))
+        shares.append(Share(sums, len(influence_N)))
+    return Spread.of_shares(shares)

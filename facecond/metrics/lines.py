@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facecond.faces.labels import UNSPECIFIED
 from facecond.metrics.resampling import bootstrap_spread
+from facecond.metrics.spread import Spread
 
 TOLERANCE = 1.0
 """Distance, pixels, at which an edge and a line still meet; beside, above or below, not across a corner."""
@@ -73,7 +74,7 @@ class LineMatches:
         """Harmonic mean of precision and recall of the whole set."""
         return float(_f1(self.counts_N4.sum(axis=0)))
 
-    def spread(self, conditions_N: NDArray[np.int64] | None = None, *, seed: int = 0) -> float:
+    def spread(self, conditions_N: NDArray[np.int64] | None = None, *, seed: int = 0) -> Spread:
         """Half-width of the 95 % interval of `f1` over conditions (see `resampling.bootstrap_spread`)."""
         return bootstrap_spread(self.counts_N4.astype(np.float64), _f1, conditions_N=conditions_N, seed=seed)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.metrics.spread import Spread
 from facecond.rng import numpy_generator
 
 
@@ -19,7 +20,7 @@ def bootstrap_spread(
     conditions_N: NDArray[np.int64] | None = None,
     seed: int = 0,
     rounds: int = 1000,
-) -> float:
+) -> Spread:
     """Return the half-width of the 95 % bootstrap interval over conditions of a statistic of sums over images: the
     deviation between the draws times Student's quantile.
 
@@ -27,8 +28,6 @@ def bootstrap_spread(
     `conditions_N` says which condition each image was made for (None: each for one of its own). Conditions are drawn
     with replacement, the same way for the same number and seed. NaN for fewer than two, and when a sum is not finite.
     """
-    from scipy.special import stdtrit
-
     sums_NM = np.asarray(sums_NM, dtype=np.float64)
     if conditions_N is not None:
         conditions, place_N = np.unique(conditions_N, return_inverse=True)
@@ -37,16 +36,15 @@ def bootstrap_spread(
         sums_NM = sums_GM
     count = len(sums_NM)
     if count < 2 or not np.isfinite(sums_NM).all():
-        return float("nan")
+        return Spread("nan")
     times_RN = numpy_generator(seed, "bootstrap", count).multinomial(count, np.full(count, 1 / count), size=rounds)
     values_R = statistic(times_RN.astype(np.float64) @ sums_NM)
-    # Drawing with replacement shows (count - 1) / count of the variance, and that is itself known from `count` conditions.
-    return float(stdtrit(count - 1, 0.975) * np.sqrt(count / (count - 1)) * np.nanstd(values_R))
+    return Spread.of_draws(values_R, count)
 
 
 def mean_spread(
     values_N: NDArray[np.float64], conditions_N: NDArray[np.int64] | None = None, *, seed: int = 0
-) -> float:
+) -> Spread:
     """Return the half-width of the 95 % bootstrap interval over conditions of a mean over images; NaN values do not count."""
     known_N = ~np.isnan(values_N)
     sums_N2 = np.stack([np.where(known_N, values_N, 0.0), known_N], axis=1)

@@ -161,6 +161,30 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
         assert said in err
 
 
+def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facecond) -> None:
+    words = [f"workspace={own}", "pack=drawn-64", "count=5", "sampler.steps=1", "download=false"]
+    status, out, err = facecond("compare", "multicond", "attr", "attributes", "fid", "miou", *words, "--json")
+    assert status == 0, err
+    figures = {figure["name"]: figure for figure in json.loads(out)["figures"]}
+    for name in ("attribute_accuracy", "frechet_distance", "miou"):
+        figure = figures[name]
+        assert figure["value"] == pytest.approx(figure["marks"]["multicond"] - figure["marks"]["attr"])
+        assert figure["spread"] >= 0
+    alone = {figure.name: figure.value for figure in call("eval", *words, "run=attr", "metrics=[attributes]").figures}
+    assert figures["attribute_accuracy"]["marks"]["attr"] == pytest.approx(alone["attribute_accuracy"])
+    result = call("compare", *words, "runs=[attr,attr]", "metrics=[attributes,fid]")
+    assert [(figure.value, figure.spread) for figure in result.figures] == [(0.0, 0.0)] * len(result.figures)
+    for line, said in {
+        "compare attr": "expected two runs, found 1",
+        "compare attr attributes": "no measure named",
+        "compare attr nobody miou": "nobody",
+        "compare attr multicond miou run=attr": "run has no meaning where two runs are compared",
+    }.items():
+        status, _, err = facecond(*line.split(), f"workspace={own}")
+        assert status == 2
+        assert said in err
+
+
 def test_without_published_features_the_classifier_s_are_used(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facecond.pretrained.efficientnet.weights_file", lambda: None)
     words = [f"workspace={own}", "run=multicond", "count=4", "sampler.steps=1", "download=false"]

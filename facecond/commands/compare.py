@@ -1,0 +1,75 @@
+"""`facecond compare`: is one run better than another? Both measured on the same conditions, with intervals of the differences."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from facecond.commands import eval as evaluate
+from facecond.commands.eval import Measuring
+from facecond.commands.generate import short_hash
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.config.commands import CompareConfig, EvalConfig
+from facecond.config.compose import compose, quoted
+from facecond.errors import ConfigError, DataError
+from facecond.io.results import Figure
+
+Both = list[Prepared[EvalConfig, Measuring]]
+
+
+def prepare(words: Sequence[str]) -> Prepared[CompareConfig, Both]:
+    """Prepare the measuring of both runs."""
+    composed = compose("compare", words)
+    config: CompareConfig = composed.config
+    for key in ("run", "samples", "reference"):
+        if composed.given(key):
+            raise ConfigError(
+                f"{key} has no meaning where two runs are compared", hint="name both: facecond compare RUN RUN miou"
+            )
+    if len(config.runs) != 2:
+        raise ConfigError(
+            f"expected two runs, found {len(config.runs)}", hint="for example: facecond compare attr multicond miou"
+        )
+    shared = [word for word in words if word.partition("=")[0] != "runs"]
+    both = [evaluate.prepare([*shared, f"run={quoted(name)}"]) for name in config.runs]
+    used = {
+        f"{what} of {name}": which
+        for name, one in zip(config.runs, both, strict=True)
+        for what, which in one.used.items()
+    }
+    name = f"{both[0].name.partition('-eval-')[0]}-compare-{short_hash([one.name for one in both])}"
+    return Prepared(composed=composed, name=name, found=both, used=used)
+
+
+def run(prepared: Prepared[CompareConfig, Both]) -> Result:
+    """Measure both, and write the differences as results.json and a Markdown table."""
+    names, figures = prepared.config.runs, []
+    for one in prepared.found:
+        one.processes = prepared.processes
+        figures.append(evaluate.measured(one)[0])
+    if not prepared.processes.first:  # it helped to sample
+        return Result(command="compare", used=prepared.used)
+    differences = [_difference(a, b, names) for a, b in zip(*figures, strict=True)]
+    made = evaluate.write_figures(prepared, differences, "compare", {})
+    return Result(command="compare", used=prepared.used, figures=differences, made=made)
+
+
+def _difference(one: Figure, two: Figure, names: Sequence[str]) -> Figure:
+    """What one run has more of than the other."""
+    from facecond.metrics.spread import Spread
+
+    if (one.name, one.judge_hash, one.reference) != (two.name, two.judge_hash, two.reference):
+        raise DataError(
+            f"{one.heading}: measured by {one.judge} on {one.reference}, and by {two.judge} on {two.reference}",
+            hint="compare runs on one pack (pack=) with the same judges (parser=, classifier=)",
+        )
+    spread = (
+        one.spread.of_difference(two.spread)
+        if isinstance(one.spread, Spread) and isinstance(two.spread, Spread)
+        else None
+    )
+    labels = names if names[0] != names[1] else [f"{name} ({place})" for place, name in enumerate(names, start=1)]
+    return dataclasses.replace(
+        one, value=one.value - two.value, spread=spread, title=f"{one.heading}: {labels[0]} - {labels[1]}", classes=(),
+        marks={labels[0]: one.value, labels[1]: two.value}, ceiling=None, floor=None,
+        note=f"Difference on the same conditions. \u00b1: of the difference, condition by condition. {one.note}",
+    )  # fmt: skip

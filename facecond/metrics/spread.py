@@ -1,0 +1,75 @@
+"""Half of a 95 % interval that knows how it came about, so that the difference of two numbers gets an interval of its own.
+
+Two runs that were measured on the same conditions share what is hard and what is easy about these. Their difference is therefore
+known better than either number: its variance is that of the differences condition by condition, not the sum of two variances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Share(NamedTuple):
+    """What each condition of one set adds to a number, to first order."""
+
+    sums_G: NDArray[np.float64]
+    """Sum of the influences of the condition's pictures."""
+    pictures: int
+    """Pictures of the set."""
+
+
+class Spread(float):
+    """Half-width of a 95 % interval over conditions; a float that remembers its draws, or the shares of its conditions."""
+
+    draws_R: NDArray[np.float64] | None = None
+    """The number in each draw of conditions."""
+    conditions: int = 0
+    """Conditions that were drawn."""
+    shares: Sequence[Share] | None = None
+
+    @classmethod
+    def of_draws(cls, draws_R: NDArray[np.float64], conditions: int) -> Spread:
+        """From the values of a statistic in `len(draws_R)` draws of `conditions` conditions with replacement."""
+        # Drawing with replacement shows (count - 1) / count of the variance, and that is itself known from `count` conditions.
+        spread = cls(_student(conditions) * np.sqrt(conditions / (conditions - 1)) * np.nanstd(draws_R))
+        spread.draws_R, spread.conditions = draws_R, conditions
+        return spread
+
+    @classmethod
+    def of_shares(cls, shares: Sequence[Share]) -> Spread:
+        """From the influence of each condition of independent sets; NaN when one has fewer than two."""
+        least = min(len(share.sums_G) for share in shares)
+        if least < 2:
+            return cls(float("nan"))
+        variance = sum(
+            len(share.sums_G) / (len(share.sums_G) - 1) * float((share.sums_G**2).sum()) / share.pictures**2
+            for share in shares
+        )
+        spread = cls(_student(least) * np.sqrt(variance))
+        spread.shares = shares
+        return spread
+
+    def of_difference(self, other: Spread) -> Spread:
+        """The spread of this number less another one, measured on the same conditions in the same way.
+
+        Raises ValueError when the two do not say how they came about, or came about in other ways.
+        """
+        if self.draws_R is not None and other.draws_R is not None:
+            if (len(self.draws_R), self.conditions) == (len(other.draws_R), other.conditions):
+                return Spread.of_draws(self.draws_R - other.draws_R, self.conditions)
+        elif self.shares is not None and other.shares is not None:
+            pairs = list(zip(self.shares, other.shares, strict=True))
+            if all(len(a.sums_G) == len(b.sums_G) for a, b in pairs):
+                return Spread.of_shares([Share(a.sums_G / a.pictures - b.sums_G / b.pictures, 1) for a, b in pairs])
+        raise ValueError("two intervals of the same conditions, that came about in the same way, expected")
+
+
+def _student(count: int) -> float:
+    """Student's 97.5 % quantile for `count` values."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(count - 1, 0.975))
