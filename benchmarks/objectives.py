@@ -71,27 +71,26 @@ def table(options: argparse.Namespace) -> str:
     from scipy.special import stdtrit
 
     rows = ["| variant | seeds | " + " | ".join(FIGURES.values()) + " |", "|---|---:|" + "---:|" * len(FIGURES)]
-    shown: dict[str, dict[str, float]] = {}
+    everything = []
     for variant in options.only:
         files = sorted((Path(options.workspace) / "objectives").glob(f"{variant}-?.json"))
         runs = [{each["name"]: each for each in json.loads(file.read_text())["figures"]} for file in files]
+        everything += runs
         cells = []
         for name in FIGURES:
             values = [figures[name]["value"] for figures in runs]
-            spread = (
-                stdtrit(len(values) - 1, 0.975) * stdev(values) / len(values) ** 0.5
-                if len(values) > 1
-                else float("nan")
-            )
-            cells.append(f"{mean(values):.3f} ± {spread:.3f}" if values else "-")
+            cells.append(f"{mean(values):.3f}" if values else "-")
+            if len(values) > 1:
+                cells[-1] += f" ± {stdtrit(len(values) - 1, 0.975) * stdev(values) / len(values) ** 0.5:.3f}"
         rows.append(f"| {variant} | {len(runs)} | " + " | ".join(cells) + " |")
-        for figures in runs:
-            for name in FIGURES:
-                shown.setdefault("real pictures", {})[name] = figures[name]["ceiling"]
-                shown.setdefault("reconstructions", {})[name] = figures[name]["marks"]["reconstructions"]
-                shown.setdefault("other items' conditions", {})[name] = figures[name]["floor"]
-    for words_of, values_of in shown.items():
-        rows.append(f"| {words_of} | | " + " | ".join(f"{values_of[name]:.3f}" for name in FIGURES) + " |")
+    beside = {
+        "real pictures": lambda figure: figure["ceiling"],
+        "reconstructions": lambda figure: figure["marks"]["reconstructions"],
+        "floor: other items' conditions": lambda figure: figure["floor"],
+    }
+    for words_of, take in beside.items():
+        values_of = [f"{mean(take(figures[name]) for figures in everything):.3f}" for name in FIGURES]
+        rows.append(f"| {words_of} | | " + " | ".join(values_of) + " |")
     return "\n".join(rows)
 
 
