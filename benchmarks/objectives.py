@@ -105,8 +105,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     with ThreadPoolExecutor(options.jobs) as pool:
-        work = [(variant, seed) for seed in range(options.seeds) for variant in options.only]
-        list(pool.map(lambda each: run(*each, options), work))
+        work = [pool.submit(run, variant, seed, options) for seed in range(options.seeds) for variant in options.only]
+        for each in work:
+            each.result()
     print(table(options))
 
 

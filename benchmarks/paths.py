@@ -65,7 +65,7 @@ def files_between(words: list[str], first: str | None, last: str) -> tuple[int, 
             raise
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     return since.ended[last], trace.ended[last]
 
 
