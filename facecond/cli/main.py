@@ -237,7 +237,7 @@ def compare(
     dry_run: DryRun = False,
     multirun: Multirun = False,
 ) -> None:
-    """Measure two runs on the same conditions, with intervals of their differences."""
+    """Measure two runs on the same conditions; show the first less the second, with intervals of the differences."""
     named = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
     from facecond.config.compose import quoted

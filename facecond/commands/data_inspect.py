@@ -39,7 +39,7 @@ def run(prepared: Prepared[InspectConfig, Path]) -> Result:
     if any(a.unknown < split.items for split in summary.splits for a in split.attributes):
         facts["majority floor of attribute accuracy"] = summary.majority_floor
     else:
-        facts["attributes"] = "none known"
+        facts["attributes known"] = "none"
     facts["verified"] = "every SHA-256 agrees" if config.verify else "not asked for (verify=true)"
     made = {}
     if config.sheet:

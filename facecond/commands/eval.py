@@ -177,11 +177,11 @@ def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", di
     config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
     if found.origin is None:
         files: dict[str, Pictures] = {which: Files.of(folder) for which, folder in found.folders.items()}
-        detectors = load_detectors(found.detectors, config, choose_device(config.device))
+        detectors = load_detectors(found.detectors, config, choose_device(config.device), prepared.used)
         reference = str(found.folders[REFERENCE])
         return Evidence(sets=files, detectors=detectors, reference=reference, kept=kept), {}
     session = open_session(found.origin, config, processes=prepared.processes)
-    detectors = load_detectors(found.detectors, config, session.generator.device)
+    detectors = load_detectors(found.detectors, config, session.generator.device, prepared.used)
     samples, pack = _samples(found, session), session.pack
     items, name = Items(samples, pack, config.seed), pack.manifest["sha256"]["images.npy"]
     real = Rows(pack.images, items.unique, name)

@@ -79,6 +79,9 @@ FIGURES = 96
 FORWARD = 0.25
 """Time of a forward pass as a share of a training step's."""
 
+TOO_LONG = 1.3
+"""Times the minutes asked for at which the demo says that it takes longer."""
+
 START = 10
 """Seconds for imports, evaluations and pictures."""
 
@@ -132,6 +135,12 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     began = time.monotonic()
     speeds = measure(config)
     plan = divide(config, speeds, overhead=time.monotonic() - began + START)
+    if plan.total > TOO_LONG * config.minutes * 60:
+        log.warning(
+            "warning: %g minutes are too few on this machine as it was timed: the shortest demo takes about %.0f",
+            config.minutes,
+            plan.total / 60,
+        )
     write_json(file, dataclasses.asdict(plan))
     return plan
 

@@ -31,15 +31,19 @@ def find_detectors(measures: Iterable[Measure], config: EvalConfig, pack: Pack |
     return {kind: DETECTORS[kind].candidates(config, pack) for kind in kinds if kind is not None}
 
 
-def load_detectors(found: Mapping[str, Candidates], config: EvalConfig, device: torch.device) -> dict[str, Detector]:
-    """Load the first of the candidates for each that can be had; say what could not.
+def load_detectors(
+    found: Mapping[str, Candidates], config: EvalConfig, device: torch.device, used: dict[str, str]
+) -> dict[str, Detector]:
+    """Load the first of the candidates for each that can be had; say what could not, and correct `used`, what is used and why.
 
     Raises UnavailableError when none can, CheckpointError for weights that are not what they should be.
     """
-    return {kind: _load(candidates, config, device) for kind, candidates in found.items()}
+    return {kind: _load(kind, candidates, config, device, used) for kind, candidates in found.items()}
 
 
-def _load(candidates: Candidates, config: EvalConfig, device: torch.device) -> Detector:
+def _load(
+    kind: str, candidates: Candidates, config: EvalConfig, device: torch.device, used: dict[str, str]
+) -> Detector:
     reasons: list[UnavailableError] = []
     for source, found in candidates:
         try:
@@ -49,6 +53,8 @@ def _load(candidates: Candidates, config: EvalConfig, device: torch.device) -> D
         else:
             for missing in reasons:
                 log.warning("warning: %s; measured in the features of %s, under other names", missing, detector.name)
+            if reasons:
+                used[kind] = f"{found.path} (in place of what is missing)"
             return detector
     raise reasons[0]
 

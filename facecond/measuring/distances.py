@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from facecond.metrics.influence import Distance
 
 
+FEW = 50
+"""Pictures below which a distance says nothing."""
+
+
 class FeatureDistance(FeatureScores):
     """A distance of samples from the validation split; ceiling: one half of the split from the other."""
 
@@ -36,6 +40,9 @@ class FeatureDistance(FeatureScores):
             name, title = f"{self.word}_distance", f"{self.word.capitalize()} distance, {detector.name} features"
             caution = f"in the features of {detector.name}, not of Inception: not {self.published.upper()}"
         reference = self.features(REFERENCE)
+        few = min(len(self.features(SAMPLES)), len(reference))
+        if few < FEW:
+            caution = "; ".join(filter(None, [caution, f"{few} pictures are too few for a distribution"]))
         marks = {}
         if RECONSTRUCTIONS in evidence.sets:
             marks["reconstructions"] = self.between(self.features(RECONSTRUCTIONS), reference).value

@@ -32,10 +32,10 @@ MEASURES: dict[str, Measure] = {
     "attributes": Measure(help="share of the attributes asked for that are seen", scores=AttributeAgreement),
     "edges": Measure(help="agreement of a sample's edges with the lines of the sketch", scores=EdgeAgreement),
     "fid": Measure(
-        help="Frechet distance from the validation pictures (FID, where Inception's weights are to be had)",
+        help="Frechet distance from the validation pictures, or those in reference= (FID, where Inception's weights are to be had)",
         scores=Frechet,
     ),
-    "kid": Measure(help="kernel distance from the validation pictures (KID, likewise)", scores=Kernel),
+    "kid": Measure(help="kernel distance from the same (KID, likewise)", scores=Kernel),
     "lpips": Measure(
         help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
     ),

@@ -9,7 +9,7 @@ outputs/results/NAME    measurements
 outputs/demo            the demo's page
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
             more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
             raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
         return Found(finished[0], f"the latest {kind} run")
-    found = _find("run", runs, name, "run.json", hint, CheckpointError)
+    usable = [path.name for path in finished_runs(workspace, kind)]
+    found = _find("run", runs, name, "run.json", hint, CheckpointError, usable)
     if read_run(found.path).kind != kind:
         raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=hint)
     return found
@@ -139,12 +140,21 @@ def train_defaults(kind: str, recorded: Mapping[str, Any], origin: str = "the ru
     return defaults
 
 
-def _find(what: str, folder: Path, name: str | None, marker: str, hint: str, kind: type[FacecondError]) -> Found:
+def _find(
+    what: str,
+    folder: Path,
+    name: str | None,
+    marker: str,
+    hint: str,
+    kind: type[FacecondError],
+    usable: Sequence[str] | None = None,
+) -> Found:
+    """The folder called `name`, or the latest; one of `usable` (None: all that have the marker) is suggested for a wrong name."""
     if name is not None:
         for path in (Path(name), folder / name):
             if (path / marker).is_file():
                 return Found(path, "named")
-        known = [path.name for path in _folders(folder, marker)]
+        known = [path.name for path in _folders(folder, marker)] if usable is None else usable
         if Path(name).exists():
             raise kind(f"{name} is not a {what}: it has no {marker}", hint=hint)
         raise kind(f"{what} {name!r} is neither a folder nor in {folder}", hint=nearest(name, known) if known else hint)

@@ -64,6 +64,7 @@ def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(workspace, folder / "outputs")
+    shutil.copytree(workspace / "runs" / "multicond", folder / "outputs" / "runs" / "demo-multicond")
     released = call(
         "data draw", f"workspace={folder}", "data.count=12", "data.validation=2", "layout=release", "name=official"
     )
@@ -102,7 +103,7 @@ def test_documented_program_runs(path: Path, number: int, home: Path, monkeypatc
     """It writes nothing, and what stands behind `#` after an expression begins with its value."""
     monkeypatch.chdir(home)
     before = sorted(home.rglob("*"))
-    program = programs_in(path)[number].replace("demo-multicond", "multicond")
+    program = programs_in(path)[number]
     known: dict[str, object] = {}
     for statement in ast.parse(program).body:
         code, _, said = program.splitlines()[statement.lineno - 1].partition("  # ")

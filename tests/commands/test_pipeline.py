@@ -242,7 +242,7 @@ def test_a_pack_without_attributes_is_inspected_without_rows_of_nothing(tmp_path
     )
     writer.finish(list("abcd"), ["train"] * 3 + ["validation"])
     result = call("data inspect", f"workspace={tmp_path}", "sheet=0")
-    assert result.facts["attributes"] == "none known"
+    assert result.facts["attributes known"] == "none"
     assert "classes, train" in result.tables
     assert not any(name.startswith("attributes") for name in result.tables)
     assert "nan" not in json.dumps(result.facts).lower()

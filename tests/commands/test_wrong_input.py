@@ -115,7 +115,6 @@ CASES: list[tuple[str, str]] = [
     ("swap-masks --pairs 3:999 run=multicond", "0 to 15"),
     ("swap-masks --parts nos", "nose"),
     ("swap-masks run=attr", "not conditioned on masks"),
-    ("eval miou run=attr", "not conditioned"),
     ("data draw data.count=8 data.validation=8", "data.validation"),
     ("train model=vq guidance.mask=2", "no meaning"),
     ("train model=attr model.conditions=[atributes] name=new", "attributes"),

@@ -157,8 +157,9 @@ def test_sizes_that_do_not_fit_are_named() -> None:
         UNet(UNetConfig(model_channels=48))
     with pytest.raises(ConfigError, match=r"64 channels.*head_channels=48"):
         UNet(UNetConfig(model_channels=32, channel_mult=[1, 2], head_channels=48))
-    with pytest.raises(ConfigError, match="channel_mult is empty"):
-        UNet(UNetConfig(channel_mult=[]))
+    for wrong in ([], [1, 0]):
+        with pytest.raises(ConfigError, match=r"channel_mult=\[.*one multiple, 1 or more, for each level"):
+            UNet(UNetConfig(channel_mult=wrong))
 
 
 def test_context_must_match_the_model() -> None:
