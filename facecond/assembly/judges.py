@@ -37,7 +37,6 @@ class Judge:
     preprocessing: str = "uint8 as sampled"
     published: bool = True
     keeps: bool = False
-    learns_faces: bool = True
     batch_size: int = 64
 
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:

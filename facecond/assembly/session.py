@@ -78,7 +78,7 @@ class Session(Generic[C]):
         return self.own_pack
 
     @property
-    def identity(self) -> str:
+    def pack_sha256(self) -> str:
         """SHA-256 that names the content of the pack."""
         return sha256_file(self.pack.path / "manifest.json")
 
@@ -239,7 +239,7 @@ class Session(Generic[C]):
         render = generator.renderer(config.sampler, config.guidance, config.precision)
         processes.all_do(lambda: generate(
             plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
-            about={"pack": self.identity} if self.own_pack else {},
+            about={"pack": self.pack_sha256} if self.own_pack else {},
             defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
             batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
             description=description,

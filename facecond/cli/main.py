@@ -210,7 +210,7 @@ def evaluate(
     dry_run: DryRun = False,
     multirun: Multirun = False,
 ) -> None:
-    """Measure how well samples obey their conditions, beside the ceiling and the floor."""
+    """Measure how well samples obey their conditions and resemble real pictures, beside the ceiling and the floor."""
     metrics = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
     named = f"[{','.join(metrics)}]" if metrics else None

@@ -31,13 +31,8 @@ def prepare(words: Sequence[str]) -> Prepared[CompareConfig, Both]:
         )
     shared = [word for word in words if word.partition("=")[0] != "runs"]
     both = [evaluate.prepare([*shared, f"run={quoted(name)}"]) for name in config.runs]
-    used = {
-        f"{what} of {name}": which
-        for name, one in zip(config.runs, both, strict=True)
-        for what, which in one.used.items()
-    }
     name = f"{both[0].name.partition('-eval-')[0]}-compare-{short_hash([one.name for one in both])}"
-    return Prepared(composed=composed, name=name, found=both, used=used)
+    return Prepared(composed=composed, name=name, found=both, used=_used(config, both))
 
 
 def run(prepared: Prepared[CompareConfig, Both]) -> Result:
@@ -46,11 +41,21 @@ def run(prepared: Prepared[CompareConfig, Both]) -> Result:
     for one in prepared.found:
         one.processes = prepared.processes
         figures.append(evaluate.measured(one)[0])
+    prepared.used |= _used(prepared.config, prepared.found)  # known now: networks may have taken the place of others
     if not prepared.processes.first:  # it helped to sample
         return Result(command="compare", used=prepared.used)
     differences = [_difference(a, b, names) for a, b in zip(*figures, strict=True)]
     made = evaluate.write_figures(prepared, differences, "compare", {})
     return Result(command="compare", used=prepared.used, figures=differences, made=made)
+
+
+def _used(config: CompareConfig, both: Both) -> dict[str, str]:
+    """What is used for each run, and why."""
+    return {
+        f"{what} of {name}": which
+        for name, one in zip(config.runs, both, strict=True)
+        for what, which in one.used.items()
+    }
 
 
 def _difference(one: Figure, two: Figure, names: Sequence[str]) -> Figure:

@@ -222,7 +222,7 @@ def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
     pieces = (torch.from_numpy(values[items[start : start + 256]]) for start in range(0, len(items), 256))
     if not any(condition.says_something(piece).any() for piece in pieces):
         raise DataError(
-            f"{name}: {condition.unsaid} of the validation items of {pack.path} are not specified, but all of them",
+            f"{name}: no validation item of {pack.path} says anything of the {condition.name}",
             hint="choose another pack: pack=...",
         )
 
@@ -282,7 +282,7 @@ def _samples(found: Measuring, session: Session[EvalConfig]) -> "Generation":
             f"{made.folder} was sampled from other weights than those of {session.run.path}",
             hint="name that run: run=...",
         )
-    if made.about.get("pack", session.identity) != session.identity:
+    if made.about.get("pack", session.pack_sha256) != session.pack_sha256:
         raise DataError(
             f"{made.folder} has the conditions of another pack than {session.pack.path}",
             hint="name that pack: pack=...",

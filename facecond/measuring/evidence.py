@@ -58,7 +58,7 @@ class Evidence:
         """What figures of these scores share; `caution` as in `io.results.Figure`."""
         detector = self.detectors[scores.detector] if scores.detector else None
         cautions = [caution]
-        if detector is not None and detector.learns_faces:
+        if detector is not None and self.items is not None:
             cautions.append(self._learnt(detector.name, detector.learnt_from))
         if scores.condition and scores.condition not in self.behind.told:
             name = scores.condition
@@ -75,7 +75,7 @@ class Evidence:
         """Say when a judge has learnt from the very faces it looks at here, or when that is not known."""
         if learnt is None:
             return f"it is not known which faces the {name} learnt from"
-        met = count_learnt(learnt, self.behind.pack, self.behind.unique)
+        met = 0 if not learnt else count_learnt(learnt, self.behind.pack, self.behind.unique)
         return f"the {name} learnt from {met} of the {len(self.behind.unique)} real faces" if met else ""
 
     @cached_property

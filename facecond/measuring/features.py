@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from facecond.errors import CheckpointError
 from facecond.measuring.judges import judge
 from facecond.measuring.measure import Detector, DetectorKind, Scores, Source
-from facecond.pretrained.published import INCEPTION
+from facecond.pretrained.published import INCEPTION, Published
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,8 +35,7 @@ class Network:
     published: bool
     """Whether what is measured with it may bear the published name of the measure."""
     keeps: bool = False
-    learns_faces: bool = False
-    learnt_from: list[dict[str, Any]] | None = None
+    learnt_from: list[dict[str, Any]] | None = dataclasses.field(default_factory=list)
 
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:
         """uint8 pictures (N, H, W, 3) -> features, first axis N."""
@@ -67,15 +66,19 @@ class FeatureScores(Scores):
         return np.concatenate(self._pieces[which]) if kept is None else kept.whole_array()
 
 
-def _find_inception(config: EvalConfig, pack: Pack | None) -> Found:
-    from facecond.workspace.find import Found
+def find_published(published: Published, key: str) -> Callable[[EvalConfig, Pack | None], Found]:
+    """How a published file is found: as `key` of the configuration names it, in a usual cache, or where it will be fetched to."""
 
-    path = INCEPTION.path(config.inception)
-    if config.inception is not None or path.is_file():
-        return Found(INCEPTION.obtain(path), "named" if config.inception else "found in a cache")
-    if not config.download:
-        INCEPTION.obtain(path)
-    return Found(path, f"to be fetched from {INCEPTION.url}")
+    def find(config: EvalConfig, pack: Pack | None) -> Found:
+        from facecond.workspace.find import Found
+
+        named = getattr(config, key)
+        path = published.path(named)
+        if named is None and not path.is_file() and config.download:
+            return Found(path, f"to be fetched from {published.url}")
+        return Found(published.obtain(path), "named" if named is not None else "found in a cache")
+
+    return find
 
 
 def _load_inception(path: Path, config: EvalConfig, device: torch.device) -> Detector:
@@ -121,13 +124,17 @@ def _load_classifier(place: Path, config: EvalConfig, device: torch.device) -> D
     features = dataclasses.replace(classifier, answer=lambda network, images: network(images))
     return Network(
         name=classifier.name, sha256=classifier.sha256, look=features, published=False, keeps=True,
-        preprocessing=classifier.preprocessing, learns_faces=True, learnt_from=classifier.learnt_from,
+        preprocessing=classifier.preprocessing, learnt_from=classifier.learnt_from,
     )  # fmt: skip
 
 
 FEATURES = DetectorKind(
     sources=(
-        Source(find=_find_inception, load=_load_inception, named=lambda config: config.inception is not None),
+        Source(
+            find=find_published(INCEPTION, "inception"),
+            load=_load_inception,
+            named=lambda config: config.inception is not None,
+        ),
         Source(find=find_efficientnet, load=_load_efficientnet),
         Source(find=judge("classifier").find, load=_load_classifier),
     ),

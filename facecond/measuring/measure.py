@@ -6,6 +6,7 @@ What a measure keeps of a piece is small (sums per picture), so that memory does
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from facecond.io.results import Figure
     from facecond.measuring.evidence import Evidence
     from facecond.workspace.find import Found
+
+log = logging.getLogger("facecond")
 
 SAMPLES, REAL, RECONSTRUCTIONS = "samples", "real pictures", "reconstructions"
 """Sets of pictures: what is measured; the pictures behind its conditions; and these after a round trip through the first stage."""
@@ -56,12 +59,8 @@ class Detector(Protocol):
         """Whether measures with it bear their published names."""
 
     @property
-    def learns_faces(self) -> bool:
-        """Whether it learnt from faces, so that it matters from which."""
-
-    @property
     def learnt_from(self) -> list[dict[str, Any]] | None:
-        """What it learnt from (see `data.learnt`); None when that is not known."""
+        """The faces it learnt from (see `data.learnt`); None when that is not known."""
 
     @property
     def keeps(self) -> bool:
@@ -94,7 +93,7 @@ class DetectorKind:
     def candidates(self, config: EvalConfig, pack: Pack | None) -> list[tuple[Source, Found]]:
         """The sources that may do, first the one to try first. Raises FacecondError when there is none.
 
-        What is named, and the first where `config.strict`, is alone.
+        What is named, and the first where `config.strict`, is alone. What there is not is said in a warning.
         """
         sources = [source for source in self.sources if source.named(config)] or list(self.sources)
         found, reasons = [], []
@@ -105,6 +104,8 @@ class DetectorKind:
                 reasons.append(reason)
         if not found:
             raise reasons[0]
+        for missing in reasons:
+            log.warning("warning: %s; another network may take its place, under other names", missing)
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facecond.measuring.features import Network, find_efficientnet
+from facecond.measuring.features import Network, find_efficientnet, find_published
 from facecond.measuring.measure import Detector, DetectorKind, Source
 from facecond.pretrained.published import ALEXNET
 
@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facecond.config.commands import EvalConfig
-    from facecond.data.pack import Pack
-    from facecond.workspace.find import Found
-
-
-def _find_lpips(config: EvalConfig, pack: Pack | None) -> Found:
-    from facecond.workspace.find import Found
-
-    path = ALEXNET.path(config.lpips_trunk)
-    if config.lpips_trunk is not None or path.is_file():
-        return Found(ALEXNET.obtain(path), "named" if config.lpips_trunk else "found in a cache")
-    if not config.download:
-        ALEXNET.obtain(path)
-    return Found(path, f"to be fetched from {ALEXNET.url}")
 
 
 def _load_lpips(path: Path, config: EvalConfig, device: torch.device) -> Detector:
@@ -74,7 +61,11 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
 
 PERCEPTUAL = DetectorKind(
     sources=(
-        Source(find=_find_lpips, load=_load_lpips, named=lambda config: config.lpips_trunk is not None),
+        Source(
+            find=find_published(ALEXNET, "lpips_trunk"),
+            load=_load_lpips,
+            named=lambda config: config.lpips_trunk is not None,
+        ),
         Source(find=find_efficientnet, load=_load_efficientnet),
     ),
 )

@@ -8,6 +8,8 @@ number when its subsets are as large as the sets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,29 +28,38 @@ def kernel_distance(samples_ND: NDArray[np.floating], reference_MD: NDArray[np.f
     if samples_ND.shape[1:] != reference_MD.shape[1:] or min(len(samples_ND), len(reference_MD)) < 2:
         raise ValueError(f"two sets (N, D) of one width expected, got {samples_ND.shape} and {reference_MD.shape}")
     order_N, order_M = by_content(samples_ND), by_content(reference_MD)
-    samples, reference = samples_ND[order_N].astype(np.float64), reference_MD[order_M].astype(np.float64)
-    own_N, other_N = _mean_kernels(samples, samples), _mean_kernels(samples, reference)
-    own_M, other_M = _mean_kernels(reference, reference), _mean_kernels(reference, samples)
-    own_N, own_M = _without_itself(own_N, samples), _without_itself(own_M, reference)
+    samples, reference = (samples_ND, order_N), (reference_MD, order_M)
+    own_N = _without_itself(_mean_kernels(*samples, *samples), *samples)
+    own_M = _without_itself(_mean_kernels(*reference, *reference), *reference)
+    other_N, other_M = _mean_kernels(*samples, *reference), _mean_kernels(*reference, *samples)
     value = float(own_N.mean() + own_M.mean() - other_N.mean() - other_M.mean())
     return Distance(value, _influence(own_N - other_N, order_N), _influence(own_M - other_M, order_M))
 
 
-def _mean_kernels(a_ND: NDArray[np.float64], b_MD: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each row of `a`, the mean kernel with the rows of `b`: (N,)."""
-    width = a_ND.shape[1]
-    sums_N = np.zeros(len(a_ND))
-    for row in range(0, len(a_ND), BLOCK):
-        piece = a_ND[row : row + BLOCK] / width
-        for column in range(0, len(b_MD), BLOCK):
-            sums_N[row : row + BLOCK] += ((piece @ b_MD[column : column + BLOCK].T + 1) ** 3).sum(axis=1)
-    return sums_N / len(b_MD)
+def _blocks(rows_ND: NDArray[np.floating], order_N: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The rows in their order, in float64, some at once."""
+    for start in range(0, len(order_N), BLOCK):
+        places = slice(start, start + BLOCK)
+        yield places, rows_ND[order_N[places]].astype(np.float64)
 
 
-def _without_itself(means_N: NDArray[np.float64], rows_ND: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mean_kernels(
+    a_ND: NDArray[np.floating], order_N: NDArray[np.int64], b_MD: NDArray[np.floating], order_M: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """For each row of `a`, in its order, the mean kernel with the rows of `b`: (N,)."""
+    sums_N = np.zeros(len(order_N))
+    for places, piece in _blocks(a_ND, order_N):
+        for _, others in _blocks(b_MD, order_M):
+            sums_N[places] += ((piece @ others.T / a_ND.shape[1] + 1) ** 3).sum(axis=1)
+    return sums_N / len(order_M)
+
+
+def _without_itself(
+    means_N: NDArray[np.float64], rows_ND: NDArray[np.floating], order_N: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """The mean over all other rows."""
-    count, width = rows_ND.shape
-    return (means_N * count - ((rows_ND**2).sum(axis=1) / width + 1) ** 3) / (count - 1)
+    own_N = np.concatenate([(piece**2).sum(axis=1) for _, piece in _blocks(rows_ND, order_N)])
+    return (means_N * len(order_N) - (own_N / rows_ND.shape[1] + 1) ** 3) / (len(order_N) - 1)
 
 
 def _influence(means_N: NDArray[np.float64], order_N: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -71,8 +71,8 @@ class Published:
                 total = int(answer.headers.get("Content-Length") or 0)
                 with temporary.open("wb") as file:
                     _copy(answer, file, total, f"fetching {self.file}")
-                if total and temporary.stat().st_size != total:
-                    raise OSError(f"{temporary.stat().st_size} of {total} bytes came")
+                if not sha256_file(temporary).startswith(self.sha256):
+                    raise OSError(f"another file came, {temporary.stat().st_size} bytes")
         except (OSError, ValueError) as reason:
             raise UnavailableError(
                 f"{self.title}: {self.url} cannot be fetched: {reason}",

@@ -19,7 +19,7 @@ from facecond.data.pack import PackWriter
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.checkpoint import load_weights
 from facecond.io.files import read_json, write_json
-from facecond.io.images import read_image
+from facecond.io.images import read_image, write_png
 from facecond.io.results import read_results
 from facecond.reports import layouts
 from facecond.sampling import generation
@@ -192,6 +192,13 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
     assert figure.name == "frechet_distance"
     assert figure.judge == "small classifier classifier"
     assert "not of Inception: not FID" in figure.caution
+    pictures = own / "samples" / "of-anyone"
+    pictures.mkdir(parents=True)
+    for name in "abc":
+        write_png(pictures / f"{name}.png", np.full((64, 64, 3), ord(name), np.uint8))
+    folders = [f"samples={pictures}", f"reference={pictures}", "download=false", f"workspace={own}"]
+    anyone = call("eval", *folders, "metrics=[fid]", f"classifier={own / 'runs' / 'classifier'}").figures[0]
+    assert (anyone.name, anyone.count) == ("frechet_distance", 3)
     with pytest.raises(CheckpointError, match="the Inception network of FID is not at"):
         call("eval", *words, "metrics=[fid]", "strict=true")
     with pytest.raises(CheckpointError, match="the AlexNet trunk of LPIPS is not at"):

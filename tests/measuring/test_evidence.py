@@ -33,8 +33,7 @@ class Counting:
     preprocessing: str = "none"
     published: bool = True
     keeps: bool = False
-    learns_faces: bool = False
-    learnt_from: Any = None
+    learnt_from: Any = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
     def __call__(self, images_NHWC: np.ndarray) -> np.ndarray:

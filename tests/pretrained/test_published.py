@@ -74,6 +74,13 @@ def test_what_cannot_be_fetched_is_said_and_leaves_nothing(cache: Path) -> None:
     assert not cache.exists() or not any(cache.iterdir())
 
 
+def test_another_file_than_was_published_is_not_kept(server: str, cache: Path) -> None:
+    network = weights(server, sha256="ab" * 32)
+    with pytest.raises(UnavailableError, match=r"another file came, 7000 bytes"):
+        network.obtain(network.path(), download=True)
+    assert not any(cache.iterdir())
+
+
 def test_a_missing_page_is_said(server: str) -> None:
     network = weights(server + "x")
     with pytest.raises(UnavailableError, match="404"):
