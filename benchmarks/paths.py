@@ -34,14 +34,24 @@ class Trace:
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
         """As `sys.setprofile` calls it."""
         code = frame.f_code
-        if event not in ("call", "return") or not code.co_filename.startswith(str(ROOT)) or code.co_name == "<module>":
+        if event not in ("call", "return") or not code.co_filename.startswith(str(ROOT)):
             return
         name = f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_qualname}"
-        if event == "call":
+        if event == "return":
+            if name in self.begun:
+                self.ended.setdefault(name, len(self.files))
+        elif name not in self.begun and not _is_importing(frame):
             self.files.add(name.partition(":")[0])
             self.begun.add(name)
-        else:
-            self.ended.setdefault(name, len(self.files))
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Say whether a frame runs because a module of the package is being imported: bodies of classes, defaults of fields."""
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_code.co_filename.startswith(str(ROOT)):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def files_between(words: list[str], first: str | None, last: str) -> tuple[int, int]:

@@ -1,12 +1,14 @@
-"""Progress of long work, on standard error, with the time left.
+"""What long work says meanwhile, on standard error: a log, and progress with the time left.
 
 A terminal gets a live bar; a log file gets a line every half minute. `TQDM_DISABLE=1` silences both.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -28,3 +30,38 @@ def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") 
         file=sys.stderr,
         leave=not live,
     )
+
+
+class _StandardError(logging.StreamHandler):
+    """Writes lines to what standard error is at the time."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        pass
+
+
+def start_log(*, quiet: bool = False) -> None:
+    """Send what commands say about their work to standard error; `quiet` leaves warnings only, and no progress bars."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    log = logging.getLogger("facecond")
+    if quiet:
+        os.environ["TQDM_DISABLE"] = "1"
+    if not log.handlers:
+        handler: logging.Handler
+        if sys.stderr.isatty():
+            console = Console(stderr=True, soft_wrap=True)
+            handler = RichHandler(
+                console=console, show_path=False, show_level=False, omit_repeated_times=True, log_time_format="%H:%M:%S"
+            )
+        else:
+            handler = _StandardError()
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        log.addHandler(handler)
+        log.setLevel(logging.WARNING if quiet else logging.INFO)
+        log.propagate = False

@@ -15,7 +15,7 @@ from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
 from facecond.config.commands import NO_FIRST_STAGE
 from facecond.config.models import FirstStageModelConfig
-from facecond.config.recorded import plain, restore
+from facecond.config.settings import plain, restore
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.interop.compvis import first_stage as autoencoder_of

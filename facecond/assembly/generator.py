@@ -12,19 +12,18 @@ from torch import Tensor
 from facecond.assembly.first_stage import FirstStage
 from facecond.conditions.conditioner import Conditioner
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
-from facecond.config.recorded import restore
+from facecond.config.settings import restore
 from facecond.config.training import Precision
-from facecond.denoisers.denoiser import Denoiser
-from facecond.denoisers.table import build_denoiser
+from facecond.denoisers.denoiser import Denoiser, LatentScale
+from facecond.denoisers.table import DENOISERS
 from facecond.diffusion.guidance import guide, stack
 from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import schedule_of
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import load_strictly, load_weights, split_modules
-from facecond.learners.scale import LatentScale
 from facecond.sampling.generation import Render
-from facecond.training.precision import autocast, resolve_precision
+from facecond.training.device import autocast, resolve_precision
 from facecond.types import Denoise, NoiseSource, Values
 
 
@@ -112,7 +111,7 @@ def diffusion_networks(config: DiffusionConfig, channels: int, resolution: int) 
     Their weights are random.
     """
     width = config.token_width if config.conditions else None
-    return build_denoiser(config.denoiser, channels=channels, context_dim=width), Conditioner(
+    return DENOISERS[config.denoiser.kind](config.denoiser, channels=channels, context_dim=width), Conditioner(
         config.told(), token_width=config.token_width, optional=config.optional, resolution=resolution
     )
 

@@ -16,7 +16,7 @@ from facecond.assembly.first_stage import load_first_stage
 from facecond.assembly.judges import load_classifier, load_parser
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.conditioner import Conditioner
-from facecond.config.recorded import plain
+from facecond.config.settings import plain
 from facecond.denoisers.denoiser import Denoiser
 from facecond.denoisers.unet import UNet
 from facecond.errors import CheckpointError, ConfigError

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
-from facecond.config.recorded import restore
+from facecond.config.settings import restore
 from facecond.errors import CheckpointError
 from facecond.interop.face_parsing import read_bisenet
 from facecond.io.checkpoint import Weights, is_ours, load_strictly, load_weights, naming, split_modules

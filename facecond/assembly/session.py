@@ -22,7 +22,7 @@ from facecond.bounds import check_bounds
 from facecond.conditions.table import CONDITIONS, chosen
 from facecond.config.commands import CommandConfig, GenerateConfig, SampleConfig
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig
-from facecond.config.recorded import plain
+from facecond.config.settings import plain
 from facecond.data.pack import Pack
 from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
@@ -30,8 +30,7 @@ from facecond.io.files import sha256_file
 from facecond.processes import ALONE, Processes
 from facecond.sampling.plans import Prompt, one_each
 from facecond.workspace.find import RunInfo, find_pack, find_run, first_stage_of, read_run
-from facecond.workspace.origin import Origin, own_pack, weights_file
-from facecond.workspace.sampling import compose_sampling
+from facecond.workspace.origin import Origin, compose_sampling, own_pack, weights_file
 
 if TYPE_CHECKING:
     from facecond.assembly.generator import Generator
@@ -91,7 +90,7 @@ class Session(Generic[C]):
     @property
     def made_with(self) -> dict[str, Any]:
         """What pictures depend on besides their seeds and conditions (JSON values)."""
-        from facecond.training.precision import resolve_precision
+        from facecond.training.device import resolve_precision
 
         config, generator = self.config, self.generator
         return {
@@ -294,12 +293,14 @@ def open_session(origin: Origin, config: C, *, weights: Path | None = None, proc
 def _load(
     run: RunInfo, weights: Path, stage: Path, pack_path: Path | None, config: C, processes: Processes = ALONE
 ) -> Session[C]:
-    from facecond import assembly
+    from facecond.assembly.first_stage import load_first_stage
+    from facecond.assembly.generator import load_generator
+    from facecond.training.device import choose_device
 
-    device = assembly.choose_device(config.device, processes)
+    device = choose_device(config.device, processes)
     pack = Pack.open(pack_path) if pack_path else None
-    first_stage = assembly.load_first_stage(stage, device)
-    generator = assembly.load_generator(weights, first_stage, device, resolution=run.content["resolution"])
+    first_stage = load_first_stage(stage, device)
+    generator = load_generator(weights, first_stage, device, resolution=run.content["resolution"])
     if pack is not None and pack.resolution != generator.resolution:
         raise DataError(
             f"{pack.path} has {pack.resolution} px, the run {run.path.name} was trained at {generator.resolution}",

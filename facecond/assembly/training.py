@@ -23,23 +23,23 @@ from facecond.config.commands import (
     TrainParserConfig,
 )
 from facecond.config.diffusion import DiffusionConfig
-from facecond.config.recorded import plain
+from facecond.config.settings import plain
 from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
 from facecond.data.learnt import learnt_from
 from facecond.data.pack import SPLITS, Pack
+from facecond.denoisers.denoiser import LatentScale
 from facecond.errors import ConfigError
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.classifier import ClassifierLearner
 from facecond.learners.diffusion import DiffusionLearner, GridRequest
 from facecond.learners.parser import ParserLearner
-from facecond.learners.scale import LatentScale
 from facecond.learners.vq import FirstStageLearner
 from facecond.reports.layouts import Shown, samples_figure
 from facecond.rng import mix
+from facecond.training.device import resolve_precision
 from facecond.training.learner import Learner
-from facecond.training.precision import resolve_precision
 from facecond.types import NoiseSource, Values
 
 Built = tuple[Learner, dict[str, Any]]

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facecond.cli.show import as_values, print_configuration, print_json, print_result, start_log
+from facecond.cli.show import as_values, print_configuration, print_json, print_result
 from facecond.config.compose import quoted
 from facecond.errors import ConfigError
 from facecond.processes import Processes
+from facecond.progress import start_log
 
 MODULES = {
     "data pack": "facecond.commands.data_pack",

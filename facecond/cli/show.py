@@ -1,14 +1,11 @@
 """What is printed: results as tables on standard output, errors and the log on standard error."""
 
 import json
-import logging
-import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,37 +20,6 @@ _WIDE = 160
 
 _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 _err = Console(stderr=True, soft_wrap=True)
-
-
-class _StandardError(logging.StreamHandler):
-    """Writes lines to what standard error is at the time."""
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, value: TextIO) -> None:
-        pass
-
-
-def start_log(*, quiet: bool = False) -> None:
-    """Send what commands say about their work to standard error; `quiet` leaves warnings only, and no progress bars."""
-    log = logging.getLogger("facecond")
-    if quiet:
-        os.environ["TQDM_DISABLE"] = "1"
-    if not log.handlers:
-        handler: logging.Handler
-        if sys.stderr.isatty():
-            handler = RichHandler(
-                console=_err, show_path=False, show_level=False, omit_repeated_times=True, log_time_format="%H:%M:%S"
-            )
-        else:
-            handler = _StandardError()
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        log.addHandler(handler)
-        log.setLevel(logging.WARNING if quiet else logging.INFO)
-        log.propagate = False
 
 
 def print_error(error: FacecondError) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from facecond.commands import eval as evaluate
 from facecond.commands.eval import Measuring
-from facecond.commands.generate import short_hash
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import CompareConfig, EvalConfig
 from facecond.config.compose import compose, quoted
 from facecond.errors import ConfigError, DataError
 from facecond.io.results import Figure
+from facecond.workspace.origin import short_hash
 
 Both = list[Prepared[EvalConfig, Measuring]]
 

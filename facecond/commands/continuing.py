@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from facecond import __version__
 from facecond.config.commands import NO_FIRST_STAGE, TrainConfig, TrainDiffusionConfig
 from facecond.config.compose import Composed
-from facecond.config.recorded import plain
+from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file, write_json
-from facecond.io.identity import difference
 from facecond.workspace.find import (
     RUN_FORMAT,
     RUN_VERSION,

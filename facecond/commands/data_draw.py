@@ -29,7 +29,7 @@ def prepare(words: Sequence[str]) -> Prepared[DrawConfig, None]:
 
 def run(prepared: Prepared[DrawConfig, None]) -> Result:
     """Draw what is missing; a finished folder is left as it is."""
-    from facecond import assembly
+    from facecond.assembly.sources import open_source
     from facecond.data.inspection import inspect_pack
     from facecond.data.packing import pack_source
     from facecond.drawn.release import write_release
@@ -45,7 +45,7 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
             next=[prepared.suggest(f"data pack data=celebamask_hq data.root={folder} resolution={config.resolution}")],
         )
     folder = Path(config.workspace) / "packs" / prepared.name
-    pack = pack_source(assembly.open_source(config.data), folder, config.resolution)
+    pack = pack_source(open_source(config.data), folder, config.resolution)
     summary = inspect_pack(pack)
     return Result(
         command="data draw",

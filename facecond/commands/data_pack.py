@@ -40,13 +40,13 @@ def check_halving(resolution: int) -> None:
 
 def run(prepared: Prepared[PackConfig, None]) -> Result:
     """Read, resize and write what is missing; a finished pack of the same source is left as it is."""
-    from facecond import assembly
+    from facecond.assembly.sources import open_source
     from facecond.data.inspection import inspect_pack
     from facecond.data.packing import pack_source
 
     config = prepared.config
     folder = Path(config.workspace) / "packs" / prepared.name
-    source = assembly.open_source(config.data)
+    source = open_source(config.data)
     pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
     summary = inspect_pack(pack)
     return Result(

@@ -51,18 +51,20 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     import numpy as np
     import torch
 
-    from facecond import assembly, progress
+    from facecond import progress
+    from facecond.assembly.first_stage import check_resolution, keep_first_stage, load_first_stage
     from facecond.data.latents import LatentStore, LatentWriter, latents_folder
     from facecond.data.pack import Pack
+    from facecond.training.device import choose_device
 
     prepared.announce()
     config = prepared.config
-    device = assembly.choose_device(config.device)
+    device = choose_device(config.device)
     pack = Pack.open(prepared.found.pack)
-    first_stage = assembly.load_first_stage(prepared.found.first_stage, device, norm_groups=config.norm_groups)
-    assembly.check_resolution(first_stage, pack)
+    first_stage = load_first_stage(prepared.found.first_stage, device, norm_groups=config.norm_groups)
+    check_resolution(first_stage, pack)
     if prepared.found.first_stage.resolve().parent != (Path(config.workspace) / "runs").resolve():
-        assembly.keep_first_stage(first_stage, config.workspace)
+        keep_first_stage(first_stage, config.workspace)
     folder = latents_folder(pack.path, first_stage.sha256)
     made = 0
     if not (folder / "manifest.json").exists():

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond.assembly.session import Session, open_session
-from facecond.commands.generate import generation_key, items_plan, prepare_generation, short_hash
-from facecond.commands.prepared import Prepared
+from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
 from facecond.config.compose import Composed, compose
-from facecond.config.recorded import plain
+from facecond.config.settings import plain
 from facecond.errors import ConfigError, DataError
 from facecond.io.results import Figure
 from facecond.measuring.detectors import Candidates, find_detectors, identity, load_detectors
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.sampling.folder import read_manifest
-from facecond.workspace.origin import Origin
+from facecond.workspace.origin import Origin, generation_key, items_plan, short_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,11 +167,11 @@ def write_figures(
 
 def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
     """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
-    from facecond.assembly.device import choose_device
     from facecond.measuring.evidence import Evidence
     from facecond.measuring.items import Items
     from facecond.measuring.measure import REAL
     from facecond.measuring.pictures import Files, Pictures, Reconstructed, Rows
+    from facecond.training.device import choose_device
 
     config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
     if found.origin is None:

@@ -3,13 +3,16 @@
 import logging
 import re
 import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from facecond.config.commands import CommandConfig
-from facecond.config.compose import Composed
+from facecond.config.commands import CommandConfig, GenerateConfig
+from facecond.config.compose import Composed, compose
 from facecond.processes import ALONE, Processes
+from facecond.workspace.find import find_pack, find_run, read_run
 from facecond.workspace.names import check_name
+from facecond.workspace.origin import Origin, compose_sampling, how_trained, origin_of, pack_of, weights_file
 
 log = logging.getLogger("facecond")
 
@@ -63,3 +66,39 @@ def _word(key: str, value: str) -> str:
         return f"{key}={value}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return shlex.quote(f"{key}='{escaped}'")
+
+
+def prepare_generation(
+    command: str,
+    words: Sequence[str],
+    check: Callable[[Any], None] = lambda config: None,
+    made_with: Mapping[str, Any] | None = None,
+) -> Prepared[Any, Origin]:
+    """Compose, find run, pack and first stage, and take the run's own sampler and guidance where the user names none.
+
+    `check` looks at the configuration before anything is looked for on disk, so that a wrong value is reported first.
+    `made_with`, of samples that are there already (see generation.json), takes the place of the run's own.
+    """
+    typed = compose(command, words)
+    config: GenerateConfig = typed.config
+    check(config)
+    found = find_run(config.workspace, config.run, "diffusion")
+    run = read_run(found.path)
+    weights_file(run)
+    composed, why = compose_sampling(command, words, run, made_with)
+    config = composed.config
+    pack = find_pack(config.workspace, config.pack) if config.pack else pack_of(run, config.workspace)
+    sampler, guidance = config.sampler, config.guidance
+    named = run.config["model"]["conditions"]
+    used = {
+        "run": how_trained(found, pack.path, config.workspace, config.run),
+        "pack": str(pack),
+        "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
+    }
+    if named:
+        weights_of = ", ".join(f"{condition} {guidance.weight(condition):g}" for condition in named)
+        used["guidance"] = f"{weights_of} ({why})"
+    if config.first_stage is not None:
+        used["first stage"] = f"{config.first_stage} (named)"
+    origin = origin_of(run, pack.path, config.workspace, config.first_stage)
+    return Prepared(composed=composed, name=run.path.name, used=used, found=origin)

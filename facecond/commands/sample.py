@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import Session, open_session
-from facecond.commands.generate import (
-    MOST_COLUMNS,
-    MOST_ROWS,
-    first_of,
-    generation_key,
-    items_plan,
-    prepare_generation,
-)
-from facecond.commands.prepared import Prepared
+from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.condition import Condition
 from facecond.conditions.table import CONDITIONS, pictures_of
@@ -23,8 +15,15 @@ from facecond.config.commands import Grid, SampleConfig
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.sampling.plans import Lazy, Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
-from facecond.workspace.origin import Origin, origin_of, weights_file
-from facecond.workspace.sampling import check_sampling, may_be_left_out
+from facecond.workspace.origin import (
+    Origin,
+    check_sampling,
+    generation_key,
+    items_plan,
+    may_be_left_out,
+    origin_of,
+    weights_file,
+)
 
 log = logging.getLogger("facecond")
 
@@ -210,14 +209,13 @@ def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str,
     title, step, alike = "Several samples of one condition", samples, False
     if config.grid is Grid.conditions:
         title, alike = "Samples beside their conditions", _is_by_hand(config, session.names)
-        step = MOST_COLUMNS if alike else samples
+        step = layouts.MOST_COLUMNS if alike else samples
+    most = min(step, layouts.MOST_COLUMNS)
     shown = [
-        _shown(
-            session, asked[start // samples], list(images[start : start + min(step, MOST_COLUMNS)]), alike and start > 0
-        )
-        for start in range(0, len(plan), step)[:MOST_ROWS]
+        _shown(session, layouts, asked[start // samples], list(images[start : start + most]), alike and start > 0)
+        for start in range(0, len(plan), step)[: layouts.MOST_ROWS]
     ]
-    title += first_of(sum(len(row.samples) for row in shown), len(plan))
+    title += layouts.first_of(sum(len(row.samples) for row in shown), len(plan))
     return layouts.samples_figure(shown, title=title, text=text, cell=cell), len(plan)
 
 
@@ -242,10 +240,10 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     ])  # fmt: skip
     plan = same_noise(table, config.seed)
     images = session.generate(plan, folder).images
-    width, height = min(len(columns), MOST_COLUMNS), min(len(rows), MOST_ROWS)
+    width, height = min(len(columns), layouts.MOST_COLUMNS), min(len(rows), layouts.MOST_ROWS)
     told = [pictures_of(table[row][0].values) for row in range(height)]
     pictures = [list(images[row * len(columns) : row * len(columns) + width]) for row in range(height)]
-    title = "Same starting noise, other attributes" + first_of(width * height, len(plan))
+    title = "Same starting noise, other attributes" + layouts.first_of(width * height, len(plan))
     return layouts.attribute_figure(pictures, columns[:width], given=told, title=title, text=text, cell=cell), len(plan)
 
 
@@ -275,13 +273,13 @@ def _checkpoints(
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)
             made = session.generate(one_each(prompts(session), config.seed), place / file.stem, file.stem)
-            by_checkpoint.append(list(made.images[: MOST_ROWS // len(runs)]))
+            by_checkpoint.append(list(made.images[: layouts.MOST_ROWS // len(runs)]))
             count += len(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
-    pictures = {name: [row[-MOST_COLUMNS:] for row in rows] for name, rows in pictures.items()}
+    pictures = {name: [row[-layouts.MOST_COLUMNS :] for row in rows] for name, rows in pictures.items()}
     title = "Same starting noise, later checkpoints"
-    title += first_of(sum(len(row) for rows in pictures.values() for row in rows), count)
-    return layouts.checkpoint_figure(pictures, names[-MOST_COLUMNS:], title=title, text=text, cell=cell), count
+    title += layouts.first_of(sum(len(row) for rows in pictures.values() for row in rows), count)
+    return layouts.checkpoint_figure(pictures, names[-layouts.MOST_COLUMNS :], title=title, text=text, cell=cell), count
 
 
 def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
@@ -293,15 +291,15 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     return named | {"end": info.path / "weights.safetensors"}
 
 
-def _shown(session: Session[SampleConfig], prompt: Prompt, samples: list[Any], again: bool = False) -> Any:
+def _shown(
+    session: Session[SampleConfig], layouts: Any, prompt: Prompt, samples: list[Any], again: bool = False
+) -> Any:
     """A row of the grid; `again`, further samples of the prompt above."""
-    from facecond.reports.layouts import Shown
-
     if again:
-        return Shown(name="", image=None, samples=samples)
+        return layouts.Shown(name="", image=None, samples=samples)
     image = session.pack.images[session.pack.index_of(prompt.source)] if prompt.source is not None else None
     words = prompt.source or ", ".join(prompt.description.values())
-    return Shown(name=words, image=image, given=pictures_of(prompt.values), samples=samples)
+    return layouts.Shown(name=words, image=image, given=pictures_of(prompt.values), samples=samples)
 
 
 _LAYOUTS = {Grid.conditions: _rows, Grid.variations: _rows, Grid.attributes: _attributes}

@@ -5,21 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import open_session
-from facecond.commands.generate import (
-    MOST_COLUMNS,
-    MOST_ROWS,
-    first_of,
-    generation_key,
-    items_plan,
-    prepare_generation,
-)
-from facecond.commands.prepared import Prepared
+from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.mask import Mask
 from facecond.config.commands import SwapConfig
 from facecond.errors import ConfigError
 from facecond.faces.labels import CLASSES, part_indices
-from facecond.workspace.origin import Origin
+from facecond.workspace.origin import Origin, generation_key, items_plan
 
 
 def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
@@ -54,7 +46,7 @@ def run(prepared: Prepared[SwapConfig, Origin]) -> Result:
 
     from facecond.editing.swap import swap_parts, turned_pairs
     from facecond.io.images import write_png
-    from facecond.reports.layouts import Shown, swap_figure
+    from facecond.reports.layouts import MOST_COLUMNS, MOST_ROWS, Shown, first_of, swap_figure
     from facecond.sampling.plans import several
 
     prepared.announce()

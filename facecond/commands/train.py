@@ -14,11 +14,11 @@ from facecond.commands.result import Result
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig, TrainDiffusionConfig, TrainFirstStageConfig
 from facecond.config.compose import Composed, compose, quoted
-from facecond.config.recorded import plain
+from facecond.config.settings import plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json
 from facecond.workspace.find import find_run, first_stage_of, train_defaults
-from facecond.workspace.sampling import check_guided, check_sampling
+from facecond.workspace.origin import check_guided, check_sampling
 
 log = logging.getLogger("facecond")
 
@@ -86,8 +86,9 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
 
 def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     """Train to the end, or until stopped; a finished run is left as it is."""
-    from facecond import assembly
+    from facecond.assembly.training import learner as learner_of
     from facecond.data.pack import Pack
+    from facecond.training.device import choose_device
     from facecond.training.loop import fit
     from facecond.training.run import divide
 
@@ -95,9 +96,9 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     config = prepared.config
     folder, processes = Path(config.workspace) / "runs" / prepared.name, prepared.processes
     divide(config.trainer, processes)
-    device = assembly.choose_device(config.device, processes)
+    device = choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
-    learner, weights_config = assembly.learner(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
+    learner, weights_config = learner_of(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
     found = prepared.found
     processes.first_does(lambda: write_run(folder, prepared.composed, found.kind, pack, found.latents, weights_config))
     log.info("run: %s", folder)
@@ -172,7 +173,7 @@ def _tell(event: Any) -> None:
 
 
 def _last_evaluation(folder: Path) -> dict[str, float]:
-    from facecond.io.records import read_records
+    from facecond.io.files import read_records
 
     lines = [line for line in read_records(folder / "metrics.jsonl") if line.get("kind") == "evaluation"]
     return {name: value for name, value in (lines[-1] if lines else {}).items() if isinstance(value, float)}

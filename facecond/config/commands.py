@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from facecond.bounds import bounded, with_fields
 from facecond.conditions.table import CONDITIONS
 from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, LabelMapsConfig
-from facecond.config.denoisers import DENOISERS
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
 from facecond.config.kinds import ModelConfig
 from facecond.config.models import (
@@ -21,6 +20,7 @@ from facecond.config.models import (
     FirstStageModelConfig,
     ParserModelConfig,
 )
+from facecond.config.networks import DENOISERS
 from facecond.config.training import Precision, TrainerConfig
 
 MISSING: Any = "???"

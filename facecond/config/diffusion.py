@@ -9,8 +9,8 @@ from enum import Enum
 from facecond.bounds import bounded, with_fields
 from facecond.conditions.condition import ConditionSettings
 from facecond.conditions.table import CONDITIONS, chosen
-from facecond.config.denoisers import DenoiserConfig, UNetConfig
 from facecond.config.kinds import ModelConfig
+from facecond.config.networks import DenoiserConfig, UNetConfig
 
 
 class ScheduleShape(Enum):

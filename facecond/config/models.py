@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from facecond.config.denoisers import DENOISERS, DenoiserConfig
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.kinds import ModelConfig
-from facecond.config.networks import ClassifierConfig, ParserConfig, VQConfig, VQLossConfig
+from facecond.config.networks import DENOISERS, ClassifierConfig, DenoiserConfig, ParserConfig, VQConfig, VQLossConfig
 from facecond.config.training import FirstStageTrainingConfig, JudgeTrainingConfig, ParserTrainingConfig
 
 

@@ -29,7 +29,7 @@ class ResidentData:
 
     With `images` and without latents, the latents of a batch are its pictures in [-1, 1] (no first stage).
 
-    Indices are places within the split, 0..len(self)-1, as `facecond.data.order.order` gives them; `pack_indices`
+    Indices are places within the split, 0..len(self)-1, as `facecond.training.stream.order` gives them; `pack_indices`
     int64 turns them into places in the pack. `conditions` are those whose values `batch` gives. Raises DataError for an
     empty split, for latents of another number of items, and for a condition the pack has no values of.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from facecond.assembly.session import open_session
-from facecond.commands.generate import prepare_generation
+from facecond.commands.prepared import prepare_generation
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.config.commands import DemoConfig

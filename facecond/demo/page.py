@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
-from facecond.config.recorded import to_yaml
-from facecond.io.files import read_json
-from facecond.io.records import read_records
+from facecond.config.settings import to_yaml
+from facecond.io.files import read_json, read_records
 from facecond.io.results import read_results
 from facecond.workspace.provenance import versions
 

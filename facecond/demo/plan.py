@@ -192,17 +192,19 @@ def measure(config: DemoConfig) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from facecond import assembly
+    from facecond.assembly.sources import open_source
+    from facecond.assembly.training import learner as learner_of
     from facecond.autoencoder.vq import VQModel
     from facecond.config.data import DrawnConfig
     from facecond.data.latents import LatentWriter
     from facecond.data.packing import pack_source
+    from facecond.training.device import choose_device
     from facecond.training.timing import seconds_per_image
 
-    device, pace = assembly.choose_device(config.device), PACES[pace_of(config)]
+    device, pace = choose_device(config.device), PACES[pace_of(config)]
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
-        source = assembly.open_source(DrawnConfig(count=160, validation=32))
+        source = open_source(DrawnConfig(count=160, validation=32))
         began = time.perf_counter()
         pack = pack_source(source, Path(folder) / "pack", config.resolution, workers=1)
         speeds["draw"] = (time.perf_counter() - began) / len(pack)
@@ -217,7 +219,7 @@ def measure(config: DemoConfig) -> dict[str, float]:
             train: TrainConfig = compose("train", words).config
             kind = "diffusion" if name == "multicond" else name
             of_kind = {"latents": "0" * 64, "first_stage": None} if kind == "diffusion" else {}
-            learner, _ = assembly.learner(kind, train, pack, device, **of_kind)
+            learner, _ = learner_of(kind, train, pack, device, **of_kind)
             speeds[name] = seconds_per_image(learner, train.trainer, seconds=pace.timing)
             if name == "vq":
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]

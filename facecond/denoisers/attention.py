@@ -3,18 +3,23 @@
 `AttentionBlock` is the unconditional U-Net's; `SpatialTransformer` is where conditions enter: self-attention, cross-
 attention to the context's tokens, and a GEGLU network of factor 4. Queries, keys and values have no bias, output
 projections start at zero, and the GroupNorm in front has epsilon 1e-6 (1e-5 in `AttentionBlock`).
+
+`PositionCode` is an option of ours; the paper's tokens carry no position, so a small U-Net has no way to tell which mask
+token lies where. Here queries and keys get the same sine-cosine code of x and y, projected by one matrix per attention
+layer, so that their product depends on the distance between a latent cell and a token: c(p) . c(p') = sum over f of
+cos(pi f (x - x')) + cos(pi f (y - y')), at most 8.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.denoisers.layers import zeroed
-from facecond.denoisers.position import PositionCode, cell_places
+from facecond.denoisers.denoiser import cell_places, zeroed
 from facecond.types import Context
 
 KeysValues = tuple[Tensor, Tensor]
@@ -157,3 +162,47 @@ class SpatialTransformer(nn.Module):
         for block in self.transformer_blocks:
             h_BLC = block(h_BLC, next(keys_values), places_LP)
         return x_BCHW + self.proj_out(h_BLC.transpose(1, 2).unflatten(-1, (H, W)).contiguous())
+
+
+FREQUENCIES = (0.5, 1.0, 2.0, 4.0)
+"""In units of pi per width of the picture."""
+
+CODE_WIDTH = 4 * len(FREQUENCIES) + 1
+"""Sines and cosines of x and of y, and the number that stands for a place in tokens without one (`UNPLACED`)."""
+
+UNPLACED = 2.0 * len(FREQUENCIES)
+"""Entry of the key of a token without a place; every query has 1 there. Its logit is that of a token exactly at the query."""
+
+LOCALITY = 2.0
+"""At the start, logits fall by this factor times 8 - c(p) . c(p'): about 2.8 from a cell of an 8x8 grid to its
+neighbour."""
+
+
+def position_code(places_TP: Tensor, *, query: bool) -> Tensor:
+    """Return the code of each place: float32 (T, 17); the last number is 1 for queries and `UNPLACED` for keys without
+    a place."""
+    placed = places_TP[:, 2:3]
+    frequencies = math.pi * torch.tensor(FREQUENCIES, device=places_TP.device)
+    angles = (places_TP[:, :2, None] * frequencies).flatten(1)
+    last = torch.ones_like(placed) if query else UNPLACED * (1 - placed)
+    return torch.cat([angles.sin() * placed, angles.cos() * placed, last], dim=1)
+
+
+class PositionCode(nn.Module):
+    """Projects position codes to what is added to the queries and to the keys of one attention layer (not to its
+    values)."""
+
+    def __init__(self, heads: int, head_channels: int) -> None:
+        """Start every head with orthonormal columns, scaled so that attention is local from the first step.
+
+        `head_channels` must be at least `CODE_WIDTH` (17) for that; narrower heads start with orthonormal rows.
+        """
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(heads * head_channels, CODE_WIDTH))
+        scale = math.sqrt(LOCALITY * math.sqrt(head_channels))
+        for head in self.weight.data.split(head_channels):
+            nn.init.orthogonal_(head, gain=scale)
+
+    def forward(self, places_TP: Tensor, *, query: bool) -> Tensor:
+        """Return (T, heads * head_channels) to be added to queries or keys."""
+        return F.linear(position_code(places_TP, query=query), self.weight)

@@ -1,8 +1,18 @@
-"""What every denoiser is: a module that reads a context once and then answers for noisy latents at any time."""
+"""What every denoiser is: a module that reads a context once and then answers for noisy latents at any time.
 
-from typing import Any
+And what denoisers share: the code of the time, the places of cells, the scale of latents.
+"""
 
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from facecond.types import Context, Denoise
 
@@ -56,3 +66,66 @@ class Denoiser(nn.Module):
 def parameter_count(module: nn.Module) -> int:
     """Return the number of parameters of `module`."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def zeroed(module: Module) -> Module:
+    """Set every parameter of `module` to zero and return it."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def timestep_embedding(time_B: Tensor, width: int, *, max_period: float = 10000.0) -> Tensor:
+    """Return float32 (B, width): cosines first, then sines, at `width // 2` frequencies from 1 down to about 1 /
+    `max_period`."""
+    half = width // 2
+    frequencies = torch.exp(
+        -math.log(max_period) / half * torch.arange(half, dtype=torch.float32, device=time_B.device)
+    )
+    angles = time_B[:, None].float() * frequencies
+    embedding_BE = torch.cat([angles.cos(), angles.sin()], dim=-1)
+    return F.pad(embedding_BE, (0, width % 2))
+
+
+def cell_places(height: int, width: int, device: torch.device) -> Tensor:
+    """Return the centres of the cells, row by row: float32 (height * width, 3) of x and y in [0, 1], and 1."""
+    y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
+    x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)], dim=-1).view(-1, 3)
+
+
+def mean_unplaced(context: Context) -> Tensor:
+    """Return the mean of the tokens without a place, (B, D); zeros where there are none."""
+    unplaced_T = 1 - context.places_TP[:, 2].to(context.tokens_BTD)
+    return torch.einsum("btd,t->bd", context.tokens_BTD, unplaced_T / unplaced_T.sum().clamp(min=1))
+
+
+class LatentScale(nn.Module):
+    """Shifts and scales latents per channel; its numbers are saved with the model that was trained on such latents.
+
+    Latents are as the first stage gives them (the paper), or standardised per channel (small models).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int, mean: ArrayLike | None = None, std: ArrayLike | None = None) -> None:
+        """`mean` and `std` are (channels,); without them latents stay as they are."""
+        super().__init__()
+        for name, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
+            filled = np.full(channels, default) if values is None else np.asarray(values)
+            if filled.shape != (channels,):
+                raise ValueError(f"{name} of {channels} channels expected, got {filled.shape}")
+            self.register_buffer(name, torch.tensor(filled, dtype=torch.float32))
+
+    def standardise(self, latents_BCHW: Tensor) -> Tensor:
+        """The first stage's latents -> what diffusion runs on."""
+        return (latents_BCHW - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def restore(self, z_BCHW: Tensor) -> Tensor:
+        """What diffusion runs on -> the first stage's latents."""
+        return z_BCHW * self.std[:, None, None] + self.mean[:, None, None]

@@ -14,11 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.config.denoisers import TransformerConfig
+from facecond.config.networks import TransformerConfig
 from facecond.denoisers.attention import attend
-from facecond.denoisers.denoiser import Denoiser
-from facecond.denoisers.layers import timestep_embedding, zeroed
-from facecond.denoisers.position import cell_places, mean_unplaced
+from facecond.denoisers.denoiser import Denoiser, cell_places, mean_unplaced, timestep_embedding, zeroed
 from facecond.errors import ConfigError
 from facecond.types import Context
 

@@ -3,7 +3,9 @@ parameter names.
 
 It sees a sequence of tokens and knows no condition by name. With a context width, every level that attends and the
 middle hold spatial transformers; without one, plain attention blocks, which is the unconditional model. At the paper's
-size that is 414,713,603 parameters (context width 512) and 274,056,163.
+size that is 414,713,603 parameters (context width 512) and 274,056,163. GroupNorm's epsilon is 1e-5 here; the last
+convolution of a residual block starts at zero. Tensors keep the plain (contiguous) layout: GroupNorm is slower with
+channels last on CPU and on plain CUDA.
 """
 
 from __future__ import annotations
@@ -15,11 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.config.denoisers import GlobalTokens, Position, UNetConfig
+from facecond.config.networks import GlobalTokens, Position, UNetConfig
 from facecond.denoisers.attention import AttentionBlock, KeysValues, SpatialTransformer
-from facecond.denoisers.denoiser import Denoiser
-from facecond.denoisers.layers import Downsample, ResBlock, Upsample, timestep_embedding, zeroed
-from facecond.denoisers.position import mean_unplaced
+from facecond.denoisers.denoiser import Denoiser, mean_unplaced, timestep_embedding, zeroed
 from facecond.errors import ConfigError
 from facecond.types import Context
 
@@ -165,3 +165,50 @@ def _check(config: UNetConfig) -> None:
                 f"unet: level {level} has {channels} channels, not a multiple of head_channels={config.head_channels}",
                 hint="choose head_channels that divide the channels of every level that attends",
             )
+
+
+class ResBlock(nn.Module):
+    """Two convolutions with the time embedding added between them, and a skip connection."""
+
+    def __init__(self, channels: int, embed_channels: int, out_channels: int, *, norm_groups: int = 32) -> None:
+        super().__init__()
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(norm_groups, channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1)
+        )
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embed_channels, out_channels))
+        self.out_layers = nn.Sequential(
+            nn.GroupNorm(norm_groups, out_channels),
+            nn.SiLU(),
+            nn.Identity(),  # latent diffusion's dropout, which its configuration leaves at 0
+            zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
+        )
+        self.skip_connection = nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
+
+    def forward(self, x_BCHW: Tensor, embedding_BE: Tensor) -> Tensor:
+        """(B, channels, H, W) -> (B, out_channels, H, W)."""
+        h = self.in_layers(x_BCHW) + self.emb_layers(embedding_BE)[:, :, None, None]
+        return self.skip_connection(x_BCHW) + self.out_layers(h)
+
+
+class Downsample(nn.Module):
+    """A convolution of stride 2: (B, C, H, W) -> (B, C, H / 2, W / 2)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Halve height and width."""
+        return self.op(x_BCHW)
+
+
+class Upsample(nn.Module):
+    """Nearest-neighbour doubling and a convolution: (B, C, H, W) -> (B, C, 2 H, 2 W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Double height and width."""
+        return self.conv(F.interpolate(x_BCHW, scale_factor=2, mode="nearest"))

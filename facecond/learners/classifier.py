@@ -10,9 +10,9 @@ from facecond.faces.attributes import ATTRIBUTES
 from facecond.judges.classifier import ResNet18Classifier, SmallClassifier, attribute_loss, classify
 from facecond.learners.augment import augment
 from facecond.learners.judge import JudgeLearner
-from facecond.learners.stream import validation_pieces
 from facecond.metrics.faithfulness import AttributeScores
 from facecond.training.learner import Evaluation, Step
+from facecond.training.stream import validation_pieces
 
 
 class ClassifierLearner(JudgeLearner[ResNet18Classifier | SmallClassifier, JudgeTrainingConfig]):

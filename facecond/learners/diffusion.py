@@ -10,19 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facecond.conditions.conditioner import Conditioner
-from facecond.conditions.withholding import Rates, withhold
+from facecond.conditions.conditioner import Conditioner, Rates, withhold
 from facecond.config.diffusion import DiffusionConfig, WeightingConfig
 from facecond.config.training import TrainerConfig
 from facecond.data.batches import ResidentData
-from facecond.denoisers.denoiser import Denoiser
+from facecond.denoisers.denoiser import Denoiser, LatentScale
 from facecond.diffusion.loss import Loss, denoising_loss
 from facecond.diffusion.schedule import schedule_of
-from facecond.learners.scale import LatentScale
-from facecond.learners.stream import stream_items, validation_pieces
 from facecond.rng import torch_generator
+from facecond.training.device import autocast, resolve_precision
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
-from facecond.training.precision import autocast, resolve_precision
+from facecond.training.stream import stream_items, validation_pieces
 from facecond.types import Batch, Context, Level
 
 SNR_RANGES = {"coarse": (0.0, 1e-2), "content": (1e-2, 1.0), "clean_up": (1.0, float("inf"))}

@@ -9,8 +9,8 @@ from torch import nn
 
 from facecond.config.training import JudgeTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
-from facecond.learners.stream import stream_items
 from facecond.training.learner import Items, Phase, Total
+from facecond.training.stream import stream_items
 
 N = TypeVar("N", bound=nn.Module)
 C = TypeVar("C", bound=JudgeTrainingConfig)

@@ -1,5 +1,6 @@
 """Training the face parser: cross-entropy on label maps, rare classes counting more (the paper, section 4: mask
-accuracy)."""
+accuracy).
+"""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ from facecond.judges.parser import SmallParser, parse
 from facecond.learners.augment import augment
 from facecond.learners.judge import JudgeLearner
 from facecond.learners.rarity import class_weights, count_classes
-from facecond.learners.stream import validation_pieces
 from facecond.metrics.faithfulness import Confusion
 from facecond.training.learner import Evaluation, Step
+from facecond.training.stream import validation_pieces
 
 
 class ParserLearner(JudgeLearner[BiSeNet | SmallParser, ParserTrainingConfig]):

@@ -23,10 +23,10 @@ from facecond.data.batches import ResidentData
 from facecond.errors import ConfigError
 from facecond.faces.labels import NUM_CLASSES
 from facecond.learners.rarity import class_weights, count_classes
-from facecond.learners.stream import stream_items, validation_pieces
 from facecond.metrics.reconstruction import psnr
 from facecond.rng import torch_generator
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
+from facecond.training.stream import stream_items, validation_pieces
 
 _FROZEN = ("encoder", "quant_conv", "quantize")
 _CELLS_PER_CODE = 32

@@ -16,6 +16,9 @@ from facecond.reports.grids import Cell, Heads, grid
 
 Picture = NDArray[np.uint8]
 
+MOST_ROWS, MOST_COLUMNS = 24, 16
+"""Size of the largest grid that is drawn, in pictures; what is beyond stands in the folder only."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Shown:
@@ -162,3 +165,8 @@ def swap_figure(
     breaks = range(0, len(rows), 2)
     names = [person.name for person in people]
     return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, breaks=breaks, legend=True)
+
+
+def first_of(shown: int, count: int) -> str:
+    """Words behind a grid's title: how many of `count` pictures it shows; "" when it shows all."""
+    return "" if shown == count else f": the first {shown} of {count:,}".replace(",", " ")

@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.conditions.table import CONDITIONS
+from facecond.config.settings import difference
 from facecond.errors import DataError
-from facecond.io.files import read_json, write_json
-from facecond.io.identity import difference
+from facecond.io.files import RecordWriter, read_json, scan_records, write_json, write_records
 from facecond.io.images import read_image, write_png
-from facecond.io.records import RecordWriter, scan_records, write_records
 
 FORMAT = "facecond-generation"
 VERSION = 2

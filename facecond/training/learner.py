@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from facecond.config.training import Precision
 from facecond.rng import torch_generator
-from facecond.training.precision import autocast
+from facecond.training.device import autocast
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,15 +14,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from facecond.config.training import Precision, TrainerConfig
+from facecond.config.training import LearningRateSchedule, Precision, TrainerConfig
 from facecond.errors import ConfigError, TrainingError
 from facecond.io.checkpoint import save_weights
 from facecond.io.files import finishing_time, read_json, write_json
 from facecond.processes import Processes
+from facecond.training.device import resolve_precision
 from facecond.training.learner import Draws, Learner, Step
 from facecond.training.losses import LossWatch
-from facecond.training.precision import resolve_precision
-from facecond.training.rate import learning_rate
 from facecond.training.signals import StopRequest
 from facecond.training.state import TrainState
 from facecond.training.tracking import Tracker
@@ -307,3 +307,19 @@ def _evaluation_mode(learner: Learner) -> Iterator[None]:
     finally:
         for part, training in before:
             part.training = training
+
+
+def learning_rate(config: TrainerConfig, images_seen: int, images_total: int) -> float:
+    """Return the learning rate of the update made after `images_seen` images (those of the update included).
+
+    With w = `warmup_images` and p = (images_seen - w) / (images_total - w) in [0, 1]:
+    rate = learning_rate * min(1, images_seen / w) * (floor + (1 - floor) * (1 + cos(pi p)) / 2)    [cosine]
+    """
+    rate = config.learning_rate
+    if images_seen < config.warmup_images:
+        return rate * images_seen / config.warmup_images
+    if config.schedule is LearningRateSchedule.cosine:
+        progress = min(1.0, (images_seen - config.warmup_images) / max(1, images_total - config.warmup_images))
+        floor = config.learning_rate_floor
+        rate *= floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+    return rate

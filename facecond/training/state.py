@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from facecond.config.settings import difference
 from facecond.config.training import TrainerConfig
 from facecond.errors import CheckpointError, TrainingError
 from facecond.io.checkpoint import find_state, join_modules, load_state, load_strictly, save_state, split_modules
-from facecond.io.identity import difference
 from facecond.training.ema import Average
 from facecond.training.learner import Learner
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.io.files import RecordWriter, keep_records
 from facecond.io.images import write_png
-from facecond.io.records import RecordWriter, keep_records
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

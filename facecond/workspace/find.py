@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
-from facecond.config.recorded import of_kinds, plain
+from facecond.config.settings import completed, of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import finished_at, read_json, sha256_file, write_json
-from facecond.io.identity import completed
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
 

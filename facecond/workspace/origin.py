@@ -1,9 +1,20 @@
-"""What samples come from: a finished diffusion run, its first stage, and the pack its conditions come from."""
+"""What samples come from: a finished diffusion run, its first stage, the pack its conditions come from; and how it is sampled,
+its own sampler and guidance unless others are named.
+"""
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from facecond.errors import CheckpointError
+from facecond.conditions.table import CONDITIONS
+from facecond.config.commands import GenerateConfig
+from facecond.config.compose import Composed, compose
+from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
+from facecond.config.settings import plain, restore
+from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import Found, RunInfo, find_pack, finished_runs, first_stage_of, images_seen
 
@@ -78,3 +89,117 @@ def own_pack(run: RunInfo, workspace: str) -> Found | None:
 def pack_of(run: RunInfo, workspace: str) -> Found:
     """The pack the run was trained on, or, when it is gone, the latest."""
     return own_pack(run, workspace) or find_pack(workspace, None)
+
+
+def compose_sampling(
+    command: str, words: Sequence[str], run: RunInfo, made_with: Mapping[str, Any] | None = None
+) -> tuple[Composed, str]:
+    """Compose the configuration of a command that samples `run`; return it and where its sampler and guidance come from.
+
+    The run's own have less say than `words`; `made_with`, of samples that are there already (see generation.json), takes
+    their place. Raises ConfigError for a fault in the words and for what the run cannot be sampled with.
+    """
+    if made_with is None:
+        beneath, why = sampling_of(run, words)
+    else:
+        why = "what the samples were made with"
+        beneath = [
+            f"{part}.{key}={value}" for part in ("sampler", "guidance") for key, value in made_with[part].items()
+        ]
+        beneath.append(f"precision={made_with['precision']}")
+    composed = compose(command, words, beneath=beneath)
+    check_sampling(run.config["model"], composed.config.sampler, composed.config.guidance, run.path.name)
+    check_guided(composed, run.config["model"]["conditions"], f"the model of {run.path.name}")
+    return composed, why
+
+
+def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: GuidanceConfig, name: str) -> None:
+    """Refuse what the model called `name` (its configuration as plain values) cannot be sampled with.
+
+    Raises ConfigError for more steps than it has timesteps, for a target that cannot start from pure noise, and for guidance
+    where it never learnt what "not told" means.
+    """
+    timesteps = model["schedule"]["timesteps"]
+    straight = model["schedule"].get("shape") == "straight"
+    if straight and model.get("target") == "eps":
+        raise ConfigError(
+            "model.target=eps with model.schedule.shape=straight: sampling starts at pure noise, where the noise says nothing "
+            "about the picture",
+            hint="set model.target=velocity (or v, or x0)",
+        )
+    if sampler.steps > timesteps and not straight:
+        raise ConfigError(
+            f"sampler.steps={sampler.steps}: the model of {name} has {timesteps} timesteps",
+            hint=f"at most {timesteps}",
+        )
+    for condition in model["conditions"]:
+        if guidance.weight(condition) != 1.0 and not may_be_left_out(model):
+            raise ConfigError(
+                f"guidance.{condition}={guidance.weight(condition):g}: the model of {name} was always told everything, "
+                "so guidance has nothing to start from",
+                hint="leave guidance at 1, or train with model.condition_dropout=0.1",
+            )
+
+
+def check_guided(composed: Composed, conditions: Sequence[str], name: str) -> None:
+    """Raise ConfigError when the user names guidance for a condition that the model called `name` does not have."""
+    for condition in CONDITIONS:
+        if composed.given(f"guidance.{condition}") and condition not in conditions:
+            raise ConfigError(
+                f"guidance.{condition}: {name} is not conditioned on {condition}",
+                hint="leave it out, or name another model",
+            )
+
+
+def may_be_left_out(model: Mapping[str, Any]) -> bool:
+    """Say whether a model (its configuration as plain values) learnt to do without a condition."""
+    config: DiffusionConfig = restore(DiffusionConfig, dict(model), "the model")
+    return config.optional
+
+
+def sampling_of(run: RunInfo, words: Sequence[str]) -> tuple[list[str], str]:
+    """Return the run's own sampler and guidance as overrides below those typed, and a sentence about them."""
+    sections = ["sampler", "guidance"]
+    if any(word.startswith("sampler=") for word in words):
+        sections.remove("sampler")
+    values = {f"{section}.{key}": value for section in sections for key, value in run.config[section].items()}
+    beneath = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
+    return beneath, "as the run was trained with, unless named"
+
+
+def generation_key(origin: Origin, config: GenerateConfig, plan: Mapping[str, Any]) -> str:
+    """Return eight digits of everything that decides the pictures of a generation, and of nothing else.
+
+    `plan` (JSON values) says which conditions are drawn in which order, but not how many: the seed of an image is a
+    function of (seed, place), so that a larger count continues the same folder.
+    """
+    from facecond.training.device import choose_device, resolve_precision
+
+    return short_hash({
+        "weights": sha256_file(origin.weights),
+        "first_stage": origin.run.first_stage,
+        "sampler": _chosen(config.sampler),
+        "guidance": {name: config.guidance.weight(name) for name in origin.conditions},
+        "seed": config.seed,
+        "precision": resolve_precision(config.precision, choose_device(config.device)).name,
+        "plan": dict(plan),
+    })  # fmt: skip
+
+
+def _chosen(section: Any) -> dict[str, Any]:
+    """The settings that differ from the schema's defaults, so that a key the schema gains later changes no name."""
+    usual = plain(type(section)())
+    return {key: value for key, value in plain(section).items() if value != usual[key]}
+
+
+def items_plan(origin: Origin, items: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the part of a plan that says: the conditions of validation items; all of them in their order, or `items`."""
+    manifest = read_json(origin.pack / "manifest.json")
+    content = short_hash([manifest["sha256"], manifest["splits"], manifest["ids"]])
+    in_order = list(items) == list(range(len(items)))
+    return {"pack": content, "split": "validation", "items": "in order" if in_order else list(items)}
+
+
+def short_hash(values: Any) -> str:
+    """Return the first eight digits of the SHA-256 of JSON values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]

@@ -9,11 +9,18 @@ from torch import nn
 from facecond.assembly.generator import diffusion_networks
 from facecond.assembly.initial import start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.autoencoder.vq import VQModel
-from facecond.config.denoisers import TransformerConfig, UNetConfig
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import ClassifierModelConfig, FirstStageModelConfig, ParserModelConfig
-from facecond.config.networks import ClassifierConfig, ClassifierKind, ParserConfig, ParserKind, VQConfig
-from facecond.config.recorded import plain
+from facecond.config.networks import (
+    ClassifierConfig,
+    ClassifierKind,
+    ParserConfig,
+    ParserKind,
+    TransformerConfig,
+    UNetConfig,
+    VQConfig,
+)
+from facecond.config.settings import plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import AVERAGE, UNET, average_name
 from facecond.io.checkpoint import join_modules, save_weights

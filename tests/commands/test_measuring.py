@@ -13,7 +13,6 @@ import pytest
 from facecond.assembly.generator import Generator
 from facecond.assembly.judges import Judge
 from facecond.commands import eval as evaluate
-from facecond.commands.generate import generation_key
 from facecond.config.diffusion import SamplerConfig
 from facecond.data.pack import PackWriter
 from facecond.errors import CheckpointError, ConfigError, DataError
@@ -24,6 +23,7 @@ from facecond.io.results import read_results
 from facecond.reports import layouts
 from facecond.sampling import generation
 from facecond.workspace.find import read_run
+from facecond.workspace.origin import generation_key
 from tests.commands.conftest import TINY, Facecond, call
 
 pytestmark = pytest.mark.xdist_group("commands: measuring")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facecond.io.records import read_records
+from facecond.io.files import read_records
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 pytestmark = pytest.mark.xdist_group("commands: processes")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from facecond.conditions.conditioner import Rates, withhold
 from facecond.conditions.table import CONDITIONS
-from facecond.conditions.withholding import Rates, withhold
 from facecond.training.learner import Draws
 from facecond.types import Values
 from tests.conditions.makers import said

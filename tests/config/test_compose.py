@@ -7,10 +7,10 @@ import pytest
 from facecond.config.catalogue import groups_of, kind_of, options_of
 from facecond.config.commands import COMMANDS
 from facecond.config.compose import compose
-from facecond.config.denoisers import DENOISERS, TransformerConfig
 from facecond.config.diffusion import DiffusionConfig, SamplerConfig
 from facecond.config.models import MODELS
-from facecond.config.recorded import plain, restore
+from facecond.config.networks import DENOISERS, TransformerConfig
+from facecond.config.settings import plain, restore
 from facecond.config.sweep import expand
 from facecond.config.training import TrainerConfig
 from facecond.errors import ConfigError

@@ -10,7 +10,7 @@ from facecond.config.commands import TRAINING, TrainDiffusionConfig
 from facecond.config.compose import compose
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import MODELS
-from facecond.config.recorded import plain
+from facecond.config.settings import plain
 
 
 def test_nothing_can_be_set_at_any_depth() -> None:

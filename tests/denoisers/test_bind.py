@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from facecond.config.denoisers import GlobalTokens, Position, UNetConfig
+from facecond.config.networks import GlobalTokens, Position, UNetConfig
 from facecond.denoisers.unet import UNet
 from facecond.types import Context
 from tests.denoisers.test_unet import awake, places

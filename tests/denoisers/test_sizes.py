@@ -5,9 +5,9 @@ import torch
 
 from facecond.config.catalogue import options_of
 from facecond.config.compose import compose
-from facecond.config.denoisers import DENOISERS as CONFIGS
+from facecond.config.networks import DENOISERS as CONFIGS
 from facecond.denoisers.denoiser import parameter_count
-from facecond.denoisers.table import DENOISERS, build_denoiser
+from facecond.denoisers.table import DENOISERS
 
 WITHIN = {"tiny": 0.05, "small": 0.05, "base": 0.05, "paper": 0.10}
 
@@ -16,7 +16,9 @@ def parameters(denoiser: str, size: str) -> int:
     model = compose("train", ["model=multicond", f"denoiser={denoiser}", f"size={size}"]).config.model
     assert isinstance(model.denoiser, CONFIGS[denoiser])
     with torch.device("meta"):
-        return parameter_count(build_denoiser(model.denoiser, channels=3, context_dim=model.token_width))
+        return parameter_count(
+            DENOISERS[model.denoiser.kind](model.denoiser, channels=3, context_dim=model.token_width)
+        )
 
 
 def test_tables_name_the_same_denoisers() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from facecond.config.denoisers import DENOISERS as CONFIGURATIONS
-from facecond.config.denoisers import GlobalTokens, Position
+from facecond.config.networks import DENOISERS as CONFIGURATIONS
+from facecond.config.networks import GlobalTokens, Position
 from facecond.denoisers.denoiser import Denoiser
-from facecond.denoisers.table import DENOISERS, build_denoiser
+from facecond.denoisers.table import DENOISERS
 from facecond.types import Context
 from tests.denoisers.test_unet import awake, places
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parametrize(("kind", "patch"), EVERY)
 
 def small(kind: str, patch: int, context_dim: int | None = 24) -> Denoiser:
     torch.manual_seed(0)
-    return build_denoiser(CONFIGURATIONS[kind](patch=patch, **SMALL[kind]), channels=3, context_dim=context_dim)
+    return DENOISERS[kind](CONFIGURATIONS[kind](patch=patch, **SMALL[kind]), channels=3, context_dim=context_dim)
 
 
 def example(unplaced: int = 2) -> tuple[torch.Tensor, torch.Tensor, Context]:

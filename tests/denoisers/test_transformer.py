@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from facecond.config.denoisers import TransformerConfig
+from facecond.config.networks import TransformerConfig
 from facecond.denoisers import transformer
-from facecond.denoisers.position import cell_places
+from facecond.denoisers.denoiser import cell_places
 from facecond.denoisers.transformer import Block, Transformer, modulated, place_code
 from facecond.errors import ConfigError
 from facecond.types import Context

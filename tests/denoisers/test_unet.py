@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from facecond.config.denoisers import GlobalTokens, Position, UNetConfig
+from facecond.config.networks import GlobalTokens, Position, UNetConfig
 from facecond.denoisers.denoiser import parameter_count
 from facecond.denoisers.unet import UNet
 from facecond.errors import ConfigError

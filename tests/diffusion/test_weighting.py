@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from facecond.config.diffusion import ScheduleConfig, ScheduleShape, Target, Weighting, WeightingConfig
+from facecond.diffusion.loss import WEIGHTINGS, weights, weights_for
 from facecond.diffusion.schedule import BetaSchedule, StraightLine
-from facecond.diffusion.weighting import WEIGHTINGS, weights, weights_for
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 LINEAR = ScheduleConfig(shape=ScheduleShape.linear, beta_start=1e-4, beta_end=0.02)

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from facecond.autoencoder.vq import VQModel
-from facecond.config.denoisers import UNetConfig
-from facecond.config.networks import VQConfig
+from facecond.config.networks import UNetConfig, VQConfig
 from facecond.denoisers.unet import UNet
 from facecond.errors import CheckpointError
 from facecond.interop.compvis import (

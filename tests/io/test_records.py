@@ -3,7 +3,7 @@ import json
 import pytest
 
 from facecond.errors import DataError
-from facecond.io.records import RecordWriter, keep_records, read_records, write_records
+from facecond.io.files import RecordWriter, keep_records, read_records, write_records
 
 
 def test_round_trip_and_append(tmp_path):

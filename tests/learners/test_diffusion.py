@@ -4,7 +4,6 @@ import torch
 
 from facecond.conditions.conditioner import Conditioner
 from facecond.conditions.spatial import Norm, SpatialSettings
-from facecond.config.denoisers import Position, UNetConfig
 from facecond.config.diffusion import (
     DiffusionConfig,
     LevelDraw,
@@ -14,12 +13,13 @@ from facecond.config.diffusion import (
     Weighting,
     WeightingConfig,
 )
+from facecond.config.networks import Position, UNetConfig
+from facecond.denoisers.denoiser import LatentScale
 from facecond.denoisers.unet import UNet
 from facecond.diffusion.schedule import BetaSchedule
 from facecond.io.checkpoint import load_weights, split_modules
-from facecond.io.records import read_records
+from facecond.io.files import read_records
 from facecond.learners.diffusion import DiffusionLearner, by_snr
-from facecond.learners.scale import LatentScale
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, apart, last_state, step_of, trainer
 

@@ -10,7 +10,7 @@ from facecond.config.networks import Perceptual, VQConfig, VQLossConfig
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import ConfigError
 from facecond.io.checkpoint import load_weights, split_modules
-from facecond.io.records import read_records
+from facecond.io.files import read_records
 from facecond.learners.vq import FirstStageLearner
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, apart, last_state, step_of, trainer

@@ -10,8 +10,7 @@ import torch
 
 from facecond.errors import CheckpointError, ConfigError, TrainingError
 from facecond.io.checkpoint import find_state, load_state, load_weights
-from facecond.io.files import read_json
-from facecond.io.records import read_records
+from facecond.io.files import read_json, read_records
 from facecond.processes import Processes
 from facecond.training.loop import fit
 from facecond.training.run import TrainingStoppedError

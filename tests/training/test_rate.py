@@ -1,7 +1,7 @@
 import pytest
 
 from facecond.config.training import LearningRateSchedule, TrainerConfig
-from facecond.training.rate import learning_rate
+from facecond.training.run import learning_rate
 
 
 def test_constant_is_the_papers():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facecond.learners.stream import stream_items, validation_pieces
+from facecond.training.stream import stream_items, validation_pieces
 from tests.learners.faces import trainer
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facecond.data.order import flips, order
+from facecond.training.stream import flips, order
 
 
 @given(st.integers(1, 60), st.integers(0, 5), st.integers(0, 2**31))

@@ -2,8 +2,8 @@ import math
 
 import torch
 
-from facecond.denoisers.attention import Attention
-from facecond.denoisers.position import LOCALITY, PositionCode, cell_places, position_code
+from facecond.denoisers.attention import LOCALITY, Attention, PositionCode, position_code
+from facecond.denoisers.denoiser import cell_places
 
 
 def test_cells_lie_at_their_centres_row_by_row() -> None:

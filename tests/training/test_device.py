@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from facecond.config.training import Precision
-from facecond.training import precision
-from facecond.training.precision import autocast, resolve_precision
+from facecond.training import device
+from facecond.training.device import autocast, resolve_precision
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
     ],
 )
 def test_auto_follows_the_processor(monkeypatch, flags, expected):
-    monkeypatch.setattr(precision, "_cpu_flags", lambda: flags)
+    monkeypatch.setattr(device, "_cpu_flags", lambda: flags)
     assert resolve_precision(Precision.auto, CPU) is expected
 
 
@@ -27,7 +27,7 @@ def test_what_is_asked_for_is_given():
 
 
 def test_the_system_knows_this_processor():
-    assert "sse2" in precision._cpu_flags() or torch.backends.cpu.get_cpu_capability() == "DEFAULT"
+    assert "sse2" in device._cpu_flags() or torch.backends.cpu.get_cpu_capability() == "DEFAULT"
 
 
 def test_autocast_changes_products_only_for_bfloat16():

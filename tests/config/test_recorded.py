@@ -1,6 +1,6 @@
 import pytest
 
-from facecond.io.identity import completed, difference, flatten
+from facecond.config.settings import completed, difference, flatten
 
 RECORDED = {"a": {"b": 1, "c": [1, 2]}, "d": None}
 

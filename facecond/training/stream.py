@@ -6,12 +6,15 @@ the stream names the same item, and the same choice of mirroring, however the st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.config.training import TrainerConfig
 from facecond.rng import numpy_generator
+from facecond.training.learner import Items
 
 _FLIP_BLOCK = 4096
 
@@ -58,3 +61,20 @@ def _coins(seed: int, block: int) -> NDArray[np.bool_]:
     coins = numpy_generator(seed, "flips", block).integers(0, 2, _FLIP_BLOCK).astype(bool)
     coins.flags.writeable = False
     return coins
+
+
+def stream_items(trainer: TrainerConfig, images_seen: int, global_batch: int, size: int) -> Items:
+    """Return the items, out of `size`, of the global batch that follows `images_seen`; half mirrored if so set."""
+    mirrored = (
+        flips(images_seen, global_batch, trainer.seed) if trainer.flips else np.zeros(global_batch, dtype=np.bool_)
+    )
+    return Items(order(images_seen, global_batch, size, trainer.seed), mirrored)
+
+
+def validation_pieces(trainer: TrainerConfig, size: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the items an evaluation looks at, spread evenly over `size`, in pieces of at most one micro-batch."""
+    count = min(trainer.evaluate_items, size)
+    chosen = np.arange(count, dtype=np.int64) * size // count
+    piece = trainer.micro_batch or trainer.batch_size
+    for start in range(0, count, piece):
+        yield chosen[start : start + piece]
