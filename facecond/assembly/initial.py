@@ -23,7 +23,9 @@ from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import split_checkpoint
 from facecond.interop.foreign import read_tensors
 from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
-from facecond.judges.classifier import ResNet18Classifier, SmallClassifier
+from facecond.judges.classifier import ClassifierNetwork, ResNet18Classifier
+from facecond.judges.efficientnet import EfficientNetClassifier, EfficientNetParser
+from facecond.judges.parser import ParserNetwork
 
 _CPU = torch.device("cpu")
 
@@ -72,18 +74,25 @@ def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str) -> 
     load_strictly(denoiser, checkpoint.average or checkpoint.unet, str(file))
 
 
-def start_parser(network: nn.Module, init: str) -> Learnt:
-    """Give a face parser the weights in `init`; return what they learnt from. Raises as `start_first_stage` does."""
+def start_parser(network: ParserNetwork, init: str | None) -> Learnt:
+    """Give a face parser the weights in `init`, else ImageNet's features where it has a place for them; return which faces they
+    learnt from (ImageNet's: none). Raises as `start_first_stage` does.
+    """
+    if init is None:
+        _start_imagenet(network)
+        return []
     given = load_parser(Path(init), _CPU)
     load_strictly(network, given.network.state_dict(), init)
     return given.learnt_from
 
 
-def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -> Learnt:
-    """Give an attribute classifier the weights in `init`; return what faces they learnt from (torchvision's: none).
-
-    Raises as `start_first_stage` does.
+def start_classifier(network: ClassifierNetwork, init: str | None) -> Learnt:
+    """Give an attribute classifier the weights in `init`, else ImageNet's features where it has a place for them; return which
+    faces they learnt from (torchvision's: none). Raises as `start_first_stage` does.
     """
+    if init is None:
+        _start_imagenet(network)
+        return []
     file = _file(init)
     if is_ours(file):
         given = load_classifier(Path(init), _CPU)
@@ -93,6 +102,11 @@ def start_classifier(network: ResNet18Classifier | SmallClassifier, init: str) -
         raise ConfigError(f"init={init} can only start a resnet18", hint="set model.network.kind=resnet18")
     network.load_trunk(read_tensors(file), str(file))
     return []
+
+
+def _start_imagenet(network: nn.Module) -> None:
+    if isinstance(network, EfficientNetParser | EfficientNetClassifier):
+        network.load_imagenet()
 
 
 def _check_size(init: str, given: VQModel, network: VQModel) -> None:

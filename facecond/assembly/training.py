@@ -215,7 +215,7 @@ def _parser(config: TrainParserConfig, pack: Pack, device: torch.device) -> Buil
             hint="choose a pack with label maps: pack=...",
         )
     parser = build_parser(model.network)
-    before = start_parser(parser, config.init) if config.init is not None else []
+    before = start_parser(parser, config.init)
     parser.to(device)
     identity = _identity(pack) | {"model": plain(model)}
     built = ParserLearner(parser, model.training, config.trainer, **_pictures(pack, device), identity=identity)
@@ -231,7 +231,7 @@ def _classifier(config: TrainClassifierConfig, pack: Pack, device: torch.device)
             hint="choose a pack with attributes (pack=...), or pack the data again with data.attributes=FILE.csv",
         )
     classifier = build_classifier(model.network)
-    before = start_classifier(classifier, config.init) if config.init is not None else []
+    before = start_classifier(classifier, config.init)
     classifier.to(device)
     identity = _identity(pack) | {"model": plain(model)}
     built = ClassifierLearner(classifier, model.training, config.trainer, **_pictures(pack, device), identity=identity)

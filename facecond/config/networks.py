@@ -70,6 +70,7 @@ class ParserKind(enum.Enum):
 
     bisenet = "bisenet"
     small = "small"
+    efficientnet = "efficientnet"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -77,11 +78,12 @@ class ParserConfig:
     """The judge that reads label maps off pictures."""
 
     kind: ParserKind = ParserKind.bisenet
-    """`bisenet`: face-parsing.PyTorch's network; `small`: a U-Net with batch normalisation for 64 to 128 pixels."""
+    """`bisenet`: face-parsing.PyTorch's network; `small`: a U-Net with batch normalisation for 64 to 128 pixels;
+    `efficientnet`: a U-Net on EfficientNet-Lite0, from its ImageNet features, for few faces."""
     input_size: int | None = 512
     """Side in pixels that pictures are resized to before they are read; none: as they come."""
     width: int = 24
-    """Channels of the small parser at full resolution."""
+    """Channels of the small and the efficientnet parser at full resolution."""
 
 
 class ClassifierKind(enum.Enum):
@@ -89,6 +91,7 @@ class ClassifierKind(enum.Enum):
 
     resnet18 = "resnet18"
     small = "small"
+    efficientnet = "efficientnet"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -96,7 +99,8 @@ class ClassifierConfig:
     """The judge that reads attributes off pictures."""
 
     kind: ClassifierKind = ClassifierKind.resnet18
-    """`resnet18`: torchvision's layout; `small`: a short residual network for 64 to 128 pixels."""
+    """`resnet18`: torchvision's layout; `small`: a short residual network for 64 to 128 pixels; `efficientnet`:
+    EfficientNet-Lite0, from its ImageNet features, for few faces."""
     input_size: int | None = 224
     """Side in pixels that pictures are resized to before they are read; none: as they come."""
     width: int = 24

@@ -116,6 +116,14 @@ class JudgeTrainingConfig:
     """Largest deviation of the noise laid over a training picture; pictures span -1 to 1."""
     brightness: float = bounded(0.1, minimum=0.0)
     """Largest shift of a training picture's brightness and change of its contrast, as a share of its range."""
+    colour: float = bounded(0.0, minimum=0.0, maximum=1.0)
+    """Largest change of the strength of each colour channel of a training picture, as a share of it."""
+    zoom: float = bounded(0.0, minimum=0.0, maximum=0.9)
+    """Largest change of a training picture's scale, as a share of it; few faces teach more when each is seen in many ways."""
+    turn: float = bounded(0.0, minimum=0.0, maximum=180.0)
+    """Largest rotation of a training picture, degrees."""
+    shift: float = bounded(0.0, minimum=0.0, maximum=0.5)
+    """Largest displacement of a training picture along each axis, as a share of its side."""
 
 
 @dataclass(kw_only=True, slots=True)

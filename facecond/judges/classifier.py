@@ -1,6 +1,7 @@
 """Attribute classifiers: pictures to 40 logits (paper, section 4: a ResNet-18 fine-tuned on the training split).
 
-`small` is for pictures of 64 to 128 pixels: a short residual network of about 0.8 M parameters.
+`small` is for pictures of 64 to 128 pixels: a short residual network of about 0.8 M parameters; `efficientnet` starts from
+ImageNet's features and is for few real faces.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from facecond.config.networks import ClassifierConfig, ClassifierKind
 from facecond.errors import CheckpointError
 from facecond.faces.attributes import NUM_ATTRIBUTES
+from facecond.judges.efficientnet import EfficientNetClassifier
 from facecond.judges.pixels import Pixels
 from facecond.judges.resnet import BasicBlock, ResNet18
 
@@ -69,13 +71,16 @@ class SmallClassifier(nn.Module):
         return self.fc(pooled).float()
 
 
-CLASSIFIERS: dict[ClassifierKind, Callable[[ClassifierConfig], ResNet18Classifier | SmallClassifier]] = {
+ClassifierNetwork = ResNet18Classifier | SmallClassifier | EfficientNetClassifier
+
+CLASSIFIERS: dict[ClassifierKind, Callable[[ClassifierConfig], ClassifierNetwork]] = {
     ClassifierKind.resnet18: ResNet18Classifier,
     ClassifierKind.small: SmallClassifier,
+    ClassifierKind.efficientnet: EfficientNetClassifier,
 }
 
 
-def build_classifier(config: ClassifierConfig) -> ResNet18Classifier | SmallClassifier:
+def build_classifier(config: ClassifierConfig) -> ClassifierNetwork:
     """Return the classifier that `config` names, with random weights."""
     return CLASSIFIERS[config.kind](config)
 

@@ -1,7 +1,7 @@
 """Face parsers: pictures to label maps (paper, section 4: mask accuracy and mIoU).
 
 `bisenet` is the paper's; `small` is for pictures of 64 to 128 pixels: a U-Net with batch normalisation, about 0.43 M
-parameters.
+parameters; `efficientnet` starts from ImageNet's features and is for few real faces.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from facecond.config.networks import ParserConfig, ParserKind
 from facecond.faces.labels import NUM_CLASSES
 from facecond.judges.bisenet import BiSeNet
+from facecond.judges.efficientnet import EfficientNetParser
 from facecond.judges.pixels import Pixels
 
 
@@ -84,13 +85,16 @@ class SmallParser(nn.Module):
         return [self(images_BCHW)]
 
 
-PARSERS: dict[ParserKind, Callable[[ParserConfig], BiSeNet | SmallParser]] = {
+ParserNetwork = BiSeNet | SmallParser | EfficientNetParser
+
+PARSERS: dict[ParserKind, Callable[[ParserConfig], ParserNetwork]] = {
     ParserKind.bisenet: BiSeNet,
     ParserKind.small: SmallParser,
+    ParserKind.efficientnet: EfficientNetParser,
 }
 
 
-def build_parser(config: ParserConfig) -> BiSeNet | SmallParser:
+def build_parser(config: ParserConfig) -> ParserNetwork:
     """Return the parser that `config` names, with random weights."""
     return PARSERS[config.kind](config)
 

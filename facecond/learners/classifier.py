@@ -7,22 +7,23 @@ from torch import Tensor
 
 from facecond.config.training import JudgeTrainingConfig
 from facecond.faces.attributes import ATTRIBUTES
-from facecond.judges.classifier import ResNet18Classifier, SmallClassifier, attribute_loss, classify
-from facecond.learners.augment import augment
+from facecond.judges.classifier import ClassifierNetwork, attribute_loss, classify
+from facecond.learners.augment import augment, move
 from facecond.learners.judge import JudgeLearner
 from facecond.metrics.faithfulness import AttributeScores
 from facecond.training.learner import Evaluation, Step
 from facecond.training.stream import validation_pieces
 
 
-class ClassifierLearner(JudgeLearner[ResNet18Classifier | SmallClassifier, JudgeTrainingConfig]):
+class ClassifierLearner(JudgeLearner[ClassifierNetwork, JudgeTrainingConfig]):
     """Satisfies `facecond.training.learner.Learner`."""
 
     name = "classifier"
 
     def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the cross-entropy over known attributes (mean over all of them in the micro-batch)."""
-        images_BCHW, _, attributes_BA = self.train.images(step.indices_B, step.flips_B)
+        images_BCHW, labels_BHW, attributes_BA = self.train.images(step.indices_B, step.flips_B)
+        images_BCHW, _ = move(images_BCHW, labels_BHW, self.config, step)
         with step.autocast():
             logits_BA = self.network(augment(images_BCHW, self.config, step))
         loss = attribute_loss(logits_BA.float(), attributes_BA)

@@ -14,9 +14,8 @@ from torch.nn import functional as F
 
 from facecond.config.training import ParserTrainingConfig
 from facecond.faces.labels import CLASSES, UNSPECIFIED, colourise
-from facecond.judges.bisenet import BiSeNet
-from facecond.judges.parser import SmallParser, parse
-from facecond.learners.augment import augment
+from facecond.judges.parser import ParserNetwork, parse
+from facecond.learners.augment import augment, move
 from facecond.learners.judge import JudgeLearner
 from facecond.learners.rarity import class_weights, count_classes
 from facecond.metrics.faithfulness import Confusion
@@ -24,7 +23,7 @@ from facecond.training.learner import Evaluation, Step
 from facecond.training.stream import validation_pieces
 
 
-class ParserLearner(JudgeLearner[BiSeNet | SmallParser, ParserTrainingConfig]):
+class ParserLearner(JudgeLearner[ParserNetwork, ParserTrainingConfig]):
     """Satisfies `facecond.training.learner.Learner`."""
 
     name = "parser"
@@ -37,6 +36,7 @@ class ParserLearner(JudgeLearner[BiSeNet | SmallParser, ParserTrainingConfig]):
     def loss(self, phase: str, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weighted cross-entropy over pixels, summed over the parser's heads."""
         images_BCHW, labels_BHW, _ = self.train.images(step.indices_B, step.flips_B)
+        images_BCHW, labels_BHW = move(images_BCHW, labels_BHW, self.config, step)
         images_BCHW = augment(images_BCHW, self.config, step)
         with step.autocast():
             heads = self.network.training_logits(images_BCHW)

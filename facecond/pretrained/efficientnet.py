@@ -28,6 +28,14 @@ SIDE = 224
 LEVELS = {0: 2, 2: 4, 4: 8, 10: 16, 15: 32}
 """Blocks at which the picture is about to be halved again, or the network ends, and the stride reached there."""
 
+CHANNELS = (16, 24, 40, 112, 320)
+"""Of the maps at these strides."""
+
+MEAN, STD = 127.0, 128.0
+"""Of the pixel values it was trained on, 0 to 255."""
+
+_HEAD = ("_conv_head", "_bn1", "_fc")
+
 
 def weights_file() -> Path | None:
     """The weights that the package installs; None when it is not there. Does not import torch's part of it."""
@@ -40,24 +48,37 @@ def weights_file() -> Path | None:
 
 
 class EfficientNet(nn.Module):
-    """The frozen network, on uint8 pictures."""
+    """The network, on uint8 pictures or on normalised ones."""
 
-    def __init__(self, file: Path | None = None) -> None:
-        """Build the network, with the weights in `file`, or random ones."""
+    def __init__(self, file: Path | None = None, *, head: bool = True, frozen: bool = True) -> None:
+        """Build the network, with the weights in `file`, or random ones.
+
+        Without its `head` it has feature maps only; one that is not `frozen` can be trained.
+        """
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet as Network
 
         self.network = Network.from_name("efficientnet-lite0")
         if file is not None:
             self.network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        self.eval().requires_grad_(False)
+        if not head:
+            for name in _HEAD:
+                delattr(self.network, name)
+        if frozen:
+            self.eval().requires_grad_(False)
+
+    def start(self, file: Path) -> None:
+        """Give a network that will be trained the weights in `file`."""
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+        own = self.network.state_dict()
+        self.network.load_state_dict({name: value for name, value in weights.items() if name in own})
 
     def normalised(self, images_BCHW: Tensor, side: int | None = SIDE) -> Tensor:
         """uint8 pictures (B, 3, H, W) as the network expects them, resized to `side` (None = as they are)."""
         pictures = images_BCHW.float()
         if side is not None and pictures.shape[-2:] != (side, side):
             pictures = F.interpolate(pictures, size=(side, side), mode="bicubic", antialias=True).clamp(0, 255)
-        return (pictures - 127) / 128
+        return (pictures - MEAN) / STD
 
     def levels(self, pictures_BCHW: Tensor) -> Iterator[Tensor]:
         """Normalised pictures -> feature maps at strides 2, 4, 8, 16 and 32."""
@@ -70,7 +91,11 @@ class EfficientNet(nn.Module):
 
     def features(self, images_BCHW: Tensor) -> Tensor:
         """uint8 pictures (B, 3, H, W) -> pooled features (B, 1280)."""
-        return self.network.extract_features(self.normalised(images_BCHW)).mean((2, 3))
+        return self.pooled(self.normalised(images_BCHW))
+
+    def pooled(self, pictures_BCHW: Tensor) -> Tensor:
+        """Normalised pictures -> pooled features (B, 1280)."""
+        return self.network.extract_features(pictures_BCHW).mean((2, 3))
 
     def logits(self, images_BCHW: Tensor) -> Tensor:
         """uint8 pictures (B, 3, H, W) -> logits (B, 1000) of ImageNet's classes."""
