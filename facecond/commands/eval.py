@@ -1,7 +1,7 @@
 """`facecond eval`: how well samples obey their conditions and resemble real pictures, beside the ceiling and the floor."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,13 @@ from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.settings import plain
-from facecond.errors import ConfigError, DataError
+from facecond.errors import ConfigError, DataError, nearest
 from facecond.io.results import Figure
 from facecond.measuring.detectors import Candidates, find_detectors, identity, load_detectors
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.sampling.folder import read_manifest
-from facecond.workspace.origin import Origin, generation_key, items_plan, short_hash
+from facecond.workspace.origin import Origin, at_snapshot, generation_key, items_plan, short_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from facecond.conditions.condition import Condition
     from facecond.data.pack import Pack
     from facecond.measuring.evidence import Evidence
+    from facecond.measuring.measure import Detector
     from facecond.sampling.generation import Generation
+    from facecond.sampling.plans import Prompt
 
 log = logging.getLogger("facecond")
+
+_DECIDE_SAMPLES = ("count", "conditions", "variations", "snapshot", "noisy")
+"""Keys of eval's own that have no meaning for pictures that are there already."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,12 +66,17 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         samples = _samples_folder(typed)
         made_with = read_manifest(samples)["made_with"]
     prepared = prepare_generation("eval", words, made_with=made_with)
-    config, origin = prepared.config, prepared.found
+    config = prepared.config
+    if config.snapshot is not None:
+        prepared.found = at_snapshot(prepared.found, config.snapshot)
+        prepared.used["snapshot"] = f"after {config.snapshot} images (named)"
+    origin = prepared.found
     detectors = _find(measures, config, origin, prepared.used)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
+    seen_by = {name: identity(detectors[kind]) for name, kind in _readers(config.noisy).items()}
     folders = {
-        SAMPLES: samples or _folder(prepared, "conditions", 1),
+        SAMPLES: samples or _folder(prepared, "conditions", 1, seen_by),
         VARIATIONS: samples or _folder(prepared, "variations", config.variations),
     }
     counts = [config.count, config.conditions if _varies(measures) else 0]
@@ -78,12 +88,12 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
 def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepared[EvalConfig, Measuring]:
     """Find two folders of pictures from anywhere; only measures that need no conditions can be had of them."""
     config: EvalConfig = composed.config
-    for key in ("run", "pack", "first_stage", "sampler", "guidance", "count", "precision", "conditions", "variations"):
+    for key in ("run", "pack", "first_stage", "sampler", "guidance", "precision", *_DECIDE_SAMPLES):
         if composed.given(key):
             raise ConfigError(
                 f"{key} has no meaning for folders of pictures", hint="leave it out, or leave out reference="
             )
-    fit = [name for name, each in MEASURES.items() if each.scores.condition is None and each.scores.sets[0] == SAMPLES]
+    fit = [name for name, each in MEASURES.items() if _without_conditions(each) and each.scores.sets[0] == SAMPLES]
     for name in measures:
         if name not in fit:
             raise ConfigError(
@@ -108,7 +118,17 @@ def _find(
     from facecond.data.pack import Pack
 
     pack = Pack.open(origin.pack) if origin is not None else None
+    for name in config.noisy:
+        if origin is not None and name not in origin.conditions:
+            raise ConfigError(
+                f"noisy={name}: {origin.run.path.name} is not conditioned on it", hint=nearest(name, origin.conditions)
+            )
     for name, measure in measures.items():
+        if origin is not None and not origin.conditions and not _without_conditions(measure):
+            raise ConfigError(
+                f"{name} cannot be measured of {origin.run.path.name}, which is told no condition",
+                hint=f"measure {', '.join(each for each in MEASURES if _without_conditions(MEASURES[each]))}",
+            )
         if measure.scores.condition is not None and pack is not None:
             _check_said(CONDITIONS[measure.scores.condition], pack, name)
         if (
@@ -119,7 +139,7 @@ def _find(
             raise ConfigError(
                 f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
             )
-    detectors = find_detectors(measures.values(), config, pack)
+    detectors = find_detectors(measures.values(), config, pack, also=_readers(config.noisy).values())
     used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
     return detectors
 
@@ -140,7 +160,7 @@ def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], d
     from facecond.measuring.evidence import measure
 
     prepared.announce()
-    evidence, made_with = _evidence(prepared)
+    evidence, made_with = load_evidence(prepared)
     figures: list[Figure] = []
     prepared.processes.first_does(lambda: figures.extend(measure(prepared.found.measures.values(), evidence)))
     for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
@@ -165,8 +185,10 @@ def write_figures(
     return {"results": folder / "results.json", "table": folder / "results.md"}
 
 
-def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
+def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
     """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
+    import numpy as np
+
     from facecond.measuring.evidence import Evidence
     from facecond.measuring.items import Items
     from facecond.measuring.measure import REAL
@@ -177,18 +199,20 @@ def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", di
     if found.origin is None:
         files: dict[str, Pictures] = {which: Files.of(folder) for which, folder in found.folders.items()}
         detectors = load_detectors(found.detectors, config, choose_device(config.device), prepared.used)
-        reference = str(found.folders[REFERENCE])
-        return Evidence(sets=files, detectors=detectors, reference=reference, kept=kept), {}
+        words = str(found.folders[REFERENCE])
+        return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
     session = open_session(found.origin, config, processes=prepared.processes)
     detectors = load_detectors(found.detectors, config, session.generator.device, prepared.used)
-    samples, pack = _samples(found, session), session.pack
-    items, name = Items(samples, pack, config.seed), pack.manifest["sha256"]["images.npy"]
-    real = Rows(pack.images, items.unique, name)
+    samples, pack = _samples(found, session, detectors), session.pack
+    name = pack.manifest["sha256"]["images.npy"]
+    items = Items(samples, pack, config.seed) if found.origin.conditions else None
+    reference = Rows(pack.images, pack.indices("validation"), name)
+    real = reference if items is None else Rows(pack.images, items.unique, name)
     sets: dict[str, Pictures] = {
-        SAMPLES: Rows(samples.images, items.rows),
+        SAMPLES: Rows(samples.images, np.arange(len(samples.images))),
         REAL: real,
         RECONSTRUCTIONS: Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256),
-        REFERENCE: Rows(pack.images, pack.indices("validation"), name),
+        REFERENCE: reference,
     }
     groups = None
     if _varies(found.measures):
@@ -226,21 +250,33 @@ def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
         )
 
 
+def _without_conditions(measure: Measure) -> bool:
+    """Whether a measure needs no conditions behind the samples."""
+    return measure.scores.condition is None and VARIATIONS not in measure.scores.sets
+
+
 def _varies(measures: dict[str, Measure]) -> bool:
     """Whether several samples of one condition are looked at."""
     return any(VARIATIONS in measure.scores.sets for measure in measures.values())
 
 
-def _folder(prepared: Prepared[EvalConfig, Origin], grid: str, samples: int) -> Path:
-    """Where `samples` samples of each validation condition are kept; `facecond sample` keeps them there too."""
+def _folder(
+    prepared: Prepared[EvalConfig, Origin], grid: str, samples: int, seen_by: Mapping[str, str] | None = None
+) -> Path:
+    """Where `samples` samples of each validation condition are kept; `facecond sample` keeps them there too.
+
+    `seen_by` tells apart conditions as judges see them: condition -> what names the judge.
+    """
     origin, config = prepared.found, prepared.config
-    key = generation_key(origin, config, items_plan(origin) | {"told": origin.conditions, "samples": samples})
+    plan = items_plan(origin) if origin.conditions else {}
+    plan |= {"told": origin.conditions, "samples": samples}
+    key = generation_key(origin, config, plan | ({"seen_by": dict(seen_by)} if seen_by else {}))
     return Path(config.workspace) / "samples" / f"{prepared.name}-{grid}-{key}"
 
 
 def _check_only_measuring(composed: Composed) -> None:
     """Refuse what decides how samples are made when they are there already."""
-    for key in ("sampler", "guidance", "count", "precision", "conditions", "variations"):
+    for key in ("sampler", "guidance", "precision", *_DECIDE_SAMPLES):
         if composed.given(key):
             raise ConfigError(
                 f"{key} has no effect on samples that are there already", hint="leave it out, or leave out samples="
@@ -267,14 +303,43 @@ def _pictures_folder(named: str) -> Path:
     return folder
 
 
-def _samples(found: Measuring, session: Session[EvalConfig]) -> "Generation":
+def _readers(conditions: Sequence[str]) -> dict[str, str]:
+    """The detector that reads each of `conditions` off a picture. Raises ConfigError for one that none reads."""
+    readers = {each.scores.condition: each.scores.detector for each in MEASURES.values() if each.scores.condition}
+    found = {}
+    for name in conditions:
+        if (kind := readers.get(name)) is None:
+            able = [each for each, kind in readers.items() if kind]
+            raise ConfigError(f"noisy={name}: no judge reads that off a picture", hint=nearest(name, able))
+        found[name] = kind
+    return found
+
+
+def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Callable[[int], Prompt]":
+    """What the model is told for each place of the plan: a validation item's conditions, those of `noisy` as judges see them."""
+    if not session.generator.conditioner.names:
+        nothing = session.read({})
+        return lambda place: nothing
+    readers, pack = _readers(session.config.noisy), session.pack
+
+    def prompt(place: int) -> "Prompt":
+        real = pack.images[pack.indices("validation")[place]][None]
+        return session.prompt(place, {name: detectors[kind](real)[0] for name, kind in readers.items()})
+
+    return prompt
+
+
+def _samples(found: Measuring, session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Generation":
     """Sample the validation conditions, or open the samples named. Raises DataError for those of other weights or faces."""
     from facecond.sampling.generation import open_generation
     from facecond.sampling.plans import Lazy, one_each
 
     if found.samples is None:
-        count = min(session.config.count, len(session.pack.indices("validation")))
-        return session.generate(one_each(Lazy(count, session.prompt), session.config.seed), found.folders[SAMPLES])
+        count = session.config.count
+        if session.generator.conditioner.names:
+            count = min(count, len(session.pack.indices("validation")))
+        plan = one_each(Lazy(count, _prompts(session, detectors)), session.config.seed)
+        return session.generate(plan, found.folders[SAMPLES])
     made = open_generation(found.samples)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(

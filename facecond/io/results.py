@@ -50,6 +50,8 @@ class Figure:
     """Images the value rests on."""
     title: str = ""
     """What is printed; `name` when empty."""
+    measure: str = ""
+    """The measure it belongs to, whatever its name: "fid" also for the distance in other features."""
     unit: str = ""
     """"" for a fraction or a plain number, else "dB", "bits", ..."""
     better: str = "higher"

@@ -25,9 +25,14 @@ Candidates = Sequence[tuple["Source", "Found"]]
 """What may serve as a detector, first what to try first."""
 
 
-def find_detectors(measures: Iterable[Measure], config: EvalConfig, pack: Pack | None) -> dict[str, Candidates]:
-    """What may serve as each detector that `measures` look with. Raises FacecondError when there is nothing for one."""
-    kinds = dict.fromkeys(measure.scores.detector for measure in measures)
+def find_detectors(
+    measures: Iterable[Measure], config: EvalConfig, pack: Pack | None, *, also: Iterable[str] = ()
+) -> dict[str, Candidates]:
+    """What may serve as each detector that `measures` look with, and as those named besides.
+
+    Raises FacecondError when there is nothing for one.
+    """
+    kinds = dict.fromkeys([*(measure.scores.detector for measure in measures), *also])
     return {kind: DETECTORS[kind].candidates(config, pack) for kind in kinds if kind is not None}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -115,7 +116,10 @@ def measure(measures: Iterable[Measure], evidence: Evidence) -> list[Figure]:
         interested = [each for each in scores.values() if which in each.sets]
         if interested and which in evidence.sets:
             _look(which, interested, evidence)
-    figures = {kind: each.figures() for kind, each in scores.items()}
+    figures = {
+        kind: {key: dataclasses.replace(figure, measure=key) for key, figure in each.figures().items()}
+        for kind, each in scores.items()
+    }
     shown = [figure for each in measures for figure in each.of(figures[each.scores])]
     return list({figure.name: figure for figure in shown}.values())
 

@@ -62,11 +62,6 @@ class Items:
         _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
         return first[derangement(len(first), self.seed)[person]]
 
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """int64 (N,): rows of the samples as they are."""
-        return np.arange(len(self.places))
-
     @cached_property
     def grouped(self) -> NDArray[np.int64]:
         """int64 (N,): rows of the samples so that those of one item follow one another."""

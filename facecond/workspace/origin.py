@@ -2,6 +2,7 @@
 its own sampler and guidance unless others are named.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from facecond.config.commands import GenerateConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain, restore
-from facecond.errors import CheckpointError, ConfigError
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import read_json, sha256_file
 from facecond.workspace.find import Found, RunInfo, find_pack, finished_runs, first_stage_of, images_seen
 
@@ -43,6 +44,19 @@ def origin_of(run: RunInfo, pack: Path, workspace: str, first_stage: str | None 
     weights = weights_file(run)
     place = first_stage_of(workspace, str(run.first_stage), str(run.path), first_stage)
     return Origin(run=run, pack=pack, weights=weights, first_stage=place)
+
+
+def at_snapshot(origin: Origin, images: int) -> Origin:
+    """The same with the weights kept after `images` images. Raises DataError when there are none."""
+    files = {int(file.stem): file for file in (origin.run.path / "snapshots").glob("*.safetensors")}
+    if images not in files:
+        raise DataError(
+            f"{origin.run.path} has no snapshot after {images} images",
+            hint=f"it has {', '.join(map(str, sorted(files)))}"
+            if files
+            else "train with trainer.snapshot_every=IMAGES",
+        )
+    return dataclasses.replace(origin, weights=files[images])
 
 
 def how_trained(found: Found, pack: Path, workspace: str, named: str | None) -> str:
