@@ -45,6 +45,12 @@ def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     return named + overrides(ctx, incomplete)
 
 
+def paper_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Tables and figures of the paper, then overrides."""
+    named = [name for name in options_of("paper") if "=" not in incomplete and name.startswith(incomplete)]
+    return named + overrides(ctx, incomplete)
+
+
 def _command(ctx: typer.Context) -> str:
     names = ctx.command_path.split()[1:]
     if names[:2] == ["config", "show"]:

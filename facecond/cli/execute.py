@@ -23,6 +23,7 @@ MODULES = {
     "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
     "demo": "facecond.demo.command",
+    "reproduce": "facecond.experiments.command",
 }
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
 

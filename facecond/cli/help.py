@@ -46,6 +46,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     ),
     "swap-masks": ("facecond swap-masks --steps 10", "facecond swap-masks --parts hair,nose --pairs 3:7 --steps 10"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
+    "reproduce": (
+        "facecond reproduce table5 --plan",
+        "facecond reproduce figure6",
+        "facecond reproduce table4 scale=small",
+    ),
     "config list": ("facecond config list", "facecond config list --json"),
     "config show": ("facecond config show train", "facecond config show sample sampler=dpmpp"),
 }

@@ -282,6 +282,29 @@ def demo(
     execute("demo", overrides, {"minutes": minutes}, json=json, dry_run=dry_run)
 
 
+@app.command("reproduce", epilog=epilog("reproduce"))
+def reproduce(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TABLE|FIGURE [OVERRIDES]...",
+            help="table1 to table5, figure2 to figure12; then overrides.",
+            autocompletion=complete.paper_and_overrides,
+            show_default=False,
+        ),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be trained and sampled, and how long that takes here.")
+    ] = False,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a table or a figure of the paper: train what is missing, sample, measure, and test what the paper claims."""
+    named = [word for word in words or [] if "=" not in word]
+    overrides = [*(f"paper={name}" for name in named), *(word for word in words or [] if "=" in word)]
+    execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run)
+
+
 @config.command("list", epilog=epilog("config list"))
 def config_list(json: AsJson = False) -> None:
     """List the commands, the config groups and their options."""

@@ -21,6 +21,7 @@ from facecond.config.models import (
     ParserModelConfig,
 )
 from facecond.config.networks import DENOISERS
+from facecond.config.reproduce import PaperConfig, ScaleConfig
 from facecond.config.training import Precision, TrainerConfig
 
 MISSING: Any = "???"
@@ -256,7 +257,12 @@ class EvalConfig(GenerateConfig):
     reference: str | None = None
     """Folder of pictures that the pictures in `samples`, from anywhere, are compared with; no run is needed then."""
     count: int = bounded(256, minimum=2)
-    """Validation conditions sampled; no more than the split holds."""
+    """Validation conditions sampled, no more than the split holds; samples of an unconditional model."""
+    snapshot: int | None = bounded(None, minimum=1)
+    """Measure the weights kept after so many images (trainer.snapshot_every=); none = those at the end."""
+    noisy: list[str] = field(default_factory=list)
+    """Conditions that the model is told as a judge sees them in the real pictures, not as they are labelled (the paper's noisy
+    masks: noisy=[mask])."""
     parser: str | None = None
     """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest made for the pack."""
     classifier: str | None = None
@@ -319,6 +325,26 @@ class DemoConfig(CommandConfig):
     """Prefix of the pack and the runs, and name of the page's folder."""
 
 
+@dataclass(kw_only=True, slots=True)
+class ReproduceConfig(CommandConfig):
+    """`facecond reproduce`: one table or figure of the paper."""
+
+    paper: PaperConfig = field(default_factory=PaperConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
+    device: Device = Device.auto
+    """auto = the first CUDA device when there is one."""
+    pack: str | None = None
+    """Pack to use, a folder or a name in WORKSPACE/packs; none = the one the scale draws."""
+    first_stage: str | None = None
+    """Trained first stage to use, a run or a file; none = one is trained."""
+    parser: str | None = None
+    """Face parser to measure with; none = one is trained."""
+    classifier: str | None = None
+    """Attribute classifier to measure with; none = one is trained."""
+    plan: bool = False
+    """Print what would be trained and sampled and how long that takes here, and run nothing."""
+
+
 COMMANDS: dict[str, type] = {
     "data pack": PackConfig,
     "data draw": DrawConfig,
@@ -330,6 +356,7 @@ COMMANDS: dict[str, type] = {
     "compare": CompareConfig,
     "swap-masks": SwapConfig,
     "demo": DemoConfig,
+    "reproduce": ReproduceConfig,
 }
 """Every command that has a configuration, in the order of the work."""
 

@@ -1,0 +1,181 @@
+"""`facecond reproduce`: a table or a figure of the paper, from nothing to the picture or the table.
+
+Every step is a command that can be typed. What is done is not done again, an equal run that is there already is used, and
+what was interrupted is continued.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from facecond.commands import eval as evaluate
+from facecond.commands import train
+from facecond.commands.continuing import NOT_COMPARED
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.steps import Steps, run_command
+from facecond.config.commands import ReproduceConfig
+from facecond.config.compose import compose
+from facecond.config.reproduce import Kind
+from facecond.config.settings import difference, plain
+from facecond.errors import FacecondError
+from facecond.experiments import table
+from facecond.experiments.plan import Plan, Work, sizes
+from facecond.io.files import sha256_file
+from facecond.io.results import Figure, read_results
+from facecond.workspace.find import finished_runs, images_seen, read_run
+
+log = logging.getLogger("facecond")
+
+
+def prepare(words: Sequence[str]) -> Prepared[ReproduceConfig, Plan]:
+    """Check the configuration and lay out the work."""
+    composed = compose("reproduce", words)
+    scale = composed.choices["scale"]
+    plan = Plan(composed.config, scale)
+    name = f"{composed.choices.get('paper', 'own')}-{scale}"
+    return Prepared(composed=composed, name=name, found=plan, used={"scale": f"{scale} ({sizes(plan.scale)})"})
+
+
+def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
+    """Go through the work, then write the table or draw the figure."""
+    plan, config = prepared.found, prepared.config
+    prepared.announce()
+    folder = Path(config.workspace) / "reproduced" / prepared.name
+    works = [*plan.common(), *plan.models(), *plan.measurings()]
+    steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(works) + 1)
+    if config.plan:
+        return _planned(prepared, works, steps)
+    for work in plan.common():
+        _make(work, plan, steps)
+    for work in plan.models():
+        _make(work, plan, steps)
+    measured: dict[table.Key, dict[int, Sequence[Figure]]] = {}
+    for work in plan.measurings():
+        about = work.about
+        key = (about["variant"], about["eta"], about["snapshot"])
+        measured.setdefault(key, {})[about["seed"]] = _measure(work, steps)
+    if plan.paper.kind in (Kind.table, Kind.curve):
+        return _table(prepared, folder, measured)
+    from facecond.experiments.figures import draw_figure
+
+    title = f"draw {plan.paper.title.lower()}"
+    made = steps.call(
+        prepared.name, title, lambda: draw_figure(plan, folder), words=[str(plan.paper.kind.name)], again=True
+    )
+    return Result(command="reproduce", used=prepared.used, made={name: Path(path) for name, path in made.items()})
+
+
+def _make(work: Work, plan: Plan, steps: Steps) -> None:
+    """Run one command; an equal run that is there already takes the place of a training."""
+
+    def make() -> dict[str, str]:
+        equal = equal_run(work.words) if work.module is train else None
+        if equal is None:
+            return run_command(work.module, work.words)
+        if equal.name != work.run:
+            log.info("%s was trained in the same way and is used", equal)
+        return {"run": str(equal)}
+
+    made = steps.call(work.key, work.title, make, words=work.words)
+    if work.run:
+        plan.instead[work.run] = Path(made["run"])
+
+
+def equal_run(words: Sequence[str]) -> Path | None:
+    """A finished run of the workspace that was trained as `words` say: on the same faces, with the same settings, to the end."""
+    from facecond.training.state import MAY_CHANGE
+
+    prepared = train.prepare(words)
+    config, found = prepared.config, prepared.found
+    wanted, kind = plain(config), found.kind
+    for path in finished_runs(config.workspace, kind):
+        try:
+            run = read_run(path)
+            if (
+                (path / "done.json").is_file()
+                and run.pack == sha256_file(Path(found.pack) / "manifest.json")
+                and run.first_stage == found.latents
+                and difference(run.config, wanted, ignoring={*NOT_COMPARED, *MAY_CHANGE}) is None
+                and images_seen(path) == config.trainer.images
+                and (config.trainer.snapshot_every is None or (path / "snapshots").is_dir())
+            ):
+                return path
+        except FacecondError:
+            continue
+    return None
+
+
+def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
+    """Measure, or read what was measured; figures that were measured now know how their intervals came about."""
+    fresh: list[Figure] = []
+
+    def measure() -> dict[str, str]:
+        result = evaluate.run(evaluate.prepare(work.words))
+        fresh.extend(result.figures)
+        return {name: str(path) for name, path in result.made.items()}
+
+    made = steps.call(work.key, work.title, measure, words=work.words)
+    return fresh or read_results(Path(made["results"])).figures
+
+
+def _planned(prepared: Prepared[ReproduceConfig, Plan], works: Sequence[Work], steps: Steps) -> Result:
+    """The work as a table: what it is, how much, how long it takes here, and what is done already."""
+    from facecond.experiments.timing import seconds_of
+
+    config = prepared.config
+    missing = [work for work in works if not steps.is_done(work.key, work.words)]
+    seconds = seconds_of(missing, prepared.found, config.device)
+    rows = [["step", "amount", "minutes", "command"]]
+    for work in works:
+        time = "done" if work not in missing else f"{seconds[work.key] / 60:.1f}" if work.key in seconds else "-"
+        command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {' '.join(work.words)}"
+        rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, command])
+    total, choices = sum(seconds.values()), prepared.composed.choices
+    return Result(
+        command="reproduce", used=prepared.used, tables={prepared.found.paper.title: rows},
+        facts={"steps": len(works), "steps to do": len(missing), "minutes": round(total / 60, 1)},
+        next=[prepared.suggest(f"reproduce {choices.get('paper', '')}", scale=choices["scale"])],
+    )  # fmt: skip
+
+
+def _table(
+    prepared: Prepared[ReproduceConfig, Plan],
+    folder: Path,
+    measured: Mapping[table.Key, Mapping[int, Sequence[Figure]]],
+) -> Result:
+    """Write the table as Markdown, CSV, LaTeX and HTML, and show it."""
+    from facecond.experiments.write import write_table
+
+    plan, paper = prepared.found, prepared.found.paper
+    if paper.kind is Kind.curve:
+        seed = plan.seeds()[0]
+        images = {each.name: images_seen(plan.run(each, seed)) for each in paper.variants}
+        rows = table.curve_rows(paper, measured, images)
+    else:
+        images, rows = {}, table.table_rows(paper, measured)
+    claims = table.orderings(paper, _with_intervals(plan, measured)) if paper.orderings else []
+    made = write_table(prepared, folder, rows, claims, measured, images)
+    tables = {paper.title: rows} | ({"Does it hold?": claims} if claims else {})
+    return Result(command="reproduce", used=prepared.used, tables=tables, made=made)
+
+
+def _with_intervals(
+    plan: Plan, measured: Mapping[table.Key, Mapping[int, Sequence[Figure]]]
+) -> Mapping[table.Key, Mapping[int, Sequence[Figure]]]:
+    """With one seed, claims need intervals of differences: measurements that were read from files are taken again."""
+    from facecond.metrics.spread import Spread
+
+    if len(plan.seeds()) > 1:
+        return measured
+    wanted = {(name, claim.eta) for claim in plan.paper.orderings for name in (claim.better, claim.worse)}
+    again: dict[table.Key, Mapping[int, Sequence[Figure]]] = dict(measured)
+    for work in plan.measurings():
+        about = work.about
+        key = (about["variant"], about["eta"], about["snapshot"])
+        known = any(isinstance(figure.spread, Spread) for figure in measured[key][about["seed"]])
+        if about["snapshot"] is None and key[:2] in wanted and not known:
+            again[key] = {about["seed"]: evaluate.measured(evaluate.prepare(work.words))[0]}
+    return again

@@ -1,0 +1,223 @@
+"""The paper's figures (section 4) of trained models: pictures, and the words below them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.commands import eval as evaluate
+from facecond.commands import sample, swap_masks
+from facecond.commands.prepared import prepare_generation
+from facecond.commands.steps import run_command
+from facecond.config.reproduce import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facecond.assembly.session import Session
+    from facecond.experiments.plan import Plan
+
+log = logging.getLogger("facecond")
+
+PEOPLE, NOISES, CONDITIONS, VARIATIONS, WORST, AGAIN = 8, 4, 8, 10, 6, 6
+"""Columns and rows of the figures; the paper's ten variations."""
+
+
+def draw_figure(plan: Plan, folder: Path) -> dict[str, str]:
+    """Draw the figure of a plan into `folder`; return what was made, by name."""
+    from shutil import copyfile
+
+    made = _FIGURES[plan.paper.kind](plan, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "figure.png"
+    if Path(made["figure"]) != target:
+        copyfile(made["figure"], target)
+    return made | {"figure": str(target)}
+
+
+def _words(plan: Plan, *, eta: float | None = None, place: int = 0) -> list[str]:
+    """What every command that samples the variant at `place` is told."""
+    run = plan.run(plan.paper.variants[place], plan.seeds()[0])
+    words = [f"run={run}", f"pack={plan.pack}", *plan.scale.sampling, *plan.computing]
+    return words if eta is None else [*words, f"sampler.eta={eta:g}"]
+
+
+def _grid(made: Mapping[str, str]) -> dict[str, str]:
+    return {"figure": made["grid"], "images": made["images"]}
+
+
+def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
+    """Rows: the same noise in each variant; columns: checkpoints."""
+    others = [str(plan.run(each, plan.seeds()[0])) for each in plan.paper.variants[1:]]
+    words = ["grid=checkpoints", f"compare=[{','.join(others)}]", f"count={NOISES}", *_words(plan)]
+    return _grid(run_command(sample, words))
+
+
+def _conditions(plan: Plan, folder: Path) -> dict[str, str]:
+    """Rows: validation items, what the model was told of them, a sample; a plain sheet for a model that is told nothing."""
+    told = plan.conditions[plan.paper.variants[0].name]
+    words = [
+        "grid=conditions",
+        f"count={CONDITIONS if told else 4 * CONDITIONS}",
+        *_words(plan, eta=plan.paper.etas[0]),
+    ]
+    return _grid(run_command(sample, words))
+
+
+def _swaps(plan: Plan, folder: Path) -> dict[str, str]:
+    """Pairs of people, with their hair exchanged."""
+    made = run_command(swap_masks, ["parts=[hair]", "count=3", "samples=4", *_words(plan)])
+    return {"figure": made["figure"], "images": made["images"]}
+
+
+def _session(plan: Plan, place: int, eta: float, more: Sequence[str] = ()) -> tuple[Session[Any], Callable[..., str]]:
+    """The model of a variant, and what names a folder of its samples."""
+    from facecond.assembly.session import open_session
+    from facecond.workspace.origin import generation_key, items_plan
+
+    prepared = prepare_generation("sample", [*_words(plan, eta=eta, place=place), *more])
+    session = open_session(prepared.found, prepared.config)
+
+    def name(items: Sequence[int], **told: Any) -> str:
+        key = generation_key(prepared.found, prepared.config, items_plan(prepared.found, items) | told)
+        return f"{prepared.name}-{key}"
+
+    return session, name
+
+
+def _attribute_sets(plan: Plan, folder: Path) -> dict[str, str]:
+    """Rows: one noise each; columns: the attributes of the validation item whose picture stands above."""
+    from facecond.reports.grids import Cell, grid
+    from facecond.sampling.plans import same_noise
+
+    session, name = _session(plan, 0, plan.paper.etas[0])
+    pack, items = session.pack, list(range(PEOPLE))
+    asked = [session.prompt(item) for item in items]
+    place = Path(plan.config.workspace) / "samples" / name(items, same_noise=NOISES)
+    made = session.generate(same_noise([asked] * NOISES, session.config.seed), place, "sampling sets")
+    people = [Cell(picture=pack.images[pack.indices("validation")[item]], caption=f"item {item}") for item in items]
+    rows = [[Cell(picture=made.images[row * PEOPLE + column]) for column in range(PEOPLE)] for row in range(NOISES)]
+    names = ["attributes of", *(f"noise {row + 1}" for row in range(NOISES))]
+    picture = grid(
+        [people, *rows], title=plan.paper.title, text=_text(plan, 0), names=names, cell=_cell(session), breaks=[1]
+    )
+    return _written(folder, picture) | {"images": str(place / "images")}
+
+
+def _variations(plan: Plan, folder: Path) -> dict[str, str]:
+    """Rows: models; ten samples each of one validation item."""
+    from facecond.reports.layouts import Shown, samples_figure
+    from facecond.sampling.plans import several
+
+    shown, cell = [], 128
+    for place, variant in enumerate(plan.paper.variants):
+        session, name = _session(plan, place, plan.paper.etas[0])
+        folder_of = Path(plan.config.workspace) / "samples" / name([0], samples=VARIATIONS, alone=True)
+        made = session.generate(several([session.prompt(0)], VARIATIONS, session.config.seed), folder_of, variant.name)
+        labels = session.pack.labels[session.pack.indices("validation")[0]]
+        image = session.pack.images[session.pack.indices("validation")[0]]
+        given = {"map": labels} if place == 0 else {}
+        shown.append(
+            Shown(name=variant.name, image=image if place == 0 else None, given=given, samples=list(made.images))
+        )
+        cell = _cell(session)
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan, 0), cell=cell))
+
+
+def ranked(plan: Plan) -> tuple[list[int], NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Samples of the validation items from the worst to the best, as the face parser ranks them.
+
+    Returns the items in that order, their mean IoU over the classes asked for (N,), samples (N, H, W, 3) and the maps seen in them
+    (N, H, W), all by item.
+    """
+    import numpy as np
+
+    from facecond.measuring.masks import MaskAgreement
+    from facecond.measuring.measure import SAMPLES
+    from facecond.metrics.faithfulness import Confusion
+
+    (work,) = plan.measurings()
+    evidence, _ = evaluate.load_evidence(evaluate.prepare(work.words))
+    parser, items = evidence.detectors[MaskAgreement.detector], evidence.behind
+    scores, pictures, maps = [], [], []
+    for rows in evidence.pieces(SAMPLES):
+        images = evidence.sets[SAMPLES].read(rows)
+        seen = parser(images)
+        scores.append(Confusion.of(items.asked(MaskAgreement.condition, rows), seen).image_ious)
+        pictures.append(images)
+        maps.append(seen)
+    iou = np.concatenate(scores)
+    order = [int(place) for place in np.argsort(iou, kind="stable")]
+    return order, iou, np.concatenate(pictures), np.concatenate(maps)
+
+
+def _worst(plan: Plan, folder: Path) -> dict[str, str]:
+    """Rows: the samples that agree least with their map; the real picture, the map asked for, the sample, the map seen in it."""
+    from facecond.reports.grids import Cell, Heads, grid
+
+    order, iou, samples, maps = ranked(plan)
+    session, _ = _session(plan, 0, plan.paper.etas[0])
+    items = session.pack.indices("validation")
+    rows = []
+    for place in order[:WORST]:
+        real, asked = session.pack.images[items[place]], session.pack.labels[items[place]]
+        rows.append([Cell(picture=real), Cell(picture=asked), Cell(picture=samples[place]), Cell(picture=maps[place])])
+    heads = Heads(columns=["real", "map asked for", "sample", "map seen in it"])
+    names = [f"item {place}, mIoU {iou[place]:.2f}" for place in order[:WORST]]
+    title = f"{plan.paper.title} of {len(order)}"
+    picture = grid(rows, title=title, text=_text(plan, 0), heads=heads, names=names, cell=_cell(session), legend=True)
+    return _written(folder, picture)
+
+
+def _again(plan: Plan, folder: Path) -> dict[str, str]:
+    """Rows: the masks of the worst samples; the worst sample and further ones from other noise."""
+    from facecond.reports.layouts import Shown, samples_figure
+    from facecond.sampling.plans import several
+
+    order, iou, samples, _ = ranked(plan)
+    session, name = _session(plan, 0, plan.paper.etas[0])
+    worst, items = order[:WORST], session.pack.indices("validation")
+    place = Path(plan.config.workspace) / "samples" / name(worst, samples=AGAIN)
+    made = session.generate(
+        several([session.prompt(item) for item in worst], AGAIN, session.config.seed), place, "sampling again"
+    )
+    shown = [
+        Shown(
+            name=f"item {item}, the first: mIoU {iou[item]:.2f}", image=session.pack.images[items[item]],
+            given={"map": session.pack.labels[items[item]]},
+            samples=[samples[item], *made.images[row * AGAIN : (row + 1) * AGAIN]],
+        )
+        for row, item in enumerate(worst)
+    ]  # fmt: skip
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan, 0), cell=_cell(session)))
+
+
+def _text(plan: Plan, place: int) -> str:
+    variant, scale = plan.paper.variants[place], plan.prefix.partition("-")[2]
+    return f"{variant.name}, scale {scale}, eta {plan.paper.etas[0]:g}"
+
+
+def _cell(session: Session[Any]) -> int:
+    return 128 if session.pack.resolution <= 128 else 256
+
+
+def _written(folder: Path, picture: Any) -> dict[str, str]:
+    from facecond.io.images import write_png
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_png(folder / "figure.png", picture)
+    return {"figure": str(folder / "figure.png")}
+
+
+_FIGURES: dict[Kind, Callable[[Plan, Path], dict[str, str]]] = {
+    Kind.checkpoints: _checkpoints,
+    Kind.attribute_sets: _attribute_sets,
+    Kind.conditions: _conditions,
+    Kind.variations: _variations,
+    Kind.swaps: _swaps,
+    Kind.worst: _worst,
+    Kind.again: _again,
+}

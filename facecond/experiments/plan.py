@@ -1,0 +1,233 @@
+"""What a reproduction consists of: which models are trained, which samples are measured, with which words.
+
+Names say what a model is and nothing of the table it is trained for, so that tables and figures share what they need.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facecond.commands import data_draw, encode, train
+from facecond.commands import eval as evaluate
+from facecond.conditions.table import CONDITIONS
+from facecond.config.commands import ReproduceConfig
+from facecond.config.compose import compose
+from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
+from facecond.errors import ConfigError, nearest
+from facecond.measuring.measure import VARIATIONS, Measure
+from facecond.measuring.table import MEASURES, measures_named
+
+ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
+"""Kinds that measure."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """One command of a reproduction."""
+
+    key: str
+    title: str
+    module: Any
+    words: list[str]
+    amount: int = 0
+    """Images learnt from, or pictures sampled."""
+    run: str = ""
+    """Name of the run that it trains."""
+    training: tuple[str, ...] = ()
+    """Words that say what is trained, for timing it; empty for other work."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Which cell of the table it is for: variant, eta, seed, snapshot."""
+
+
+class Plan:
+    """All work of one reproduction, in order."""
+
+    def __init__(self, config: ReproduceConfig, scale: str) -> None:
+        """Raises ConfigError for a table or figure that cannot be made of what its configuration names."""
+        self.config, self.paper, self.scale, self.prefix = config, config.paper, config.scale, f"paper-{scale}"
+        self.shared = [f"workspace={config.workspace}"]
+        self.computing = [*self.shared, f"device={config.device.name}"]
+        _check(self.paper)
+        self.conditions = {each.name: _conditions(each) for each in self.paper.variants}
+        if config.pack is None and not self.scale.draw:
+            raise ConfigError(
+                f"scale={scale} needs a pack of real faces",
+                hint="facecond data pack data=celebamask_hq data.root=DIR, then add pack=NAME",
+            )
+        self.pack = config.pack or str(Path(config.workspace) / "packs" / f"{self.prefix}-faces")
+        self.instead: dict[str, Path] = {}
+        """Name of a run -> an equal run that is there already and takes its place."""
+
+    @property
+    def first_stage(self) -> str:
+        """The first stage that is used."""
+        return self.config.first_stage or str(self._run(f"{self.prefix}-vq"))
+
+    @property
+    def judges(self) -> dict[str, str]:
+        """The judges that are used."""
+        needed = self._needed()
+        kinds = [kind for kind in ("parser", "classifier") if kind in needed]
+        return {kind: getattr(self.config, kind) or str(self._run(f"{self.prefix}-{kind}")) for kind in kinds}
+
+    def _run(self, name: str) -> Path:
+        return self.instead.get(name, Path(self.config.workspace) / "runs" / name)
+
+    def _needed(self) -> set[str | None]:
+        """Detectors that the measures and the noisy conditions of the variants need."""
+        read = {each.scores.condition: each.scores.detector for each in MEASURES.values() if each.scores.condition}
+        noisy = {read[name] for variant in self.paper.variants for name in variant.noisy}
+        return noisy | {each.scores.detector for name in self.paper.measures for each in [MEASURES[name]]}
+
+    def seeds(self) -> list[int]:
+        """Seeds of training; a picture needs one only."""
+        return self.scale.seeds if self.paper.kind in (Kind.table, Kind.curve) else self.scale.seeds[:1]
+
+    def run(self, variant: VariantConfig, seed: int) -> Path:
+        """Run folder of a variant."""
+        return self._run(self.name_of(variant, seed))
+
+    def name_of(self, variant: VariantConfig, seed: int) -> str:
+        """Name under which a variant is trained."""
+        chosen = [re.sub(r"[^\w.]+", "-", word.partition("=")[2]).strip("-") for word in variant.words]
+        return "-".join([self.prefix, variant.model, *chosen, f"s{seed}"])
+
+    def common(self) -> list[Work]:
+        """What every model and every measure needs: faces, first stage, latents, judges."""
+        works = []
+        if self.config.pack is None:
+            words = [*self.scale.draw, f"name={Path(self.pack).name}", *self.shared]
+            works.append(Work(key="draw", title="draw faces", module=data_draw, words=words))
+        pack = f"pack={self.pack}"
+        if self.config.first_stage is None:
+            works.append(self._training("vq", "train the first stage", "vq", self.scale.first_stage))
+        words = [pack, f"first_stage={self.first_stage}", *self.computing]
+        works.append(Work(key="encode", title="encode pictures to latents", module=encode, words=words))
+        for kind, title in (("parser", "train the face parser"), ("classifier", "train the attribute classifier")):
+            if kind in self.judges and getattr(self.config, kind) is None:
+                works.append(self._training(kind, title, kind, getattr(self.scale, kind)))
+        return works
+
+    def models(self) -> list[Work]:
+        """The trainings of diffusion models, each once."""
+        works: dict[str, Work] = {}
+        for seed in self.seeds():
+            for variant in self.paper.variants:
+                words = [*self.scale.diffusion, *variant.words, f"trainer.seed={seed}"]
+                images = _images(variant.model, self.scale.size, words)
+                words.append(f"trainer.snapshot_every={max(1, images // self.scale.snapshots)}")
+                name = self.name_of(variant, seed)
+                work = self._training(
+                    name, f"train {variant.name}, seed {seed}", variant.model, words, name=name, images=images,
+                    more=[f"first_stage={self.first_stage}"],
+                )  # fmt: skip
+                works.setdefault(work.key, work)
+        return list(works.values())
+
+    def _training(
+        self, key: str, title: str, model: str, words: Sequence[str], *, name: str | None = None, images: int = 0,
+        more: Sequence[str] = (),
+    ) -> Work:  # fmt: skip
+        what = (f"model={model}", f"size={self.scale.size}", *words)
+        name = name or f"{self.prefix}-{key}"
+        images = images or _images(model, self.scale.size, words)
+        everything = [*what, f"name={name}", f"pack={self.pack}", *more, *self.computing]
+        return Work(key=key, title=title, module=train, words=everything, amount=images, run=name, training=what)
+
+    def measurings(self) -> list[Work]:
+        """The measurings of tables, one for each variant, sampling and seed; of curves, one for each snapshot too."""
+        if self.paper.kind not in ENDINGS:
+            return []
+        works = []
+        for seed in self.seeds():
+            for variant in self.paper.variants:
+                run = self.run(variant, seed)
+                for eta in self.paper.etas:
+                    for snapshot in self._snapshots(variant):
+                        works.append(self._measuring(variant, run, eta, seed, snapshot))
+        return works
+
+    def _snapshots(self, variant: VariantConfig) -> list[int | None]:
+        if self.paper.kind is not Kind.curve:
+            return [None]
+        images = _images(variant.model, self.scale.size, [*self.scale.diffusion, *variant.words])
+        every = max(1, images // self.scale.snapshots)
+        return [*range(every, images, every), None]
+
+    def _measuring(self, variant: VariantConfig, run: Path, eta: float, seed: int, snapshot: int | None) -> Work:
+        told = self.conditions[variant.name]
+        measures = [name for name in self.paper.measures if fits(MEASURES[name], told, eta)]
+        curve = self.paper.kind is Kind.curve
+        count = self.scale.count if told else self.scale.unconditional
+        count = self.scale.checkpoint_count if curve else count
+        judges = [f"{kind}={place}" for kind, place in self.judges.items()]
+        words = [
+            f"metrics=[{','.join(measures)}]", f"run={run}", f"pack={self.pack}", f"sampler.eta={eta:g}", f"count={count}",
+            f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.scale.sampling,
+            *self.computing,
+        ]  # fmt: skip
+        if variant.noisy:
+            words.append(f"noisy=[{','.join(variant.noisy)}]")
+        if snapshot is not None:
+            words.append(f"snapshot={snapshot}")
+        several = self.scale.conditions * self.scale.variations if "lpips" in measures else 0
+        title = f"measure {variant.name}, eta {eta:g}, seed {seed}" + (f", {snapshot} images" if snapshot else "")
+        key = f"{run.name} eta {eta:g} {'-'.join(measures)} {'noisy' if variant.noisy else ''} {snapshot or 'end'}"
+        about = {"variant": variant.name, "eta": eta, "seed": seed, "snapshot": snapshot}
+        return Work(key=key, title=title, module=evaluate, words=words, amount=count + several, about=about)
+
+
+def fits(measure: Measure, told: Sequence[str], eta: float) -> bool:
+    """Whether a measure says something of a model that is `told` these conditions, sampled so.
+
+    Diversity is that of stochastic sampling (the paper, section 4).
+    """
+    if VARIATIONS in measure.scores.sets:
+        return bool(told) and eta > 0
+    return measure.scores.condition is None or measure.scores.condition in told
+
+
+def _conditions(variant: VariantConfig) -> list[str]:
+    config: Any = compose("train", [f"model={variant.model}", *variant.words]).config
+    told = list(config.model.conditions)
+    for name in variant.noisy:
+        if name not in told:
+            raise ConfigError(f"{variant.name}: noisy={name}, and it is not told that", hint=nearest(name, CONDITIONS))
+    return told
+
+
+def _images(model: str, size: str, words: Sequence[str]) -> int:
+    config: Any = compose("train", [f"model={model}", f"size={size}", *words]).config
+    return int(config.trainer.images)
+
+
+def _check(paper: PaperConfig) -> None:
+    if not paper.variants:
+        from facecond.config.catalogue import options_of
+
+        known = sorted(options_of("paper"), key=lambda name: (name.rstrip("0123456789"), len(name), name))
+        raise ConfigError(
+            "no table or figure named", hint=f"for example: facecond reproduce table5; there are {', '.join(known)}"
+        )
+    names = [variant.name for variant in paper.variants]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"paper.variants: two are called {max(names, key=names.count)!r}", hint="name each apart")
+    if paper.kind in ENDINGS:
+        measures_named(paper.measures)
+    for ordering in paper.orderings:
+        for name in (ordering.better, ordering.worse):
+            if name not in names:
+                raise ConfigError(f"paper.orderings: no variant is called {name!r}", hint=nearest(name, names))
+        if ordering.measure not in paper.measures:
+            raise ConfigError(
+                f"paper.orderings: {ordering.measure} is not measured", hint=nearest(ordering.measure, paper.measures)
+            )
+
+
+def sizes(scale: ScaleConfig) -> str:
+    """What a scale amounts to, in words."""
+    return f"size {scale.size}, seeds {', '.join(map(str, scale.seeds))}, {scale.count} conditions"

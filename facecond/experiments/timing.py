@@ -1,0 +1,97 @@
+"""How long the work of a reproduction takes here: each kind of training timed for a few steps, sampling from its forward pass."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.config.compose import compose
+
+if TYPE_CHECKING:
+    from facecond.config.commands import Device
+    from facecond.experiments.plan import Plan, Work
+
+log = logging.getLogger("facecond")
+
+SECONDS = 1.0
+"""Each training is timed for about that long."""
+
+FORWARD = 0.25
+"""Time of a forward pass as a share of a training step's."""
+
+SMALL = "tiny"
+"""Size that is timed at its own batch; larger ones are timed with one picture on a processor, which takes long enough."""
+
+
+def seconds_of(works: Sequence[Work], plan: Plan, device: Device) -> dict[str, float]:
+    """Key of each training and measuring -> seconds it will take on this machine, to within what a short timing tells."""
+    from facecond.commands import eval as evaluate
+    from facecond.commands import train
+
+    paces: dict[tuple[str, ...], float] = {}
+
+    def pace(words: tuple[str, ...]) -> float:
+        words = tuple(
+            word for word in words if not word.startswith("trainer.") or word.startswith("trainer.batch_size=")
+        )
+        if words not in paces:
+            log.info("timing %s", " ".join(words))
+            paces[words] = seconds_per_image(words, plan, device)
+        return paces[words]
+
+    seconds = {work.key: work.amount * pace(work.training) for work in works if work.module is train}
+    trainings = {work.run: work.training for work in plan.models()}
+    for work in works:
+        if work.module is evaluate:
+            name = Path(next(word.partition("=")[2] for word in work.words if word.startswith("run="))).name
+            training = trainings.get(name, next(iter(trainings.values())))
+            steps, evaluations = _sampling(training, plan.scale.sampling)
+            seconds[work.key] = work.amount * steps * evaluations * FORWARD * pace(training)
+    return seconds
+
+
+def _sampling(training: Sequence[str], sampling: Sequence[str]) -> tuple[int, int]:
+    """Steps of a sampling, and forward passes of each picture in one."""
+    config: Any = compose(
+        "train", [*training, *(word for word in sampling if word.startswith(("sampler", "guidance")))]
+    ).config
+    weights = [config.guidance.weight(name) for name in config.model.conditions]
+    return config.sampler.steps, 1 + sum(weight != 1.0 for weight in weights[:1])
+
+
+def seconds_per_image(words: Sequence[str], plan: Plan, device: Device) -> float:
+    """Time of one image in the training that `words` say, on a few drawn faces and latents of noise."""
+    import numpy as np
+
+    from facecond.assembly.sources import open_source
+    from facecond.assembly.training import learner as learner_of
+    from facecond.config.catalogue import kind_of
+    from facecond.config.data import DrawnConfig
+    from facecond.data.latents import LatentWriter
+    from facecond.data.packing import pack_source
+    from facecond.training.device import choose_device
+    from facecond.training.timing import seconds_per_image as timed
+
+    place, model = choose_device(device), next(word.partition("=")[2] for word in words if word.startswith("model="))
+    small = plan.scale.size == SMALL
+    batch = [] if small or place.type == "cuda" else ["trainer.batch_size=1"]
+    config: Any = compose("train", [*words, *batch, "trainer.sample_grid=0", f"device={device.name}"]).config
+    resolution = 64 if small else 256
+    with tempfile.TemporaryDirectory() as folder:
+        faces = max(config.trainer.batch_size, 32)
+        source = open_source(DrawnConfig(count=2 * faces, validation=faces))
+        pack = pack_source(source, Path(folder) / "pack", resolution, workers=1)
+        kind = kind_of(model)
+        of_kind: dict[str, Any] = {}
+        if kind == "diffusion":
+            side = resolution // 4
+            writer = LatentWriter(pack.path, "0" * 64, count=len(pack), shape=(3, side, side), flips=True)
+            latents = np.random.default_rng(0).standard_normal((len(pack), 3, side, side))
+            writer.write(slice(0, len(pack)), latents, latents)
+            writer.finish(pack.indices("train"))
+            of_kind = {"latents": "0" * 64, "first_stage": None}
+        learner, _ = learner_of(kind, config, pack, place, **of_kind)
+        return timed(learner, config.trainer, seconds=SECONDS, warmup=1)
