@@ -22,6 +22,7 @@ MODULES = {
     "eval": "facecond.commands.eval",
     "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
+    "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
 }
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
