@@ -57,6 +57,7 @@ def write_demo_page(
     )
     changes = read_json(Path(edits["changes"]))["rows"]
     inside, outside = (float(np.mean([row[key] for row in changes])) for key in ("inside", "outside"))
+    charts = [curve([runs[model]], key, title=title, label=label) for model, (title, key, label) in CURVES.items()]
     sections = [
         Section(title="Samples beside their conditions", text=(
             "Each row is a face the model never saw: the drawn picture, its label map, and a sample that was given the map and "
@@ -79,9 +80,7 @@ def write_demo_page(
             Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1).")]),
         Section(title="What the models learnt from", text=f"{len(pack)} faces drawn by program, {pack.resolution} px.",
                 blocks=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
-        Section(title="Curves", blocks=[Charts(charts=[
-            curve([runs[model]], key, title=title, label=label) for model, (title, key, label) in CURVES.items()
-        ])]),
+        Section(title="Curves", blocks=[Charts(charts=[chart for chart in charts if chart.series])]),
     ]  # fmt: skip
     steps = [
         Step(name=entry["title"], seconds=entry["seconds"], result=_command(key, entry))

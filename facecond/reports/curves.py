@@ -61,7 +61,7 @@ class Series:
     line: int | None = None
     """Place in `COLOURS`; None = the place among the chart's series."""
     thin: bool = False
-    """A thinner line without dots, behind the others."""
+    """A thinner line, behind the others, without dots unless it is a single point."""
     named: bool = True
     """Stands in the legend."""
 
@@ -97,7 +97,7 @@ def svg(chart: Chart) -> str:
             axes.plot(
                 series.x, series.y, label=series.name if series.named else "_", color=COLOURS[colour],
                 linestyle=DASHES[rounds % len(DASHES)], linewidth=0.8 if series.thin else 1.6, zorder=2.0 if series.thin else 2.1,
-                marker="o" if len(series.x) <= MARKED and not series.thin else "",
+                marker="o" if len(series.x) <= (1 if series.thin else MARKED) else "",
             )  # fmt: skip
         axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, not 200000
