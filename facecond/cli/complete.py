@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands import COMMANDS
+from facecond.config.commands import COMMANDS, CommandConfig
 from facecond.config.models import VARIANTS
 from facecond.measuring.table import MEASURES
 
@@ -48,6 +48,18 @@ def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 def paper_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Tables and figures of the paper, then overrides."""
     named = [name for name in options_of("paper") if "=" not in incomplete and name.startswith(incomplete)]
+    return named + overrides(ctx, incomplete)
+
+
+def runs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of runs in the workspace that was typed, else in the default one; then overrides."""
+    from facecond.workspace.find import run_names
+
+    typed = [
+        str(word).partition("=")[2] for word in ctx.params.get("words") or [] if str(word).startswith("workspace=")
+    ]
+    workspace = typed[-1] if typed else CommandConfig().workspace
+    named = [name for name in run_names(workspace) if "=" not in incomplete and name.startswith(incomplete)]
     return named + overrides(ctx, incomplete)
 
 

@@ -22,6 +22,7 @@ MODULES = {
     "eval": "facecond.commands.eval",
     "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
+    "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",
 }

@@ -240,11 +240,15 @@ def compare(
     """Measure two runs on the same conditions; show the first less the second, with intervals of the differences."""
     named = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
-    from facecond.config.compose import quoted
-
-    runs = "[" + ",".join(quoted(name) for name in named[:2]) + "]" if named else None
     metrics = f"[{','.join(named[2:])}]" if named[2:] else None
-    flags = {"runs": runs, "metrics": metrics, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count}
+    flags = {
+        "runs": _listed(named[:2]),
+        "metrics": metrics,
+        "sampler.eta": eta,
+        "sampler.steps": steps,
+        "seed": seed,
+        "count": count,
+    }
     execute("compare", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
@@ -269,6 +273,26 @@ def swap_masks(
         "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count,
     }  # fmt: skip
     execute("swap-masks", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("report", epilog=epilog("report"))
+def report(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]... [OVERRIDES]...",
+            help="Runs, as folders or names; then overrides. The latest finished runs when none is named.",
+            autocompletion=complete.runs_and_overrides,
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Write one page about runs, side by side: settings, curves, pictures, figures and records."""
+    named = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    execute("report", overrides, {"runs": _listed(named)}, json=json, dry_run=dry_run)
 
 
 @app.command("demo", epilog=epilog("demo"))
@@ -326,6 +350,13 @@ def config_show(
     from facecond.cli.configs import print_config
 
     print_config(command, overrides or [], as_json=json)
+
+
+def _listed(names: list[str]) -> str | None:
+    """Names as a list in Hydra's grammar; None for no names."""
+    from facecond.config.compose import quoted
+
+    return "[" + ",".join(quoted(name) for name in names) + "]" if names else None
 
 
 def main() -> None:

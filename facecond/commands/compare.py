@@ -37,15 +37,17 @@ def prepare(words: Sequence[str]) -> Prepared[CompareConfig, Both]:
 
 def run(prepared: Prepared[CompareConfig, Both]) -> Result:
     """Measure both, and write the differences as results.json and a Markdown table."""
-    names, figures = prepared.config.runs, []
+    names, figures, weights = prepared.config.runs, [], []
     for one in prepared.found:
         one.processes = prepared.processes
-        figures.append(evaluate.measured(one)[0])
+        measured, made_with = evaluate.measured(one)
+        figures.append(measured)
+        weights.append(made_with["weights"])
     prepared.used |= _used(prepared.config, prepared.found)  # known now: networks may have taken the place of others
     if not prepared.processes.first:  # it helped to sample
         return Result(command="compare", used=prepared.used)
     differences = [_difference(a, b, names) for a, b in zip(*figures, strict=True)]
-    made = evaluate.write_figures(prepared, differences, "compare", {})
+    made = evaluate.write_figures(prepared, differences, "compare", {"compared": weights})
     return Result(command="compare", used=prepared.used, figures=differences, made=made)
 
 

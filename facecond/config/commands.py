@@ -308,6 +308,20 @@ class SwapConfig(GenerateConfig):
 
 
 @dataclass(kw_only=True, slots=True)
+class ReportConfig(CommandConfig):
+    """`facecond report`: runs beside one another on one page."""
+
+    runs: list[str] = field(default_factory=list)
+    """Runs: folders, or names in WORKSPACE/runs; empty = the latest finished ones, at most six."""
+    name: str | None = None
+    """Name of the folder in WORKSPACE/reports; none = made from the runs, or `latest`."""
+    samples: int = bounded(4, minimum=0)
+    """Folders of samples and swaps shown of each run, the latest."""
+    records: int = bounded(8, minimum=0)
+    """Pictures of each folder whose records are shown."""
+
+
+@dataclass(kw_only=True, slots=True)
 class DemoConfig(CommandConfig):
     """`facecond demo`: the whole path in one command, on drawn faces."""
 
@@ -355,6 +369,7 @@ COMMANDS: dict[str, type] = {
     "eval": EvalConfig,
     "compare": CompareConfig,
     "swap-masks": SwapConfig,
+    "report": ReportConfig,
     "demo": DemoConfig,
     "reproduce": ReproduceConfig,
 }

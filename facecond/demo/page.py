@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
-from facecond.config.settings import to_yaml
-from facecond.io.files import read_json, read_records
+from facecond.io.files import read_json
 from facecond.io.results import read_results
 from facecond.workspace.provenance import versions
 
@@ -25,61 +24,63 @@ COMMANDS = {
 """Command behind each step of the demo."""
 
 
+CURVES = {
+    "vq": ("First stage", "l1", "L1"),
+    "parser": ("Face parser", "loss", "cross-entropy"),
+    "classifier": ("Attribute classifier", "loss", "cross-entropy"),
+    "multicond": ("Diffusion model", "noise_error", "noise error"),
+}
+"""Curve of each model: its title, the figure, and what the axis calls it."""
+
+
 def write_demo_page(
     folder: Path, demo: "Demo", results: Path, pictures: Mapping[str, str], edits: Mapping[str, str]
 ) -> dict[str, str]:
     """Write index.html into `folder`; return its path by name."""
     import numpy as np
 
-    from facecond.conditions.table import pictures_of
     from facecond.data.pack import Pack
     from facecond.io.images import read_image
-    from facecond.reports.layouts import Shown, contact_sheet, samples_figure
-    from facecond.reports.page import Page, Picture, Section, Step, write_page
-    from facecond.sampling.folder import read_values
-    from facecond.sampling.generation import open_generation
+    from facecond.reports.layouts import contact_sheet
+    from facecond.reports.page import Charts, Page, Picture, Section, write_page
+    from facecond.reports.runs import by_kind, curve, overview
+    from facecond.reports.sections import Step, all_figures, in_numbers, steps_taken, versions_used
+    from facecond.workspace.gather import beside_conditions, gather_run
 
     pack = Pack.open(demo.pack)
+    runs = {model: gather_run(demo.config.workspace, demo.run(model), model, samples=0, records=0) for model in CURVES}
     measured = read_results(results)
     figures = sorted(measured.figures, key=lambda f: HEADLINE.index(f.name) if f.name in HEADLINE else len(HEADLINE))
-    made = open_generation(Path(demo.steps["measure"]["made"]["samples"]))
-    shown = []
-    for record in made.records[:12]:
-        place = pack.index_of(record["source"])
-        shown.append(
-            Shown(
-                name=record["source"], image=pack.images[place], given=pictures_of(read_values(made.folder, record)),
-                samples=[made.images[record["index"]]],
-            )
-        )  # fmt: skip
+    samples = beside_conditions(Path(demo.steps["measure"]["made"]["samples"]), pack, 12)
     faces = contact_sheet(
         [np.asarray(pack.images[i]) for i in range(24)], [np.asarray(pack.labels[i]) for i in range(24)], cell=96
     )
     changes = read_json(Path(edits["changes"]))["rows"]
     inside, outside = (float(np.mean([row[key] for row in changes])) for key in ("inside", "outside"))
+    charts = [curve([runs[model]], key, title=title, label=label) for model, (title, key, label) in CURVES.items()]
     sections = [
         Section(title="Samples beside their conditions", text=(
             "Each row is a face the model never saw: the drawn picture, its label map, and a sample that was given the map and "
             "the forty attributes, nothing else."
-        ), pictures=[Picture(image=samples_figure(shown), caption="The first twelve of the conditions measured below.")]),
+        ), blocks=[Picture(image=samples, caption="The first twelve of the conditions measured below.")]),
         Section(title="Other attributes, same noise", text=(
             "No map is given here, only attributes. All pictures of a row start from the same noise."
-        ), pictures=[Picture(image=read_image(Path(pictures["sets"])), caption="One attribute set per column.")]),
+        ), blocks=[Picture(image=read_image(Path(pictures["sets"])), caption="One attribute set per column.")]),
         Section(title="Other attributes on a map", text=(
             "Map, attributes and noise of a row are one person's; each column names attributes that differ. Where the map "
             "contradicts them (glasses, hat, mouth), that part comes from the most similar face that has it."
-        ), pictures=[Picture(image=read_image(Path(pictures["on maps"])), caption="One attribute set per column.")]),
-        Section(title="Parts exchanged between people", pictures=[
+        ), blocks=[Picture(image=read_image(Path(pictures["on maps"])), caption="One attribute set per column.")]),
+        Section(title="Parts exchanged between people", blocks=[
             Picture(image=read_image(Path(pictures["swap"])), caption="Nothing was aligned before the exchange.")]),
         Section(title="Maps edited by hand", text=(
             f"Inside the edited region (and three pixels around it) pixels change by {inside:.1f} grey levels on average, "
             f"outside by {outside:.1f}."
-        ), pictures=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise.")]),
-        Section(title="Several samples of one condition", pictures=[
+        ), blocks=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise.")]),
+        Section(title="Several samples of one condition", blocks=[
             Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1).")]),
         Section(title="What the models learnt from", text=f"{len(pack)} faces drawn by program, {pack.resolution} px.",
-                pictures=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
-        Section(title="Curves", charts=_charts(demo)),
+                blocks=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
+        Section(title="Curves", blocks=[Charts(charts=[chart for chart in charts if chart.series])]),
     ]  # fmt: skip
     steps = [
         Step(name=entry["title"], seconds=entry["seconds"], result=_command(key, entry))
@@ -91,13 +92,15 @@ def write_demo_page(
             "Faces drawn by program, a first stage, two judges and a diffusion model conditioned on attributes and label maps, "
             f"all trained here in {demo.seconds / 60:.1f} minutes; then sampled, measured, swapped and edited."
         ),
-        figures=figures,
-        sections=sections,
-        steps=steps,
+        sections=[
+            in_numbers(figures[: len(HEADLINE)]),
+            *sections,
+            overview(by_kind(list(runs.values()))),
+            all_figures(figures),
+            steps_taken(steps),
+            versions_used({"facecond": __version__, **versions()}),
+        ],
         command=f"facecond demo minutes={demo.plan.minutes:g}",
-        configuration=_configuration(demo),
-        versions={"facecond": __version__, **versions()},
-        headline=len(HEADLINE),
     )
     write_page(folder / "index.html", page)
     return {"page": str(folder / "index.html")}
@@ -106,31 +109,3 @@ def write_demo_page(
 def _command(key: str, entry: Mapping[str, Any]) -> str:
     words = [word for word in entry["words"] if not word.startswith(("workspace=outputs", "device=auto"))]
     return f"facecond {COMMANDS[key]} {shlex.join(words)}" if key in COMMANDS else ""
-
-
-def _configuration(demo: "Demo") -> str:
-    return to_yaml(read_json(demo.run("multicond") / "run.json")["config"])
-
-
-def _charts(demo: "Demo") -> list[Any]:
-    """Loss curves of every model, from its metrics.jsonl."""
-    from facecond.reports.curves import Chart, Series
-
-    wanted = {
-        "vq": ("First stage", "l1", "L1"),
-        "parser": ("Face parser", "loss", "cross-entropy"),
-        "classifier": ("Attribute classifier", "loss", "cross-entropy"),
-        "multicond": ("Diffusion model", "noise_error", "noise error"),
-    }
-    charts = []
-    for model, (title, key, label) in wanted.items():
-        lines = list(read_records(demo.run(model) / "metrics.jsonl"))
-        series = []
-        for kind in ("training", "evaluation"):
-            points = [(line["images_seen"], line[key]) for line in lines if line["kind"] == kind and key in line]
-            if points:
-                x, y = zip(*points, strict=True)
-                series.append(Series(name=kind, x=list(x), y=list(y)))
-        if series:
-            charts.append(Chart(title=title, x_label="images seen", y_label=label, series=series))
-    return charts

@@ -31,15 +31,17 @@ def marks(item: Figure | ClassValue) -> list[Mark]:
     return sorted(found, key=lambda mark: mark.value, reverse=best_first)
 
 
-def positions(value: float | None, others: Sequence[Mark], better: str) -> list[str]:
+def positions(value: float | None, others: Sequence[Mark], better: str, among: Sequence[float] = ()) -> list[str]:
     """Return where a value and the marks beside it stand on one bar, as CSS lengths in percent of the bar.
 
     The bar reaches from 0 to 1 for fractions of which more is better, else from 0 (or the least value, where that is
-    negative) to a little beyond the greatest. Empty when there is no value or it is not finite.
+    negative) to a little beyond the greatest; `among` are values of other bars that have the same scale. Empty when there is
+    no value or it is not finite.
     """
     if value is None or not math.isfinite(value):
         return []
     values = [value, *(mark.value for mark in others)]
-    low, high = min(*values, 0.0), max(values)
+    scale = [*values, *(each for each in among if math.isfinite(each))]
+    low, high = min(*scale, 0.0), max(scale)
     end = 1.0 if better == "higher" and low >= 0 and high <= 1 else 1.08 * high or 1.0
     return [f"{100 * min(1.0, max(0.0, (each - low) / (end - low))):.1f}%" for each in values]

@@ -1,4 +1,4 @@
-"""One HTML file that shows what was done: figures, pictures, charts, steps, configuration.
+"""One HTML file that shows what was done, as sections of blocks: figures, tables, pictures, charts, configuration.
 
 The layout is `page.html.jinja`, the look `page.css`. The file needs nothing beside itself: pictures are data URIs, charts
 inline SVG, style inline CSS; no script, no fonts or files from elsewhere. It follows the reader's setting of light or dark.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facecond.io.files import atomic_write
-from facecond.io.results import Figure
+from facecond.io.results import ClassValue, Figure
 from facecond.reports.bars import marks, positions
-from facecond.reports.curves import Chart, svg
-from facecond.reports.tables import circumstances, figure_rows, share, value_text
+from facecond.reports.curves import COLOURS, Chart, style_sheet, svg
+from facecond.reports.tables import share, value_text
 
 PNG_LIMIT = 300_000
 """Bytes above which a picture is stored as JPEG of high quality instead of as PNG."""
@@ -38,25 +38,127 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Charts:
+    """Line charts, as many beside one another as there is room for."""
+
+    charts: Sequence[Chart]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """A value as a bar, with marks for what it is compared with."""
+
+    item: Figure | ClassValue
+    better: str
+    """"higher" or "lower"."""
+    among: Sequence[float] = ()
+    """Values of the bars beside it, which have the same scale."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """A place in a table that holds more than words."""
+
+    text: str = ""
+    small: str = ""
+    """Quiet words below."""
+    line: int | None = None
+    """Place in `facecond.reports.curves.COLOURS`, shown before the text."""
+    bar: Bar | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A row of a table that says what those below it have in common."""
+
+    text: str
+    small: str = ""
+    """Quiet words below."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of cells, the first row the head, the first column what its row is about; groups of rows."""
+
+    rows: Sequence[Sequence[str | Cell] | Group]
+    title: str = ""
+    note: str = ""
+    """Quiet words under the table."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tiles:
+    """Figures in large letters, each with its bar and what it is compared with."""
+
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Classes:
+    """The values per class of those figures that have them."""
+
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """Words and what is said of them."""
+
+    terms: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Code:
+    """Text as it is, such as YAML."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """Paragraphs, separated by empty lines."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One of several things that stand beside one another."""
+
+    title: str
+    blocks: Sequence[Block]
+    line: int | None = None
+    """Place in `facecond.reports.curves.COLOURS`, shown before the title."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """Things beside one another, below one another where there is no room."""
+
+    columns: Sequence[Column]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folded:
+    """Blocks that are shown when their title is chosen."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+Block = Picture | Charts | Table | Tiles | Classes | Terms | Code | Words | Columns | Folded
+"""What stands in a section; the template has a macro for each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A heading with words, pictures and curves under it."""
+    """A heading with words and blocks under it."""
 
     title: str
     text: str = ""
     """Paragraphs, separated by empty lines."""
-    pictures: Sequence[Picture] = ()
-    charts: Sequence[Chart] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """One step of the work."""
-
-    name: str
-    seconds: float
-    """How long it took, all its runs together."""
-    result: str = ""
-    """What came of it: "8192 faces", "PSNR 27.4 dB"."""
+    blocks: Sequence[Block] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,17 +168,10 @@ class Page:
     title: str
     lead: str
     """Two or three sentences under the title."""
-    figures: Sequence[Figure]
     sections: Sequence[Section]
-    steps: Sequence[Step] = ()
+    """No two have one title."""
     command: str = ""
     """What to type to get this page again."""
-    configuration: str = ""
-    """The resolved configuration, as YAML."""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    """Programs, hashes of weights, machine."""
-    headline: int = 6
-    """So many of the figures, from the first, become tiles; all stand in the table."""
 
 
 def write_page(path: Path, page: Page) -> None:
@@ -120,8 +215,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        circumstances=circumstances, data_uri=data_uri, duration=duration, number=value_text, svg=svg
+    environment.filters.update(data_uri=data_uri, kind=_kind, number=value_text, svg=svg)
+    environment.globals.update(
+        lines=len(COLOURS), marks=marks, positions=positions, share=share, style_sheet=style_sheet
     )
-    environment.globals.update(figure_rows=figure_rows, marks=marks, positions=positions, share=share)
     return environment
+
+
+def _kind(block: Block | str) -> str:
+    """Name of a block's class, by which the template chooses its macro."""
+    return type(block).__name__

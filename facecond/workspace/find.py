@@ -6,6 +6,7 @@ outputs/runs/NAME       trained models (run.json says what of)
 outputs/samples/NAME    generations
 outputs/swaps/NAME      exchanged masks
 outputs/results/NAME    measurements
+outputs/reports/NAME    pages about runs
 outputs/demo            the demo's page
 """
 
@@ -65,6 +66,21 @@ def find_pack(workspace: str, name: str | None) -> Found:
     return found
 
 
+def named_run(workspace: str, name: str) -> Found:
+    """The run called `name` (a folder or a name in the workspace), of whatever kind, finished or not.
+
+    Raises:
+        CheckpointError: when there is none.
+    """
+    hint = "runs are made by: facecond train"
+    return _find("run", Path(workspace) / "runs", name, "run.json", hint, CheckpointError)
+
+
+def run_names(workspace: str) -> list[str]:
+    """Names of the runs of a workspace, finished or not."""
+    return [path.name for path in _folders(Path(workspace) / "runs", "run.json")]
+
+
 def find_run(workspace: str, name: str | None, kind: str) -> Found:
     """The run called `name`, or the latest finished run of models of `kind`.
 
@@ -88,9 +104,9 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
     return found
 
 
-def finished_runs(workspace: str, kind: str) -> list[Path]:
-    """The finished runs of models of `kind`, the latest first."""
-    found = [path for path in _folders(Path(workspace) / "runs", "weights.safetensors") if _kind(path) == kind]
+def finished_runs(workspace: str, *kinds: str) -> list[Path]:
+    """The finished runs of models of `kinds`, the latest first."""
+    found = [path for path in _folders(Path(workspace) / "runs", "weights.safetensors") if _kind(path) in kinds]
     return _by_age(found, "done.json", "weights.safetensors")
 
 

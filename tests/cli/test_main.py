@@ -130,6 +130,23 @@ def test_zsh_completes_groups_options_and_keys(typed: str, expected: str) -> Non
     assert expected in answer.stdout
 
 
+def test_names_of_runs_are_completed(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text("{}")
+    for typed, expected in (
+        (f"report workspace={tmp_path} fi", ["first"]),
+        (f"report workspace={tmp_path} na", ["name="]),
+    ):
+        environment = {
+            **os.environ, "_FACECOND_COMPLETE": "complete_bash", "COMP_WORDS": f"facecond {typed}",
+            "COMP_CWORD": str(len(typed.split())),
+        }  # fmt: skip
+        answer = subprocess.run([sys.executable, "-c", "from facecond.cli.main import app; app(prog_name='facecond')"],
+                                env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+        assert answer.stdout.split() == expected
+
+
 def test_bash_completes_the_part_behind_the_equals_sign() -> None:
     environment = {
         **os.environ,

@@ -85,7 +85,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     monkeypatch.chdir(home)
     make_latest(home)
     words = shlex.split(line)[1:]
-    if words[0] == "compare":  # the run that a line before trains
+    if words[0] in ("compare", "report"):  # the run that a line before trains
         words = [{"by-attributes": "attr"}.get(word, word) for word in words]
     paper = any(word.startswith(("size=paper", "experiment=")) for word in words)
     if words[0] == "demo" or (words[0] == "train" and paper):

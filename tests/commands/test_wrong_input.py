@@ -105,6 +105,10 @@ CASES: list[tuple[str, str]] = [
         "foreign.safetensors is not the Inception network of FID: its SHA-256 is",
     ),
     ("eval lpips lpips_trunk={raw.pkl}", "raw.pkl is not the AlexNet trunk of LPIPS: its SHA-256 is"),
+    ("report multicnd", "did you mean 'multicond'"),
+    ("report nowhere/run", "neither a folder nor in"),
+    ("report multicond name=a/b", "holds a path"),
+    ("report records=-1", "at least 0"),
     # values
     ("sample --attr +Smilling", "Smiling"),
     ("sample --attr +Male,-Male", "both signs"),

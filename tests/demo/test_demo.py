@@ -13,6 +13,14 @@ from facecond.config.compose import compose
 from facecond.demo import command as demo
 from facecond.demo.plan import LEAST, PACES, Plan, divide, make_plan
 from facecond.errors import DataError
+from tests.reports.test_page import Reader
+
+SECTIONS = (
+    "In numbers", "Samples beside their conditions", "Other attributes, same noise", "Other attributes on a map",
+    "Parts exchanged between people", "Maps edited by hand", "Several samples of one condition", "What the models learnt from",
+    "Curves", "Runs", "All figures", "Steps", "Versions",
+)  # fmt: skip
+"""Headings of the page."""
 
 SPEEDS = {"draw": 0.001, "encode": 0.002, "vq": 0.012, "parser": 0.004, "classifier": 0.003, "multicond": 0.007}
 
@@ -81,6 +89,7 @@ def test_a_demo_interrupted_at_every_step_goes_on(tmp_path: Path, monkeypatch: p
     assert "<script" not in page
     assert 'src="http' not in page
     assert "facecond swap-masks" in page
+    assert Reader(page).all("id", "h2") == [title.replace(" ", "-") for title in SECTIONS]
     steps = json.loads((tmp_path / "demo" / "steps.json").read_text())
     assert len(steps) == 13
     assert all(step["done"] for step in steps.values())

@@ -1,5 +1,6 @@
 """Charts are read back as XML: points stand where the axes' numbers say, and nothing but the data decides the text."""
 
+import itertools
 import math
 import re
 import subprocess
@@ -7,9 +8,10 @@ import sys
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pytest
 
-from facecond.reports.curves import COLOURS, MARKED, Chart, Series, svg
+from facecond.reports.curves import AT_NIGHT, COLOURS, MARKED, Chart, Series, style_sheet, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
@@ -40,7 +42,10 @@ def lines(text: str) -> dict[str, list[Points]]:
     """The stretches of each line by colour; the legend's samples of the lines are not clipped to the axes."""
     drawn = [path for path in elements(text, "path") if "clip-path" in path.attrib]
     return {
-        colour: path_points(path) for colour in COLOURS for path in drawn if f"stroke: {colour}" in path.attrib["style"]
+        colour: path_points(path)
+        for place, colour in enumerate(COLOURS)
+        for path in drawn
+        if f"stroke: var(--line-{place}, {colour})" in path.attrib["style"]
     }
 
 
@@ -90,6 +95,62 @@ def test_every_series_has_its_line_and_a_long_one_no_dots() -> None:
     assert [len(found[colour][0]) for colour in COLOURS[:2]] == [MARKED + 1, MARKED]
     assert len(found) == 2
     assert dots(text) == found[COLOURS[1]][0]
+
+
+def test_a_series_may_have_the_line_of_another_place_be_thin_and_unnamed() -> None:
+    text = svg(chart(
+        Series(name="under", x=[0, 1], y=[0, 1], line=2, thin=True, named=False), Series(name="over", x=[0, 1], y=[1, 0], line=2),
+        Series(name="seventh", x=[0, 1], y=[2, 2], line=8),
+    ))  # fmt: skip
+    drawn = [
+        path.attrib["style"]
+        for path in elements(text, "path")
+        if "clip-path" in path.attrib and "line-2" in path.attrib["style"]
+    ]
+    assert len(drawn) == 3
+    assert sum("stroke-dasharray" in style for style in drawn) == 1  # colours begin again with other dashes
+    assert {"over", "seventh"} <= set(words(text))
+    assert "under" not in words(text)
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1.0: linear RGB as readers without one kind of cone see it.
+WITHOUT = {
+    "none": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "red": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "green": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "blue": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(colour: str) -> np.ndarray:
+    values = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colour: np.ndarray) -> np.ndarray:
+    """CIE 1976 L*a*b* of linear sRGB."""
+    ratios = XYZ @ colour.clip(0, 1) / (0.9505, 1, 1.089)
+    x, y, z = np.where(ratios > 0.008856, np.cbrt(ratios), 7.787 * ratios + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize(("colours", "ground"), [(COLOURS, "#ffffff"), (AT_NIGHT, "#1c1f27")], ids=["day", "night"])
+def test_lines_are_told_apart_by_every_reader(colours: tuple[str, ...], ground: str) -> None:
+    """Contrast of 3:1 with the ground (WCAG 2.1, 1.4.11); four times the difference that is just noticeable between any two."""
+    for colour in colours:
+        lightness = sorted((XYZ[1] @ linear(each) for each in (colour, ground)), reverse=True)
+        assert (lightness[0] + 0.05) / (lightness[1] + 0.05) >= 3
+    for matrix in WITHOUT.values():
+        seen = [lab(np.array(matrix) @ linear(colour)) for colour in colours]
+        assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) >= 4 * 2.3
+
+
+def test_the_page_has_a_colour_for_every_line() -> None:
+    sheet = style_sheet()
+    for place, (day, night) in enumerate(zip(COLOURS, AT_NIGHT, strict=True)):
+        assert f"--line-{place}:{day}" in sheet.partition("@media")[0]
+        assert f"--line-{place}:{night}" in sheet.partition("@media")[2]
 
 
 def test_values_that_are_not_finite_leave_a_gap() -> None:

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import itertools
 import math
 import re
 from html.parser import HTMLParser
@@ -15,7 +16,28 @@ from PIL import Image
 from facecond.io.results import ClassValue, Figure
 from facecond.reports.bars import marks, positions
 from facecond.reports.curves import Chart, Series
-from facecond.reports.page import Page, Picture, Section, Step, data_uri, duration, html, write_page
+from facecond.reports.page import (
+    Cell,
+    Charts,
+    Classes,
+    Code,
+    Column,
+    Columns,
+    Folded,
+    Group,
+    Page,
+    Picture,
+    Section,
+    Table,
+    Terms,
+    Tiles,
+    Words,
+    data_uri,
+    duration,
+    html,
+    write_page,
+)
+from facecond.reports.sections import Step, all_figures, in_numbers, steps_taken, versions_used
 
 MIOU = Figure(
     name="miou", title="Mask mIoU <b>", value=0.68, count=1256, ceiling=0.84, floor=0.2,
@@ -28,19 +50,36 @@ BLACK = np.zeros((20, 30, 3), np.uint8)
 
 
 def page() -> Page:
+    """One of every block and every section."""
+    figures = [MIOU, Figure(name="psnr", value=27.4, unit="dB", count=64)]
+    column = Column(title="one run", line=7, blocks=[Picture(image=BLACK, caption="grid"), Words(text="Below.")])
+    table = Table(
+        rows=[["name", Cell(text="value", line=1)], Group(text="group", small="what"), ["row", "0.5"]], note="Why."
+    )
     return Page(
         title="Faces & more",
         lead="What was done.",
-        figures=[MIOU, Figure(name="psnr", value=27.4, unit="dB", count=64)],
-        sections=[Section(
-            title="Samples", text="First.\n\nSecond.", pictures=[Picture(image=BLACK, caption='black, "quoted"')],
-            charts=[line_chart("Loss"), line_chart("Error")],
-        )],
-        steps=[Step(name="draw", seconds=9.2, result="8192 faces"), Step(name="train", seconds=3591)],
+        sections=[
+            in_numbers(figures),
+            Section(title="Samples", text="First.\n\nSecond.", blocks=[
+                Picture(image=BLACK, caption='black, "quoted"'),
+                Charts(charts=[line_chart("Loss"), line_chart("Error")], title="Of all"),
+                Columns(columns=[column, column]),
+                table,
+                Folded(title="Configuration", blocks=[Code(text="model: <multicond>")]),
+            ]),
+            all_figures(figures),
+            steps_taken([Step(name="draw", seconds=9.2, result="8192 faces"), Step(name="train", seconds=3591)]),
+            versions_used({"torch": "2.15"}),
+        ],
         command="facecond demo",
-        configuration="model: <multicond>",
-        versions={"torch": "2.15"},
     )  # fmt: skip
+
+
+def page_of(*figures: Figure) -> Page:
+    return Page(
+        title="t", lead="l", sections=[Section(title="s", blocks=[Tiles(figures=figures), Classes(figures=figures)])]
+    )
 
 
 def line_chart(title: str, name: str = "a") -> Chart:
@@ -95,6 +134,10 @@ def test_links_inside_the_page_lead_to_its_headings_and_names_are_given_once() -
     reader = Reader(html(page()))
     assert reader.all("href", "a") == [f"#{name}" for name in reader.all("id", "h2")]
     assert len(reader.all("id", "h2")) == 5
+    levels = [int(tag[1]) for tag, _ in reader.elements if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(lower - upper <= 1 for upper, lower in itertools.pairwise(levels))
     assert len(set(reader.all("id"))) == len(reader.all("id"))
 
 
@@ -104,7 +147,7 @@ def test_everything_given_is_on_the_page() -> None:
         "Faces & more", "What was done.", "facecond demo", "Mask mIoU <b>", "0.680", "reconstructions", "0.720", "27.4",
         "First.", "Second.", 'black, "quoted"', "Loss", "Error", "draw", "9.2 s", "8192 faces",
         "59 min 51 s", "1 h 00 min", "model: <multicond>", "2.15",
-        "the parser", "One confusion matrix", "nose", "Label map",
+        "Of all", "one run", "Below.", "group", "Why.", "the parser", "One confusion matrix", "nose", "Label map",
     ):  # fmt: skip
         assert given in words, given
 
@@ -122,14 +165,21 @@ def test_words_cannot_become_elements() -> None:
         marks={bad("mark"): 0.5}, reference=bad("reference"), judge=bad("judge"), note=bad("note"),
         classes=[ClassValue(name=bad("class"), value=0.1, group=bad("group"))],
     )  # fmt: skip
-    section = Section(
-        title=bad("section"), text=bad("text"), charts=[line_chart(bad("chart"), bad("series"))],
-        pictures=[Picture(image=BLACK, caption=bad("caption"))],
-    )  # fmt: skip
+    picture = Picture(image=BLACK, caption=bad("caption"))
+    cell = Cell(text=bad("cell"), small=bad("small"))
+    section = Section(title=bad("section"), text=bad("text"), blocks=[
+        Charts(charts=[line_chart(bad("chart"), bad("series"))], title=bad("charts")),
+        Columns(columns=[Column(title=bad("column"), blocks=[picture])]),
+        Table(rows=[[bad("head")], Group(text=bad("rows"), small=bad("rows, small")), [cell]], title=bad("table"),
+              note=bad("below")),
+        Folded(title=bad("folded"), blocks=[Code(text=bad("code")), Words(text=bad("words")),
+                                            Terms(terms={bad("term"): bad("of")})]),
+    ])  # fmt: skip
     reader = Reader(html(Page(
-        title=bad("page"), lead=bad("lead"), figures=[figure], sections=[section], command=bad("command"),
-        steps=[Step(name=bad("step"), seconds=1, result=bad("result"))], configuration=bad("configuration"),
-        versions={bad("program"): bad("version")},
+        title=bad("page"), lead=bad("lead"), command=bad("command"), sections=[
+            section, in_numbers([figure]), all_figures([figure]),
+            steps_taken([Step(name=bad("step"), seconds=1, result=bad("result"))]), versions_used({bad("program"): bad("version")}),
+        ],
     )))  # fmt: skip
     assert "u" not in {tag for tag, _ in reader.elements}
     words = " ".join(reader.words)
@@ -138,17 +188,17 @@ def test_words_cannot_become_elements() -> None:
 
 
 def test_parts_without_content_are_left_out() -> None:
-    reader = Reader(html(Page(title="t", lead="l", figures=[], sections=[])))
+    reader = Reader(html(Page(title="t", lead="l", sections=[])))
     assert not {"h2", "table", "img", "svg"} & {tag for tag, _ in reader.elements}
-    bare = Page(title="t", lead="l", figures=[Figure(name="psnr", value=27.4, count=64)], sections=[])
+    bare = Page(title="t", lead="l", sections=[all_figures([Figure(name="psnr", value=27.4, count=64)])])
     assert "How each was measured" not in html(bare)
     assert "How each was measured" in html(page())
 
 
 def test_pictures_on_the_page_are_the_given_ones() -> None:
     images = np.random.default_rng(1).integers(0, 256, (2, 9, 7, 3), dtype=np.uint8)
-    section = Section(title="s", pictures=[Picture(image=image, caption="c") for image in images])
-    reader = Reader(html(Page(title="t", lead="l", figures=[], sections=[section])))
+    section = Section(title="s", blocks=[Picture(image=image, caption="c") for image in images])
+    reader = Reader(html(Page(title="t", lead="l", sections=[section])))
     shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))) for uri in reader.all("src")]
     assert np.array_equal(shown, images)
     assert (reader.all("width", "img"), reader.all("height", "img")) == (["7", "7"], ["9", "9"])
@@ -170,7 +220,7 @@ def test_pictures_keep_their_pixels_when_small_and_their_look_when_large() -> No
 
 def styles(figure: Figure, tag: str) -> list[str]:
     """CSS of the bars' fillings (i) or marks (b) on the page of one figure."""
-    return Reader(html(Page(title="t", lead="l", figures=[figure], sections=[]))).all("style", tag)
+    return Reader(html(page_of(figure))).all("style", tag)
 
 
 def test_the_bar_is_filled_to_the_value_between_its_marks() -> None:
@@ -195,6 +245,7 @@ def test_bars_of_distances_start_at_zero_and_hold_everything() -> None:
     assert positions(fid.value, marks(fid), "lower") == expected
     assert positions(math.nan, marks(fid), "lower") == positions(None, marks(fid), "lower") == []
     assert positions(0.0, [], "lower") == ["0.0%"]
+    assert positions(18.0, [], "lower", among=[140.0, math.nan]) == expected[:1]  # the scale of a bar beside it
 
 
 def test_classes_are_grouped() -> None:
@@ -204,7 +255,7 @@ def test_classes_are_grouped() -> None:
         ClassValue(name="Young", value=0.7, group="mask-free"),
     ]
     figure = Figure(name="a", value=0.5, count=1, classes=classes)
-    words = Reader(html(Page(title="t", lead="l", figures=[figure], sections=[]))).words
+    words = Reader(html(page_of(figure))).words
     order = ["implied", "Bald", "mask-free", "Male", "Young"]
     assert [word for word in words if word in order] == order
 
