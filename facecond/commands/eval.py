@@ -125,7 +125,7 @@ def _find(
 
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
-    """Sample what is missing, measure, and write results.json and a Markdown table."""
+    """Sample what is missing, measure, and write the results."""
     figures, made_with = measured(prepared)
     if not prepared.processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
@@ -152,17 +152,23 @@ def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], d
 def write_figures(
     prepared: Prepared[Any, Any], figures: list[Figure], command: str, about: dict[str, Any]
 ) -> dict[str, Path]:
-    """Write results.json and a Markdown table into a folder of WORKSPACE/results; return both."""
+    """Write results.json and tables of it (Markdown, CSV, LaTeX) into a folder of WORKSPACE/results; return all."""
     from facecond.io.files import atomic_write
     from facecond.io.results import write_results
-    from facecond.reports.tables import report_markdown
+    from facecond.reports.tables import report_markdown, results_csv, results_tex
 
     folder = Path(prepared.config.workspace) / "results" / prepared.name
     about = {"command": command, "used": prepared.used, "config": plain(prepared.config), **about}
     write_results(folder / "results.json", figures, about=about)
-    with atomic_write(folder / "results.md") as temporary:
-        temporary.write_text(report_markdown(figures, prepared.used), encoding="utf-8")
-    return {"results": folder / "results.json", "table": folder / "results.md"}
+    texts = {
+        "table": ("results.md", report_markdown(figures, prepared.used)),
+        "csv": ("results.csv", results_csv(figures)),
+        "latex": ("results.tex", results_tex(figures)),
+    }
+    for file, text in texts.values():
+        with atomic_write(folder / file) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return {"results": folder / "results.json"} | {name: folder / file for name, (file, _) in texts.items()}
 
 
 def _evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
