@@ -220,12 +220,23 @@ def _name(
 
 
 def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
-    """Refuse a pack whose validation items say nothing of what is measured."""
+    """Refuse a pack whose validation items say nothing of what is measured, or something that cannot be said of it."""
+    import numpy as np
     import torch
 
-    items, values = pack.indices("validation"), pack.values(condition)
-    pieces = (torch.from_numpy(values[items[start : start + 256]]) for start in range(0, len(items), 256))
-    if not any(condition.says_something(piece).any() for piece in pieces):
+    items, values, said = pack.indices("validation"), pack.values(condition), False
+    for start in range(0, len(items), 256):
+        some = items[start : start + 256]
+        piece = np.asarray(values[some])
+        wrong = ~np.isin(piece, condition.column.entries)
+        if wrong.any():
+            item = some[wrong.reshape(len(some), -1).any(axis=1).argmax()]
+            raise DataError(
+                f"{pack.path / condition.column.name}.npy: {condition.name} of item {pack.ids[item]} holds {piece[wrong][0]}",
+                hint=f"expected {', '.join(map(str, condition.column.entries))}; pack again",
+            )
+        said = said or bool(condition.says_something(torch.from_numpy(piece)).any())
+    if not said:
         raise DataError(
             f"{name}: no validation item of {pack.path} says anything of the {condition.name}",
             hint="choose another pack: pack=...",
