@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from facecond.config.models import ClassifierModelConfig, ParserModelConfig
 from facecond.config.networks import ParserConfig
 from facecond.config.settings import restore
 from facecond.errors import CheckpointError
+from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.interop.face_parsing import read_bisenet
 from facecond.io.checkpoint import Weights, is_ours, load_strictly, load_weights, naming, split_modules
-from facecond.io.files import sha256_file
+from facecond.io.files import read_json, sha256_file
 from facecond.judges.classifier import build_classifier, classify
 from facecond.judges.parser import build_parser, parse
 
@@ -50,12 +52,15 @@ class Judge:
         return torch.cat(found).cpu().numpy()
 
 
+ANSWERS = {"parser": CLASSES, "classifier": ATTRIBUTES}
+"""What the judges of each kind answer, in the order of their outputs; the header of their weights says it too."""
+
+
 def load_parser(place: Path, device: torch.device) -> Judge:
     """Load a face parser from a run of `model=parser`, or from the BiSeNet weights of face-parsing.PyTorch (.pth)."""
-    file = place / "weights.safetensors" if place.is_dir() else place
+    file = _file(place)
     if is_ours(file):
-        weights = load_weights(file, hint="train one: facecond train model=parser")
-        _check_kind(file, weights.config, "parser")
+        weights = _own_weights(place, "parser")
         config = restore(ParserModelConfig, weights.config["model"], str(file)).network
         tensors, digest, learnt = split_modules(weights.tensors)["parser"], weights.sha256, _learnt(weights)
     else:
@@ -69,9 +74,7 @@ def load_parser(place: Path, device: torch.device) -> Judge:
 
 def load_classifier(place: Path, device: torch.device) -> Judge:
     """Load an attribute classifier from a run of `model=classifier` or its weights file."""
-    file = place / "weights.safetensors" if place.is_dir() else place
-    weights = load_weights(file, hint="train one: facecond train model=classifier")
-    _check_kind(file, weights.config, "classifier")
+    file, weights = _file(place), _own_weights(place, "classifier")
     config = restore(ClassifierModelConfig, weights.config["model"], str(file)).network
     network = build_classifier(config)
     load_strictly(network, split_modules(weights.tensors)["classifier"], str(file))
@@ -88,6 +91,29 @@ def _learnt(weights: Weights) -> list[dict[str, Any]] | None:
     return weights.config.get("learnt_from")
 
 
-def _check_kind(file: Path, config: dict[str, object], kind: str) -> None:
-    if config.get("kind") != kind:
+def _file(place: Path) -> Path:
+    return place / "weights.safetensors" if place.is_dir() else place
+
+
+def _own_weights(place: Path, kind: str) -> Weights:
+    """Read weights of ours. Raises CheckpointError for another kind or other answers, and where a run has other weights now."""
+    file, hint = _file(place), f"train one: facecond train model={kind}"
+    weights = load_weights(file, hint=hint)
+    if weights.config.get("kind") != kind:
         raise CheckpointError(f"{file} does not hold a {kind}", hint=f"expected the weights of a run of model={kind}")
+    done = place / "done.json"
+    if done.is_file() and (written := read_json(done)["weights_sha256"]) != weights.sha256:
+        raise CheckpointError(
+            f"{file} was altered: its SHA-256 is {weights.sha256[:12]}, at the end of the training it was {written[:12]}",
+            hint=f"bring the file back, or {hint}",
+        )
+    expected, found = ANSWERS[kind], weights.config.get("answers")
+    if found is not None and tuple(found) != expected:
+        pairs = enumerate(zip_longest(found, expected))
+        number, (theirs, ours) = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+        raise CheckpointError(
+            f"{file} answers in another order: number {number} of {len(found)} is {theirs or 'nothing'}, "
+            f"expected {ours or 'nothing'} of {len(expected)}",
+            hint=hint,
+        )
+    return weights

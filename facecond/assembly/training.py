@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facecond.assembly.first_stage import FirstStage, load_first_stage
 from facecond.assembly.generator import Generator, diffusion_networks
 from facecond.assembly.initial import Learnt, start_classifier, start_diffusion, start_first_stage, start_parser
+from facecond.assembly.judges import ANSWERS
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.condition import Condition
@@ -43,7 +44,7 @@ from facecond.training.learner import Learner
 from facecond.types import NoiseSource, Values
 
 Built = tuple[Learner, dict[str, Any]]
-"""A learner and what the header of its weights says: kind, model configuration, resolution."""
+"""A learner and what the header of its weights says: kind, model configuration, resolution, a judge's answers."""
 
 
 def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **of_kind: Any) -> Built:
@@ -55,7 +56,10 @@ def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(config.trainer.seed, f"initial weights of {kind}"))
         built, weights_config = LEARNERS[kind](config, pack, device, **of_kind)
-    return built, {"kind": kind, "model": plain(config.model), "resolution": pack.resolution, **weights_config}
+    answers = {"answers": list(ANSWERS[kind])} if kind in ANSWERS else {}
+    return built, {
+        "kind": kind, "model": plain(config.model), "resolution": pack.resolution, **answers, **weights_config
+    }  # fmt: skip
 
 
 def _check_sides(pack: Pack, multiple: int, what: str) -> None:

@@ -36,7 +36,7 @@ def prepare(words: Sequence[str]) -> Prepared[CompareConfig, Both]:
 
 
 def run(prepared: Prepared[CompareConfig, Both]) -> Result:
-    """Measure both, and write the differences as results.json and a Markdown table."""
+    """Measure both, and write the differences, as `eval` writes its figures."""
     names, figures, weights = prepared.config.runs, [], []
     for one in prepared.found:
         one.processes = prepared.processes

@@ -145,7 +145,7 @@ def _find(
 
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
-    """Sample what is missing, measure, and write results.json and a Markdown table."""
+    """Sample what is missing, measure, and write the results."""
     figures, made_with = measured(prepared)
     if not prepared.processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
@@ -172,17 +172,23 @@ def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], d
 def write_figures(
     prepared: Prepared[Any, Any], figures: list[Figure], command: str, about: dict[str, Any]
 ) -> dict[str, Path]:
-    """Write results.json and a Markdown table into a folder of WORKSPACE/results; return both."""
+    """Write results.json and tables of it (Markdown, CSV, LaTeX) into a folder of WORKSPACE/results; return all."""
     from facecond.io.files import atomic_write
     from facecond.io.results import write_results
-    from facecond.reports.tables import report_markdown
+    from facecond.reports.tables import report_markdown, results_csv, results_tex
 
     folder = Path(prepared.config.workspace) / "results" / prepared.name
     about = {"command": command, "used": prepared.used, "config": plain(prepared.config), **about}
     write_results(folder / "results.json", figures, about=about)
-    with atomic_write(folder / "results.md") as temporary:
-        temporary.write_text(report_markdown(figures, prepared.used), encoding="utf-8")
-    return {"results": folder / "results.json", "table": folder / "results.md"}
+    texts = {
+        "table": ("results.md", report_markdown(figures, prepared.used)),
+        "csv": ("results.csv", results_csv(figures)),
+        "latex": ("results.tex", results_tex(figures)),
+    }
+    for file, text in texts.values():
+        with atomic_write(folder / file) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return {"results": folder / "results.json"} | {name: folder / file for name, (file, _) in texts.items()}
 
 
 def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
@@ -238,12 +244,23 @@ def _name(
 
 
 def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
-    """Refuse a pack whose validation items say nothing of what is measured."""
+    """Refuse a pack whose validation items say nothing of what is measured, or something that cannot be said of it."""
+    import numpy as np
     import torch
 
-    items, values = pack.indices("validation"), pack.values(condition)
-    pieces = (torch.from_numpy(values[items[start : start + 256]]) for start in range(0, len(items), 256))
-    if not any(condition.says_something(piece).any() for piece in pieces):
+    items, values, said = pack.indices("validation"), pack.values(condition), False
+    for start in range(0, len(items), 256):
+        some = items[start : start + 256]
+        piece = np.asarray(values[some])
+        wrong = ~np.isin(piece, condition.column.entries)
+        if wrong.any():
+            item = some[wrong.reshape(len(some), -1).any(axis=1).argmax()]
+            raise DataError(
+                f"{pack.path / condition.column.name}.npy: {condition.name} of item {pack.ids[item]} holds {piece[wrong][0]}",
+                hint=f"expected {', '.join(map(str, condition.column.entries))}; pack again",
+            )
+        said = said or bool(condition.says_something(torch.from_numpy(piece)).any())
+    if not said:
         raise DataError(
             f"{name}: no validation item of {pack.path} says anything of the {condition.name}",
             hint="choose another pack: pack=...",

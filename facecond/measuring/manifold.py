@@ -10,6 +10,7 @@ from facecond.measuring.measure import REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
     from facecond.io.results import Figure
+    from facecond.measuring.evidence import Evidence
 
 K = 5
 """Neighbours that a ball reaches to."""
@@ -20,17 +21,22 @@ class Manifold(FeatureScores):
 
     sets = (SAMPLES, REFERENCE)
 
+    def __init__(self, evidence: Evidence) -> None:
+        """Raises DataError, before anything is looked at, when the sets are too small."""
+        super().__init__(evidence)
+        samples, reference = len(evidence.sets[SAMPLES]), len(evidence.sets[REFERENCE])
+        if min(samples, reference) <= K:
+            raise DataError(
+                f"{samples} samples and {reference} real pictures are too few for {K} neighbours",
+                hint=f"measure more than {K} of each",
+            )
+
     def figures(self) -> dict[str, Figure]:
         """See `metrics.figures.neighbour_figures`."""
         from facecond.metrics.figures import neighbour_figures
         from facecond.metrics.neighbours import Neighbours
 
         samples, reference = self.features(SAMPLES), self.features(REFERENCE)
-        if min(len(samples), len(reference)) <= K:
-            raise DataError(
-                f"{len(samples)} samples and {len(reference)} real pictures are too few for {K} neighbours",
-                hint=f"measure more than {K} of each",
-            )
         halves = Neighbours.of(reference[::2], reference[1::2], K) if len(reference) > 2 * K + 1 else None
         figures = neighbour_figures(
             Neighbours.of(samples, reference, K), features=self.evidence.detectors[self.detector].name, k=K, halves=halves,

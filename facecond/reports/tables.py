@@ -1,16 +1,26 @@
 """Figures as tables: every number with its ceiling, its floor and its sample count (the paper, section 4, tables).
 
-Rows are plain strings, for the terminal and for Markdown; results.json itself is `facecond.io.results`.
+Rows are plain strings, for the terminal and for Markdown; a spreadsheet gets the numbers as they are, a LaTeX document a
+`tabular`. results.json itself is `facecond.io.results`.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 
 from facecond.io.results import ClassValue, Figure
 
 MISSING = "-"
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "±": r"$\pm$",
+}  # fmt: skip
+"""Characters that mean something in LaTeX, or are none of its default font, and how they are written there."""
 
 
 def value_text(value: float | None, unit: str = "") -> str:
@@ -33,16 +43,10 @@ def figure_rows(figures: Sequence[Figure]) -> list[list[str]]:
     """One head row, then one row per figure: name, value, ceiling, floor, other marks, images."""
     rows = [["figure", "value", "ceiling", "floor", "other", "images"]]
     for figure in figures:
-        value = value_text(figure.value, figure.unit)
-        if figure.spread is not None:
-            value += f" ± {value_text(figure.spread)}"
         marks = [f"{words} {value_text(mark)}" for words, mark in figure.marks.items()]
         rows.append(
             [
-                f"{figure.heading} ({figure.better} is better)" if figure.better == "lower" else figure.heading,
-                value,
-                _with_words(figure.ceiling, figure.ceiling_of),
-                _with_words(figure.floor, figure.floor_of),
+                *_first_cells(figure),
                 ", ".join([*marks, *([figure.caution] if figure.caution else [])]) or MISSING,
                 f"{figure.count:,}".replace(",", " "),
             ]
@@ -94,6 +98,69 @@ def report_markdown(figures: Sequence[Figure], used: Mapping[str, str] | None = 
         if figure.classes
     ]
     return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def results_csv(figures: Sequence[Figure]) -> str:
+    """Return figures as CSV (RFC 4180), one row each: numbers unrounded, empty where there is none, marks as `name=value`."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(
+        ["name", "title", "value", "half_interval", "unit", "better", "ceiling", "ceiling_of", "floor", "floor_of", "count",
+         "marks", "detector", "detector_sha256", "reference", "preprocessing", "caution", "note"]
+    )  # fmt: skip
+    for figure in figures:
+        table.writerow(
+            [figure.name, figure.heading, _exact(figure.value), _exact(figure.spread), figure.unit, figure.better,
+             _exact(figure.ceiling), "" if figure.ceiling is None else figure.ceiling_of,
+             _exact(figure.floor), "" if figure.floor is None else figure.floor_of, figure.count,
+             "; ".join(f"{words}={_exact(mark)}" for words, mark in figure.marks.items()), figure.judge, figure.judge_hash,
+             figure.reference, figure.preprocessing, figure.caution, figure.note]
+        )  # fmt: skip
+    return text.getvalue()
+
+
+def results_tex(figures: Sequence[Figure]) -> str:
+    """Return figures as a LaTeX `tabular` with the rules of `booktabs`, one row each; cautions stand below them."""
+    head = ["Figure", "Value", "Ceiling", "Floor", "Count", "Detector"]
+    rows, cautions = [], list(dict.fromkeys(figure.caution for figure in figures if figure.caution))
+    for figure in figures:
+        cells = [*_first_cells(figure), f"{figure.count}", figure.judge or MISSING]
+        cells = [latex(cell) if cell != MISSING else "--" for cell in cells]
+        if figure.caution:
+            cells[0] += rf"\textsuperscript{{{cautions.index(figure.caution) + 1}}}"
+        rows.append(cells)
+    below = [
+        rf"\multicolumn{{{len(head)}}}{{p{{0.95\linewidth}}}}{{\footnotesize\textsuperscript{{{number}}} {latex(caution)}}}"
+        for number, caution in enumerate(cautions, start=1)
+    ]
+    lines = [
+        r"% Needs \usepackage{booktabs}.", r"\begin{tabular}{lrrrrl}", r"\toprule", " & ".join(head) + r" \\", r"\midrule",
+        *(" & ".join(cells) + r" \\" for cells in rows), r"\bottomrule", *(line + r" \\" for line in below), r"\end{tabular}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def latex(text: str) -> str:
+    """Return plain text as LaTeX that shows it."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def _first_cells(figure: Figure) -> list[str]:
+    """Heading, value with its interval, ceiling and floor of a figure."""
+    value = value_text(figure.value, figure.unit)
+    if figure.spread is not None:
+        value += f" ± {value_text(figure.spread)}"
+    return [
+        f"{figure.heading} ({figure.better} is better)" if figure.better == "lower" else figure.heading,
+        value,
+        _with_words(figure.ceiling, figure.ceiling_of),
+        _with_words(figure.floor, figure.floor_of),
+    ]
+
+
+def _exact(value: float | None) -> str:
+    """A number with all its digits; "" for None and what is not finite."""
+    return "" if value is None or not math.isfinite(value) else repr(float(value))
 
 
 def _with_words(value: float | None, words: str) -> str:

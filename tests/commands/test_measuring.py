@@ -1,5 +1,6 @@
 """Sampling once and measuring often: what is sampled, read and said by `sample`, `eval` and `swap-masks`."""
 
+import csv
 import dataclasses
 import json
 import logging
@@ -13,6 +14,7 @@ import pytest
 from facecond.assembly.generator import Generator
 from facecond.assembly.judges import Judge
 from facecond.commands import eval as evaluate
+from facecond.commands.result import Result
 from facecond.config.diffusion import SamplerConfig
 from facecond.data.pack import PackWriter
 from facecond.errors import CheckpointError, ConfigError, DataError
@@ -161,6 +163,18 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
         assert said in err
 
 
+def assert_files_agree(result: Result) -> None:
+    """Every file of the results has one row for each figure, and the CSV the numbers of the JSON."""
+    figures = read_results(result.made["results"]).figures
+    with result.made["csv"].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["name"], float(row["value"]), int(row["count"])) for row in rows] == [
+        (figure.name, figure.value, figure.count) for figure in figures
+    ]
+    lines = result.made["latex"].read_text().splitlines()
+    assert lines.index(r"\bottomrule") - lines.index(r"\midrule") - 1 == len(figures) > 0
+
+
 def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facecond) -> None:
     words = [f"workspace={own}", "pack=drawn-64", "count=5", "sampler.steps=1", "download=false"]
     status, out, err = facecond("compare", "multicond", "attr", "attributes", "fid", "miou", *words, "--json")
@@ -174,6 +188,7 @@ def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facec
     assert figures["attribute_accuracy"]["marks"]["attr"] == pytest.approx(alone["attribute_accuracy"])
     result = call("compare", *words, "runs=[attr,attr]", "metrics=[attributes,fid]")
     assert [(figure.value, figure.spread) for figure in result.figures] == [(0.0, 0.0)] * len(result.figures)
+    assert_files_agree(result)
     for line, said in {
         "compare attr": "expected two runs, found 1",
         "compare attr attributes": "no measure named",
@@ -223,6 +238,7 @@ def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None
     config = read_results(result.made["results"]).about["config"]
     assert (config["sampler"]["steps"], config["sampler"]["eta"], config["guidance"]["mask"]) == (3, 0.5, 3.0)
     assert "3 steps, eta 0.5" in result.made["table"].read_text()
+    assert_files_agree(result)
 
 
 def test_samples_of_one_condition_are_drawn_again_together(own: Path) -> None:

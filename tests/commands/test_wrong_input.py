@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.commands.conftest import Facecond
+from facecond.io.checkpoint import load_weights, save_weights
+from tests.commands.conftest import Facecond, call
 
 pytestmark = pytest.mark.xdist_group("commands: wrong_input")
 
@@ -34,6 +35,11 @@ def damage(folder: Path) -> dict[str, Path]:
     Image.new("RGB", (64, 64), (200, 30, 30)).save(folder / "photo.png")
     Image.fromarray(np.full((64, 64), 77, dtype=np.uint8)).save(folder / "foreign.png")
     (folder / "text.png").write_text("not a picture")
+    for name, sizes in {"one": [64], "few": [64] * 4, "mixed": [64, 64, 64, 48]}.items():
+        (folder / name).mkdir()
+        for index, size in enumerate(sizes):
+            Image.new("RGB", (size, size), (index, 30, 30)).save(folder / name / f"{index}.png")
+    torch.save({"conv_out.conv_out.weight": torch.zeros(11, 256, 1, 1)}, folder / "eleven.pth")
     torch.save(
         {"state_dict": {"encoder.conv_in.weight": torch.zeros(1)}, "callbacks": Surprise()}, folder / "surprise.ckpt"
     )
@@ -64,6 +70,27 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     (folder / "run-torn" / "weights.safetensors").write_bytes(b"torn")
     shutil.copytree(workspace / "runs" / "vq", folder / "run-first")
     (folder / "run-first" / "weights.safetensors").unlink()
+    shutil.copytree(workspace / "runs" / "parser", folder / "run-altered")
+    judge = load_weights(folder / "run-altered" / "weights.safetensors")
+    answers = judge.config["answers"]
+    order = [*answers[:2], answers[3], answers[2], *answers[4:]]
+    save_weights(folder / "order.safetensors", judge.tensors, {**judge.config, "answers": order})
+    save_weights(folder / "shorter.safetensors", judge.tensors, {**judge.config, "answers": answers[:11]})
+    altered = {name: tensor + (tensor.ndim == 4) for name, tensor in judge.tensors.items()}
+    save_weights(folder / "run-altered" / "weights.safetensors", altered, judge.config)
+    call("data draw", f"workspace={folder}", "resolution=32", "data.count=24", "data.validation=8", "name=small")
+    files["pack-small"] = folder / "packs" / "small"
+    shutil.copytree(workspace / "packs" / "drawn-64", folder / "pack-nineteen")
+    labels = np.load(folder / "pack-nineteen" / "labels.npy", mmap_mode="r+")
+    labels[30, 3, 3] = 19
+    labels.flush()
+    named = [f"run={workspace / 'runs' / 'multicond'}", f"pack={workspace / 'packs' / 'drawn-64'}"]
+    named += [f"first_stage={workspace / 'runs' / 'vq'}", "count=2", "sampler.steps=1", "name=two"]
+    made = call("sample", f"workspace={folder}", *named).made["images"].parent
+    files["two"] = made
+    shutil.copytree(made, folder / "samples-lacking")
+    promised = json.loads((folder / "samples-lacking" / "generation.json").read_text())
+    (folder / "samples-lacking" / "generation.json").write_text(json.dumps({**promised, "count": 5}))
     (latents,) = (workspace / "packs" / "drawn-64" / "latents").iterdir()
     files["latents"] = latents
     shutil.copytree(workspace / "packs" / "drawn-64", folder / "pack-unknown")
@@ -109,6 +136,23 @@ CASES: list[tuple[str, str]] = [
     ("report nowhere/run", "neither a folder nor in"),
     ("report multicond name=a/b", "holds a path"),
     ("report records=-1", "at least 0"),
+    ("eval lpips strict=true download=false", "the AlexNet trunk of LPIPS is not at"),
+    # what is measured, and with what
+    ("eval fid samples={empty} reference={few} download=false", "holds 0 pictures"),
+    ("eval fid samples={one} reference={few} download=false", "holds 1 picture "),
+    ("eval fid samples={few} reference={one} download=false", "holds 1 picture "),
+    ("eval fid samples={mixed} reference={few} download=false", "3.png is 48 x 48"),
+    ("eval miou run=multicond samples={samples-lacking}", "lacks 3 of 5 images"),
+    ("eval precision run=multicond samples={two} download=false", "2 samples and 16 real pictures are too few"),
+    ("eval lpips run=multicond samples={two} download=false", "one sample only"),
+    ("eval miou run=multicond pack={pack-small} parser=parser", "has 32 px, the run multicond was trained at 64"),
+    ("eval miou run=multicond pack={pack-small}", "learnt from drawn at 64 px"),
+    ("eval miou run=multicond pack={pack-nineteen} parser=parser", "labels.npy: mask of item 000030 holds 19"),
+    ("eval miou run=attr pack={pack-nineteen} parser=parser", "labels.npy: mask of item 000030 holds 19"),
+    ("eval miou run=multicond parser={order.safetensors}", "another order: number 2 of 19 is eye_g, expected nose"),
+    ("eval miou run=multicond parser={shorter.safetensors}", "number 11 of 11 is nothing, expected u_lip of 19"),
+    ("eval miou run=multicond parser={eleven.pth}", "not a BiSeNet of 19 classes"),
+    ("eval miou run=multicond parser={run-altered}", "weights.safetensors was altered: its SHA-256 is"),
     # values
     ("sample --attr +Smilling", "Smiling"),
     ("sample --attr +Male,-Male", "both signs"),

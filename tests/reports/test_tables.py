@@ -1,11 +1,31 @@
 """Every number stands beside its ceiling, floor and count."""
 
+import csv
+import dataclasses
+import io
 import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facecond.io.results import ClassValue, Figure
-from facecond.reports.tables import class_rows, figure_rows, markdown, report_markdown, share, value_text
+from facecond.reports.tables import (
+    LATEX,
+    class_rows,
+    figure_rows,
+    latex,
+    markdown,
+    report_markdown,
+    results_csv,
+    results_tex,
+    share,
+    value_text,
+)
 
 MIOU = Figure(
     name="miou", title="Mask mIoU", value=0.6841, count=1256, ceiling=0.849, floor=0.209, spread=0.012,
@@ -54,3 +74,56 @@ def test_the_report_names_the_judge_and_lists_classes() -> None:
 )
 def test_numbers_for_people(value: float | None, unit: str, words: str) -> None:
     assert value_text(value, unit) == words
+
+
+def test_csv_keeps_every_digit_and_is_read_by_others() -> None:
+    odd = Figure(name="odd", title='a "quoted", one\nof two lines', value=math.nan, count=3, spread=math.inf)
+    rows = list(csv.DictReader(io.StringIO(results_csv([MIOU, FID, odd]), newline="")))
+    assert [row["name"] for row in rows] == ["miou", "fid", "odd"]
+    for row, figure in zip(rows[:2], (MIOU, FID), strict=True):
+        numbers = (figure.value, figure.ceiling, figure.floor, figure.count)
+        assert tuple(float(row[name]) for name in ("value", "ceiling", "floor", "count")) == numbers
+    assert (rows[0]["half_interval"], rows[1]["half_interval"], rows[1]["better"]) == ("0.012", "", "lower")
+    assert (rows[0]["marks"], rows[0]["detector"], rows[0]["note"]) == (
+        "reconstructions=0.721", "parser", "One confusion matrix.",
+    )  # fmt: skip
+    assert (rows[1]["floor_of"], rows[2]["ceiling_of"]) == ("noise", "")
+    assert (rows[2]["title"], rows[2]["value"], rows[2]["half_interval"]) == (odd.title, "", "")
+
+
+def test_latex_rows_and_what_stands_below() -> None:
+    doubtful = dataclasses.replace(FID, name="f_2", title="R&D 50% #1", caution="few_pictures & a {judge}")
+    lines = results_tex([MIOU, doubtful, dataclasses.replace(doubtful, name="other", title="x")]).splitlines()
+    body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
+    assert body[0] == (
+        r"Mask mIoU & 0.684 $\pm$ 0.012 & 0.849 (real images) & 0.209 (shuffled conditions) & 1256 & parser \\"
+    )
+    assert body[1].startswith(r"R\&D 50\% \#1 (lower is better)\textsuperscript{1} & 8.20 & ")
+    assert body[1].endswith(r" & 5000 & -- \\")
+    assert body[2].startswith(r"x (lower is better)\textsuperscript{1} &")
+    below = lines[lines.index(r"\bottomrule") + 1 : -1]
+    assert len(below) == 1  # the same caution once
+    assert below[0].endswith(r"\textsuperscript{1} few\_pictures \& a \{judge\}} \\")
+    assert lines[1] == r"\begin{tabular}{lrrrrl}"
+    assert all(line.replace(r"\&", "").count("&") == 5 for line in body)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=126, min_codepoint=32)))
+def test_latex_shows_any_text(text: str) -> None:
+    """Reading the escapes back gives the text, and nothing else in it means anything to LaTeX."""
+    escaped = latex(text)
+    left = escaped
+    for written in sorted(LATEX.values(), key=len, reverse=True):
+        left = left.replace(written, "")
+    assert not set(left) & set(LATEX)
+    names = {written: character for character, written in LATEX.items()}
+    pattern = "|".join(re.escape(written) for written in sorted(names, key=len, reverse=True))
+    assert re.sub(pattern, lambda found: names[found.group()], escaped) == text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_latex_compiles(tmp_path: Path) -> None:
+    figures = [dataclasses.replace(MIOU, title="".join(LATEX), caution="".join(LATEX)), FID]
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}"
+    (tmp_path / "a.tex").write_text(f"{head}\n{results_tex(figures)}\n\\end{{document}}\n", encoding="utf-8")
+    subprocess.run(["pdflatex", "-halt-on-error", "a.tex"], cwd=tmp_path, check=True, capture_output=True)
