@@ -46,6 +46,8 @@ MEASURES: dict[str, Measure] = {
     "density": Measure(help="how many real pictures a sample is near to", scores=Manifold, figures=("density",)),
     "coverage": Measure(help="share of real pictures that a sample is near to", scores=Manifold, figures=("coverage",)),
     "reconstruction": Measure(help="PSNR and SSIM of the first stage", scores=Reconstruction),
+    "psnr": Measure(help="PSNR of the first stage alone", scores=Reconstruction, figures=("psnr",)),
+    "ssim": Measure(help="SSIM of the first stage alone", scores=Reconstruction, figures=("ssim",)),
 }
 """What can be measured, by name."""
 
