@@ -264,7 +264,7 @@ class EvalConfig(GenerateConfig):
     inception: str | None = None
     """inception-2015-12-05.pt, for fid and kid; none = from the usual caches, else fetched."""
     lpips_trunk: str | None = None
-    """torchvision's alexnet-owt-7be5be79.pth, for lpips; none = from torch's cache, else fetched."""
+    """torchvision's alexnet-owt-7be5be79.pth, for lpips and lpips_reconstruction; none = from torch's cache, else fetched."""
     download: bool = True
     """Fetch published weights that are not here."""
     strict: bool = False

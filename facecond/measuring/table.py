@@ -15,7 +15,7 @@ from facecond.measuring.manifold import Manifold
 from facecond.measuring.masks import MaskAgreement
 from facecond.measuring.measure import DetectorKind, Measure
 from facecond.measuring.perceptual import PERCEPTUAL
-from facecond.measuring.reconstruction import Reconstruction
+from facecond.measuring.reconstruction import Reconstruction, ReconstructionDistance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,10 @@ MEASURES: dict[str, Measure] = {
     "reconstruction": Measure(help="PSNR and SSIM of the first stage", scores=Reconstruction),
     "psnr": Measure(help="PSNR of the first stage alone", scores=Reconstruction, figures=("psnr",)),
     "ssim": Measure(help="SSIM of the first stage alone", scores=Reconstruction, figures=("ssim",)),
+    "lpips_reconstruction": Measure(
+        help="perceptual distance of pictures from their reconstructions (LPIPS, where its weights are to be had)",
+        scores=ReconstructionDistance,
+    ),
 }
 """What can be measured, by name."""
 

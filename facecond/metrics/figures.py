@@ -245,6 +245,24 @@ def reconstruction_figures(
     return _under(circumstances, figures)
 
 
+def reconstruction_distance_figure(
+    distances_N: NDArray[np.float64],
+    *,
+    name: str,
+    title: str,
+    apart: float,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Return the mean distance of pictures from their reconstructions, beside that of different real pictures (`apart`)."""
+    figure = Figure(
+        name=name, value=float(distances_N.mean()), count=len(distances_N), title=title, better="lower",
+        spread=mean_spread(distances_N, seed=seed), ceiling=0.0, ceiling_of="a picture and itself",
+        floor=apart, floor_of="real pictures of different people", note=f"Mean over images. {SPREAD_NOTE}",
+    )  # fmt: skip
+    return _under(circumstances, [figure])[0]
+
+
 def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[Figure]:
     about = circumstances or Circumstances()
     return [
@@ -259,7 +277,10 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
 
 def _caution(figure: Figure) -> str:
     """Say when a measure does not tell real pictures under their own condition from pictures under another item's."""
-    if figure.ceiling is None or figure.floor is None or not figure.ceiling - figure.floor <= NEAR:
+    if figure.ceiling is None or figure.floor is None:
+        return ""
+    above = figure.ceiling - figure.floor if figure.better == "higher" else figure.floor - figure.ceiling
+    if not above <= NEAR:
         return ""
     return "its ceiling is near or below its floor: this measure cannot tell"
 

@@ -82,6 +82,25 @@ def test_one_sample_of_a_condition_has_no_diversity(pack: Pack, tmp_path: Path) 
         measure(measures_named(["lpips"]).values(), evidence(pack, tmp_path, [4, 4, 6]))
 
 
+@pytest.mark.parametrize("piece", [2, 64])
+def test_reconstructions_are_as_far_from_their_pictures_as_their_features(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(pictures, "PIECE", piece)
+    seen = evidence(pack, tmp_path)
+    (figure,) = measure(measures_named(["lpips_reconstruction"]).values(), seen)
+    real = np.asarray(pack.images[sorted(set(ITEMS))])
+    one, two = features(real).astype(np.float64), features(255 - real).astype(np.float64)
+    assert figure.value == pytest.approx(((one - two) ** 2).sum(axis=1).mean(), rel=1e-6)
+    assert figure.floor == pytest.approx(np.mean([((a - b) ** 2).sum() for a, b in combinations(one, 2)]))
+    assert (figure.ceiling, figure.count, figure.better) == (0.0, 5, "lower")
+    assert figure.name == "perceptual_reconstruction"
+    assert figure.caution == "in the features of counting, not of AlexNet with LPIPS's weights: not LPIPS"
+    seen.detectors["perceptual"].published = True  # type: ignore[misc]
+    (figure,) = measure(measures_named(["lpips_reconstruction"]).values(), seen)
+    assert (figure.name, figure.title, figure.caution) == ("lpips_reconstruction", "Reconstruction LPIPS", "")
+
+
 def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> None:
     kept = tmp_path / "features"
     first, second = (evidence(pack, tmp_path / name, kept=kept) for name in ("a", "b"))
