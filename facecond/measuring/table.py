@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import ConfigError, nearest
 from facecond.measuring.attributes import AttributeAgreement
-from facecond.measuring.distances import Frechet, Kernel
+from facecond.measuring.distances import Frechet, FrechetAtInfinity, Kernel, Sliced
 from facecond.measuring.diversity import Diversity
 from facecond.measuring.edges import EdgeAgreement
 from facecond.measuring.features import FEATURES
@@ -35,7 +35,11 @@ MEASURES: dict[str, Measure] = {
         help="Frechet distance from the validation pictures, or those in reference= (FID, where Inception's weights are to be had)",
         scores=Frechet,
     ),
+    "fid_infinity": Measure(
+        help="fid extrapolated to infinitely many samples (FID-infinity, likewise)", scores=FrechetAtInfinity
+    ),
     "kid": Measure(help="kernel distance from the same (KID, likewise)", scores=Kernel),
+    "mind": Measure(help="sliced Wasserstein distance from the same (MIND, likewise)", scores=Sliced),
     "lpips": Measure(
         help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
     ),

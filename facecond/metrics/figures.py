@@ -164,17 +164,21 @@ def distance_figure(
     name: str,
     title: str,
     against: int,
+    words: str,
     ceiling: float | None,
     halves: int,
     marks: Mapping[str, float] | None = None,
     conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
 ) -> Figure:
-    """Return a distance of samples from a reference of `against` pictures, beside that of its halves from one another."""
+    """Return a distance of samples from a reference of `against` pictures, beside that of its halves from one another.
+
+    `words` say what is to be known of the distance.
+    """
     figure = Figure(
         name=name, value=distance.value, count=len(distance.of_samples_N), title=title, better="lower",
         spread=distance.spread(conditions_N), ceiling=ceiling, ceiling_of=f"real halves, {halves} each", marks=marks or {},
-        note=f"Samples against {against} pictures; of fewer pictures it is larger. ±: half of the 95 % interval, from what each "
+        note=f"Samples against {against} pictures; {words}. ±: half of the 95 % interval, from what each "
              "condition and each picture of the reference contributes.",
     )  # fmt: skip
     return _under(circumstances, [figure])[0]

@@ -16,8 +16,10 @@ from facecond.measuring.evidence import Evidence, measure
 from facecond.measuring.measure import DetectorKind, Source
 from facecond.measuring.pictures import Files
 from facecond.measuring.table import measures_named
+from facecond.metrics.extrapolation import frechet_at_infinity
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.kernel import kernel_distance
+from facecond.metrics.sliced import sliced_distance
 from facecond.workspace.find import Found
 from tests.measuring.test_evidence import ITEMS, Counting, pack, samples_of
 from tests.measuring.test_evidence import evidence as sets_of
@@ -40,20 +42,42 @@ def evidence(pack: Pack, folder: Path, items: list[int] = ITEMS, **more: Any) ->
 
 def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(pack, tmp_path)
-    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
     real = features(np.asarray(pack.images[pack.indices("validation")]))
     samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
-    for figure, distance in ((fid, frechet_distance), (kid, kernel_distance)):
+    for figure, distance in ((fid, frechet_distance), (kid, kernel_distance), (mind, sliced_distance)):
         assert figure.value == pytest.approx(distance(samples, real).value)
         assert figure.ceiling == pytest.approx(distance(real[::2], real[1::2]).value)
         assert figure.marks["reconstructions"] == pytest.approx(distance(again, real).value)
         assert figure.spread == pytest.approx(distance(samples, real).spread(np.array(ITEMS)))
         assert figure.better == "lower"
     assert (fid.name, fid.title) == ("frechet_distance", "Frechet distance, counting features")
+    assert (mind.name, mind.title) == ("sliced_wasserstein_distance", "Sliced Wasserstein distance, counting features")
     assert (fid.count, fid.reference) == (8, "validation split of faces, 8 items")
     seen.detectors["features"].published = True  # type: ignore[misc]
-    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
-    assert (fid.name, fid.title, kid.name, kid.title) == ("fid", "FID", "kid", "KID")
+    figures = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
+    assert [(each.name, each.title) for each in figures] == [("fid", "FID"), ("kid", "KID"), ("mind", "MIND")]
+
+
+def test_distance_at_infinity_keeps_samples_of_one_condition_together(pack: Pack, tmp_path: Path) -> None:
+    items = [4, 5, 6, 7, 8, 9, 4, 5, 10, 11]
+    seen = evidence(pack, tmp_path, items)
+    (figure,) = measure(measures_named(["fid_infinity"]).values(), seen)
+    real = features(np.asarray(pack.images[pack.indices("validation")]))
+    samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(items))]))
+    assert figure.value == pytest.approx(frechet_at_infinity(samples, real, np.array(items)).value)
+    assert figure.marks["reconstructions"] == pytest.approx(frechet_at_infinity(again, real).value)
+    assert (figure.name, figure.count, figure.ceiling) == (
+        "frechet_distance_infinity",
+        10,
+        None,
+    )  # halves of 4 pictures
+    assert "extrapolated from parts of 3 samples, fewer than the 6 features" in figure.caution
+    seen.detectors["features"].published = True  # type: ignore[misc]
+    (figure,) = measure(measures_named(["fid_infinity"]).values(), seen)
+    assert (figure.name, figure.title) == ("fid_infinity", "FID-infinity")
+    with pytest.raises(DataError, match=r"5 conditions are too few for FID-infinity.*6 or more"):
+        measure(measures_named(["fid_infinity"]).values(), evidence(pack, tmp_path))
 
 
 @pytest.mark.parametrize("piece", [2, 64])
@@ -175,10 +199,11 @@ def test_folders_of_pictures_from_anywhere(folders: tuple[Path, Path], tmp_path:
     sets = {which: Files.of(folder) for which, folder in zip(("samples", "reference"), folders, strict=True)}
     network = {"features": Counting(features, keeps=True, published=True)}
     seen = Evidence(sets=sets, detectors=network, reference="b", kept=tmp_path / "kept")
-    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
     one, two = (features(files.read(np.arange(len(files)))) for files in sets.values())
     assert fid.value == pytest.approx(frechet_distance(one, two).value)
     assert kid.value == pytest.approx(kernel_distance(one, two).value)
+    assert mind.value == pytest.approx(sliced_distance(one, two).value)
     assert (fid.count, fid.reference, dict(fid.marks)) == (5, "b, 7 items", {})
 
 
