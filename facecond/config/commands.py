@@ -262,7 +262,7 @@ class EvalConfig(GenerateConfig):
     classifier: str | None = None
     """Run of `model=classifier`; none = the latest made for the pack."""
     inception: str | None = None
-    """inception-2015-12-05.pt, for fid, kid, mind and others; none = from the usual caches, else fetched."""
+    """inception-2015-12-05.pt, for fid, kid, is and others; none = from the usual caches, else fetched."""
     lpips_trunk: str | None = None
     """torchvision's alexnet-owt-7be5be79.pth, for lpips and lpips_reconstruction; none = from torch's cache, else fetched."""
     download: bool = True

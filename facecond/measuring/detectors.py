@@ -27,8 +27,11 @@ Candidates = Sequence[tuple["Source", "Found"]]
 
 def find_detectors(measures: Iterable[Measure], config: EvalConfig, pack: Pack | None) -> dict[str, Candidates]:
     """What may serve as each detector that `measures` look with. Raises FacecondError when there is nothing for one."""
-    kinds = dict.fromkeys(measure.scores.detector for measure in measures)
-    return {kind: DETECTORS[kind].candidates(config, pack) for kind in kinds if kind is not None}
+    classes: dict[str, bool] = {}
+    for scores in (measure.scores for measure in measures):
+        if scores.detector is not None:
+            classes[scores.detector] = classes.get(scores.detector, False) or scores.classes
+    return {kind: DETECTORS[kind].candidates(config, pack, classes=needed) for kind, needed in classes.items()}
 
 
 def load_detectors(

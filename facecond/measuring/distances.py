@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from facecond.errors import DataError
-from facecond.measuring.features import FeatureScores
+from facecond.measuring.features import FEW, FeatureScores
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from facecond.io.results import Figure
     from facecond.metrics.influence import Distance
-
-
-FEW = 50
-"""Pictures below which a distance says nothing."""
 
 
 class FeatureDistance(FeatureScores):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import ConfigError, nearest
 from facecond.measuring.attributes import AttributeAgreement
+from facecond.measuring.classes import ClassScores
 from facecond.measuring.distances import Frechet, FrechetAtInfinity, Kernel, Sliced
 from facecond.measuring.diversity import Diversity
 from facecond.measuring.edges import EdgeAgreement
@@ -40,6 +41,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "kid": Measure(help="kernel distance from the same (KID, likewise)", scores=Kernel),
     "mind": Measure(help="sliced Wasserstein distance from the same (MIND, likewise)", scores=Sliced),
+    "is": Measure(
+        help="how clear and various ImageNet's classes are in samples (Inception score, likewise)", scores=ClassScores
+    ),
     "lpips": Measure(
         help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
     ),

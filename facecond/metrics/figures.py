@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
+from facecond.metrics.classes import PARTS, ClassScore
 from facecond.metrics.faithfulness import AttributeScores, Confusion
 from facecond.metrics.influence import Distance
 from facecond.metrics.lines import TOLERANCE, LineMatches
@@ -180,6 +181,29 @@ def distance_figure(
         spread=distance.spread(conditions_N), ceiling=ceiling, ceiling_of=f"real halves, {halves} each", marks=marks or {},
         note=f"Samples against {against} pictures; {words}. ±: half of the 95 % interval, from what each "
              "condition and each picture of the reference contributes.",
+    )  # fmt: skip
+    return _under(circumstances, [figure])[0]
+
+
+def class_figure(
+    score: ClassScore,
+    *,
+    name: str,
+    title: str,
+    ceiling: float,
+    real: int,
+    marks: Mapping[str, float] | None = None,
+    conditions_N: NDArray[np.int64] | None = None,
+    circumstances: Circumstances | None = None,
+) -> Figure:
+    """Return how clear and various the classes of samples are, beside those of `real` real pictures."""
+    customary = {} if score.of_parts is None else {f"mean of {PARTS} parts": score.of_parts}
+    figure = Figure(
+        name=name, value=score.value, count=len(score.influence_N), title=title, spread=score.spread(conditions_N),
+        ceiling=ceiling, ceiling_of=f"{real} real pictures", floor=1.0, floor_of="pictures of one kind",
+        marks={**customary, **(marks or {})},
+        note="Of all pictures at once; of fewer it is smaller. ImageNet has no classes of faces, so that this tells little "
+             "of them. ±: half of the 95 % interval, from what each condition contributes.",
     )  # fmt: skip
     return _under(circumstances, [figure])[0]
 

@@ -1,5 +1,6 @@
 """Distances and diversity: what is shown of features, what is kept on the disk, and what others are used when some are missing."""
 
+import dataclasses
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import log_softmax
 
 from facecond.config.commands import EvalConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
 from facecond.measuring import pictures
+from facecond.measuring.detectors import find_detectors
 from facecond.measuring.evidence import Evidence, measure
+from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
 from facecond.measuring.pictures import Files
-from facecond.measuring.table import measures_named
+from facecond.measuring.table import DETECTORS, measures_named
+from facecond.metrics.classes import class_score
 from facecond.metrics.extrapolation import frechet_at_infinity
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.kernel import kernel_distance
@@ -78,6 +83,40 @@ def test_distance_at_infinity_keeps_samples_of_one_condition_together(pack: Pack
     assert (figure.name, figure.title) == ("fid_infinity", "FID-infinity")
     with pytest.raises(DataError, match=r"5 conditions are too few for FID-infinity.*6 or more"):
         measure(measures_named(["fid_infinity"]).values(), evidence(pack, tmp_path))
+
+
+def classes(rows: np.ndarray) -> np.ndarray:
+    """Logarithms of the probabilities of six classes."""
+    found: np.ndarray = log_softmax(rows.astype(np.float64) / 20, axis=1)
+    return found
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_classes_follow_from_the_features_of_distances(pack: Pack, tmp_path: Path, published: bool) -> None:
+    looked: list[int] = []
+
+    def look(images: np.ndarray) -> np.ndarray:
+        looked.append(len(images))
+        return features(images)
+
+    network = Network(
+        name="six", sha256="ab" * 32, preprocessing="none", look=look, published=published, keeps=True, classes=classes
+    )
+    samples = samples_of(pack, ITEMS, ("mask",), tmp_path)
+    seen = sets_of(samples, pack, detectors={"features": network}, kept=tmp_path / "features")  # type: ignore[dict-item]
+    score, _ = measure(measures_named(["is", "fid"]).values(), seen)
+    assert sum(looked) == 8 + 5 + 8
+    real = features(np.asarray(pack.images[pack.indices("validation")]))
+    own = class_score(features(samples.images), classes)
+    assert score.value == pytest.approx(own.value)
+    assert score.spread == pytest.approx(own.spread(np.array(ITEMS)))
+    assert score.ceiling == pytest.approx(class_score(real, classes).value)
+    again = class_score(features(255 - np.asarray(pack.images[sorted(set(ITEMS))])), classes)
+    assert score.marks == {"reconstructions": pytest.approx(again.value)}
+    assert (score.floor, score.better, score.count) == (1.0, "higher", 8)
+    named = ("inception_score", "Inception score") if published else ("class_score", "Class score, six classes")
+    assert (score.name, score.title) == named
+    assert ("not the Inception score" in score.caution) != published
 
 
 @pytest.mark.parametrize("piece", [2, 64])
@@ -181,6 +220,14 @@ def test_what_may_serve_as_a_detector(pack: Pack, sources: list[Source], strict:
             kind.candidates(EvalConfig(strict=strict), pack)
     else:
         assert [str(found.path) for _, found in kind.candidates(EvalConfig(strict=strict), pack)] == expected
+
+
+def test_classes_are_asked_of_those_who_tell_them(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    blind, telling = source("blind"), dataclasses.replace(source("telling"), classes=True)
+    monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(blind, telling)))
+    for names, expected in ((["fid"], ["blind", "telling"]), (["fid", "is", "kid"], ["telling"])):
+        found = find_detectors(measures_named(names).values(), EvalConfig(), pack)["features"]
+        assert [str(each.path) for _, each in found] == expected
 
 
 @pytest.fixture
