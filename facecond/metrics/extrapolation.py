@@ -50,7 +50,7 @@ def frechet_at_infinity(
     reference = Gaussian.of(reference_MD)
     value, of_samples_N, of_reference_M = 0.0, np.zeros(len(samples_ND)), np.zeros(len(reference_MD))
     with bar("extrapolating a distance", sum(CUTS), unit="part") as progress:
-        for parts, share in zip(CUTS, _at_zero(np.array(CUTS, dtype=np.float64)), strict=True):
+        for parts, share in zip(CUTS, _at_zero(np.array(CUTS, dtype=np.float64)).tolist(), strict=True):
             part_N = units_N * parts // count
             for part in range(parts):
                 rows = np.flatnonzero(part_N == part)

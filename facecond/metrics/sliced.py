@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facecond.metrics.frechet import by_content
 from facecond.metrics.influence import Distance
+from facecond.progress import bar
 from facecond.rng import numpy_generator
 
 DIRECTIONS = 1000
@@ -44,13 +45,15 @@ def sliced_distance(
     order_N, order_M = by_content(samples_ND), by_content(reference_MD)
     weights_S, rows_S, others_S = _steps(len(samples_ND), len(reference_MD))
     value, of_samples_N, of_reference_M = 0.0, np.zeros(len(samples_ND)), np.zeros(len(reference_MD))
-    for start in range(0, directions, TOGETHER):
-        along_KD = axes_KD[start : start + TOGETHER]
-        x_NK, places_NK = _sorted(samples_ND, order_N, along_KD)
-        y_MK, places_MK = _sorted(reference_MD, order_M, along_KD)
-        value += float((weights_S @ (x_NK[rows_S] - y_MK[others_S]) ** 2).sum())
-        of_samples_N[order_N] += _potential(x_NK, y_MK, places_NK)
-        of_reference_M[order_M] += _potential(y_MK, x_NK, places_MK)
+    with bar("looking along directions", directions, unit="direction") as progress:
+        for start in range(0, directions, TOGETHER):
+            along_KD = axes_KD[start : start + TOGETHER]
+            x_NK, places_NK = _sorted(samples_ND, order_N, along_KD)
+            y_MK, places_MK = _sorted(reference_MD, order_M, along_KD)
+            value += float((weights_S @ (x_NK[rows_S] - y_MK[others_S]) ** 2).sum())
+            of_samples_N[order_N] += _potential(x_NK, y_MK, places_NK)
+            of_reference_M[order_M] += _potential(y_MK, x_NK, places_MK)
+            progress.update(len(along_KD))
     scale = SCALE * width / directions
     return Distance(value * scale, of_samples_N * scale, of_reference_M * scale)
 

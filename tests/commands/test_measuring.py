@@ -161,6 +161,17 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
         assert said in err
 
 
+def test_every_measure_of_features_and_reconstructions_is_written_down(own: Path) -> None:
+    names = ["is", "mind", "fid_infinity", "psnr", "ssim", "lpips_reconstruction"]
+    words = [f"workspace={own}", "run=multicond", "count=6", "sampler.steps=1", "download=false"]
+    read = read_results(call("eval", *words, f"metrics=[{','.join(names)}]").made["results"])
+    assert [figure.name for figure in read.figures] == [
+        "class_score", "sliced_wasserstein_distance", "frechet_distance_infinity", "psnr", "ssim", "perceptual_reconstruction"
+    ]  # fmt: skip
+    assert all(figure.count == 6 and figure.spread is not None for figure in read.figures)
+    assert all(figure.ceiling is not None for figure in read.figures if figure.name not in ("psnr", "ssim"))
+
+
 def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facecond) -> None:
     words = [f"workspace={own}", "pack=drawn-64", "count=5", "sampler.steps=1", "download=false"]
     status, out, err = facecond("compare", "multicond", "attr", "attributes", "fid", "miou", *words, "--json")

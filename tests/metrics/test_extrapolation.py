@@ -45,6 +45,7 @@ def test_it_is_the_line_through_parts() -> None:
     line = np.polyfit([1, 2, 3], values, 1)
     found = frechet_at_infinity(same.reshape(-1, WIDTH), reference, np.arange(6).repeat(2))
     assert found.value == pytest.approx(line[1])
+    assert type(found.value) is float  # as figures hold them
 
 
 def test_neither_order_nor_numbers_of_conditions_matter_bit_for_bit() -> None:
