@@ -268,15 +268,15 @@ class EvalConfig(GenerateConfig):
     classifier: str | None = None
     """Run of `model=classifier`; none = the latest made for the pack."""
     inception: str | None = None
-    """inception-2015-12-05.pt, for fid and kid; none = from the usual caches, else fetched."""
+    """inception-2015-12-05.pt, for fid, kid, is and others; none = from the usual caches, else fetched."""
     lpips_trunk: str | None = None
-    """torchvision's alexnet-owt-7be5be79.pth, for lpips; none = from torch's cache, else fetched."""
+    """torchvision's alexnet-owt-7be5be79.pth, for lpips and lpips_reconstruction; none = from torch's cache, else fetched."""
     download: bool = True
     """Fetch published weights that are not here."""
     strict: bool = False
     """Refuse where published weights cannot be had; false = measure in other features, under other names."""
     mode: FidMode = FidMode.clean
-    """How fid and kid resize pictures: clean (clean-fid) or legacy (the first FID)."""
+    """How fid, kid, mind and others resize pictures for Inception: clean (clean-fid) or legacy (the first FID)."""
     conditions: int = bounded(24, minimum=2)
     """Validation conditions of which lpips samples several."""
     variations: int = bounded(10, minimum=2)

@@ -32,8 +32,11 @@ def find_detectors(
 
     Raises FacecondError when there is nothing for one.
     """
-    kinds = dict.fromkeys([*(measure.scores.detector for measure in measures), *also])
-    return {kind: DETECTORS[kind].candidates(config, pack) for kind in kinds if kind is not None}
+    classes = dict.fromkeys(also, False)
+    for scores in (measure.scores for measure in measures):
+        if scores.detector is not None:
+            classes[scores.detector] = classes.get(scores.detector, False) or scores.classes
+    return {kind: DETECTORS[kind].candidates(config, pack, classes=needed) for kind, needed in classes.items()}
 
 
 def load_detectors(

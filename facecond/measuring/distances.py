@@ -1,79 +1,139 @@
-"""How far is the distribution of samples from that of real pictures? (The paper's FID and KID, and the same in other features.)"""
+"""How far is the distribution of samples from that of real pictures? (The paper's FID and KID, and later ones.)"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from facecond.measuring.features import FeatureScores
+from facecond.errors import DataError
+from facecond.measuring.features import FEW, FeatureScores
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facecond.io.results import Figure
     from facecond.metrics.influence import Distance
-
-
-FEW = 50
-"""Pictures below which a distance says nothing."""
 
 
 class FeatureDistance(FeatureScores):
     """A distance of samples from the validation split; ceiling: one half of the split from the other."""
 
     sets = (SAMPLES, RECONSTRUCTIONS, REFERENCE)
-    published: ClassVar[str]
-    """Name of the figure on the published features."""
-    word: ClassVar[str]
-    """Whose distance it is otherwise."""
+    published: ClassVar[tuple[str, str]]
+    """Name and title of the figure on the published features."""
+    otherwise: ClassVar[tuple[str, str]]
+    """On others."""
+    words: ClassVar[str] = "of fewer pictures it is larger"
+    """What is to be known of it, for the results."""
+    least: ClassVar[int] = 2
+    """Conditions, or pictures without any, that a set must have."""
 
     @abstractmethod
-    def between(self, one: Any, two: Any) -> Distance:
-        """The distance of two sets of features, (N, D) and (M, D)."""
+    def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
+        """The distance of two sets of features, (N, D) and (M, D); `conditions_N` as in `Evidence`, of the first set."""
+
+    def caution(self, samples: NDArray[np.float32]) -> str:
+        """Why the distance of these features (N, D) may say less than it seems to."""
+        return ""
 
     def figures(self) -> dict[str, Figure]:
         """See `metrics.figures.distance_figure`."""
+        import numpy as np
+
         from facecond.metrics.figures import distance_figure
 
         evidence, detector = self.evidence, self.evidence.detectors[self.detector]
-        name, title, caution = self.published, self.published.upper(), ""
+        (name, title), cautions = self.published, [""]
         if not detector.published:
-            name, title = f"{self.word}_distance", f"{self.word.capitalize()} distance, {detector.name} features"
-            caution = f"in the features of {detector.name}, not of Inception: not {self.published.upper()}"
-        reference = self.features(REFERENCE)
-        few = min(len(self.features(SAMPLES)), len(reference))
+            name, title = self.otherwise[0], f"{self.otherwise[1]}, {detector.name} features"
+            cautions.append(f"in the features of {detector.name}, not of Inception: not {self.published[1]}")
+        samples, reference = self.features(SAMPLES), self.features(REFERENCE)
+        conditions_N = evidence.conditions_N
+        units = len(samples) if conditions_N is None else len(np.unique(conditions_N))
+        if units < self.least:
+            words = "pictures" if conditions_N is None else "conditions"
+            raise DataError(
+                f"{units} {words} are too few for {self.published[1]}", hint=f"measure {self.least} or more of them"
+            )
+        few = min(len(samples), len(reference))
         if few < FEW:
-            caution = "; ".join(filter(None, [caution, f"{few} pictures are too few for a distribution"]))
+            cautions.append(f"{few} pictures are too few for a distribution")
+        cautions.append(self.caution(samples))
         marks = {}
         if RECONSTRUCTIONS in evidence.sets:
             marks["reconstructions"] = self.between(self.features(RECONSTRUCTIONS), reference).value
-        halves = (reference[::2], reference[1::2]) if len(reference) > 3 else None
+        halves = (reference[::2], reference[1::2]) if len(reference) >= 2 * self.least else None
         figure = distance_figure(
-            self.between(self.features(SAMPLES), reference), name=name, title=title, against=len(reference), marks=marks,
+            self.between(samples, reference, conditions_N), name=name, title=title, against=len(reference), words=self.words,
+            marks=marks,
             ceiling=self.between(*halves).value if halves else None, halves=len(reference) // 2,
-            conditions_N=evidence.conditions_N, circumstances=evidence.circumstances(self, caution),
+            conditions_N=conditions_N, circumstances=evidence.circumstances(self, "; ".join(filter(None, cautions))),
         )  # fmt: skip
-        return {self.published: figure}
+        return {figure.name: figure}
 
 
 class Frechet(FeatureDistance):
     """FID on Inception's features."""
 
-    published, word = "fid", "frechet"
+    published, otherwise = ("fid", "FID"), ("frechet_distance", "Frechet distance")
 
-    def between(self, one: Any, two: Any) -> Distance:
+    def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
         """See `metrics.frechet`."""
         from facecond.metrics.frechet import frechet_distance
 
         return frechet_distance(one, two)
 
 
+class FrechetAtInfinity(FeatureDistance):
+    """FID-infinity on Inception's features."""
+
+    published = ("fid_infinity", "FID-infinity")
+    otherwise = ("frechet_distance_infinity", "Frechet distance at infinitely many samples")
+    words = "read off a line through all, halves and thirds of the samples; of a smaller reference it is larger"
+    least = 6
+
+    def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
+        """See `metrics.extrapolation`."""
+        from facecond.metrics.extrapolation import frechet_at_infinity
+
+        return frechet_at_infinity(one, two, conditions_N)
+
+    def caution(self, samples: NDArray[np.float32]) -> str:
+        """Say where the line that is extrapolated is known to bend."""
+        from facecond.metrics.extrapolation import CUTS
+
+        smallest, width = len(samples) // CUTS[-1], samples.shape[1]
+        return (
+            f"extrapolated from parts of {smallest} samples, fewer than the {width} features"
+            if smallest < width
+            else ""
+        )
+
+
 class Kernel(FeatureDistance):
     """KID on Inception's features."""
 
-    published, word = "kid", "kernel"
+    published, otherwise = ("kid", "KID"), ("kernel_distance", "Kernel distance")
+    words = "of fewer pictures it is less certain, and on average the same"
 
-    def between(self, one: Any, two: Any) -> Distance:
+    def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
         """See `metrics.kernel`."""
         from facecond.metrics.kernel import kernel_distance
 
         return kernel_distance(one, two)
+
+
+class Sliced(FeatureDistance):
+    """MIND on Inception's features."""
+
+    published = ("mind", "MIND")
+    otherwise = ("sliced_wasserstein_distance", "Sliced Wasserstein distance")
+    words = "squared, along 1000 directions by chance, times three times the features; of fewer pictures it is larger"
+
+    def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
+        """See `metrics.sliced`."""
+        from facecond.metrics.sliced import sliced_distance
+
+        return sliced_distance(one, two)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from facecond.errors import DataError
 from facecond.measuring.measure import REAL, VARIATIONS, Scores
+from facecond.measuring.perceptual import not_lpips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +27,11 @@ class Diversity(Scores):
     sets = (VARIATIONS, REAL)
 
     def __init__(self, evidence: Evidence) -> None:
+        from facecond.metrics.pairs import Pairs
+
         super().__init__(evidence)
         self._distances: list[float] = []
-        self._real: tuple[int, float, NDArray[np.float64] | float] = (0, 0.0, 0.0)
+        self._real = Pairs()
 
     def add(
         self, which: str, rows: NDArray[np.int64], images: NDArray[np.uint8], found: NDArray[np.float32] | None
@@ -39,9 +42,7 @@ class Diversity(Scores):
         if found is None:
             raise ValueError("diversity needs a detector")
         if which == REAL:
-            count, squares, total = self._real
-            embedded = found.astype(np.float64)
-            self._real = (count + len(found), squares + float((embedded**2).sum()), total + embedded.sum(axis=0))
+            self._real.add(found)
             return
         varied = self.evidence.varied
         items = np.zeros(len(rows)) if varied is None else varied[rows]
@@ -65,11 +66,9 @@ class Diversity(Scores):
         name, title, caution = "lpips", "LPIPS diversity", ""
         if not detector.published:
             name, title = "perceptual_distance", f"Perceptual diversity, {detector.name} features"
-            caution = f"in the features of {detector.name}, not of AlexNet with LPIPS's weights: not LPIPS"
-        count, squares, total = self._real
-        apart = 2 / (count - 1) * (squares - float((np.asarray(total) ** 2).sum()) / count)
+            caution = not_lpips(detector)
         figure = diversity_figure(
-            np.array(self._distances), name=name, title=title, samples=len(evidence.sets[VARIATIONS]), apart=apart,
-            circumstances=evidence.circumstances(self, caution),
+            np.array(self._distances), name=name, title=title, samples=len(evidence.sets[VARIATIONS]),
+            apart=self._real.mean, circumstances=evidence.circumstances(self, caution),
         )  # fmt: skip
         return {"lpips": figure}

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from facecond.workspace.find import Found
 
 
+FEW = 50
+"""Pictures below which a distribution says nothing."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
     """A network of others as a detector."""
@@ -35,6 +39,8 @@ class Network:
     published: bool
     """Whether what is measured with it may bear the published name of the measure."""
     keeps: bool = False
+    classes: Callable[[NDArray[Any]], NDArray[np.float64]] | None = None
+    """Features (n, D) -> logarithms of the probabilities of ImageNet's classes (n, K); None when it tells none."""
     learnt_from: list[dict[str, Any]] | None = dataclasses.field(default_factory=list)
 
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[Any]:
@@ -86,10 +92,11 @@ def _load_inception(path: Path, config: EvalConfig, device: torch.device) -> Det
 
     file = INCEPTION.obtain(path, download=config.download)
     mode = config.mode.name
+    network = Inception(file, device, mode=mode)
     return Network(
-        name=f"Inception ({mode})", sha256=INCEPTION.sha256, look=Inception(file, device, mode=mode), published=True,
+        name=f"Inception ({mode})", sha256=INCEPTION.sha256, look=network, published=True,
         preprocessing="resized to 299 px " + {"clean": "by PIL, bicubic, not rounded", "legacy": "in the network"}[mode],
-        keeps=True,
+        keeps=True, classes=network.classes,
     )  # fmt: skip
 
 
@@ -108,9 +115,10 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
     from facecond.io.files import sha256_file
     from facecond.pretrained.efficientnet import EfficientNetFeatures
 
+    network = EfficientNetFeatures(path, device)
     return Network(
-        name="EfficientNet-Lite0", sha256=sha256_file(path), look=EfficientNetFeatures(path, device), published=False,
-        preprocessing="resized to 224 px, bicubic", keeps=True,
+        name="EfficientNet-Lite0", sha256=sha256_file(path), look=network, published=False,
+        preprocessing="resized to 224 px, bicubic", keeps=True, classes=network.classes,
     )  # fmt: skip
 
 
@@ -134,8 +142,9 @@ FEATURES = DetectorKind(
             find=find_published(INCEPTION, "inception"),
             load=_load_inception,
             named=lambda config: config.inception is not None,
+            classes=True,
         ),
-        Source(find=find_efficientnet, load=_load_efficientnet),
+        Source(find=find_efficientnet, load=_load_efficientnet, classes=True),
         Source(find=judge("classifier").find, load=_load_classifier),
     ),
 )

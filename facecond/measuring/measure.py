@@ -81,6 +81,8 @@ class Source:
     """Raises UnavailableError when it cannot be had after all, CheckpointError for other weights than expected."""
     named: Callable[[EvalConfig], bool] = lambda config: False
     """Whether the user asked for this one, so that no other will do."""
+    classes: bool = False
+    """Whether ImageNet's classes follow from what it says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,12 +92,14 @@ class DetectorKind:
     sources: tuple[Source, ...]
     """From the published one to what is at hand."""
 
-    def candidates(self, config: EvalConfig, pack: Pack | None) -> list[tuple[Source, Found]]:
+    def candidates(self, config: EvalConfig, pack: Pack | None, *, classes: bool = False) -> list[tuple[Source, Found]]:
         """The sources that may do, first the one to try first. Raises FacecondError when there is none.
 
+        `classes`: only those that tell ImageNet's classes.
         What is named, and the first where `config.strict`, is alone. What there is not is said in a warning.
         """
-        sources = [source for source in self.sources if source.named(config)] or list(self.sources)
+        able = [source for source in self.sources if source.classes or not classes]
+        sources = [source for source in able if source.named(config)] or able
         found, reasons = [], []
         for source in sources[:1] if config.strict else sources:
             try:
@@ -120,6 +124,9 @@ class Scores(ABC):
     """The sets of pictures it looks at, as far as they are there; the first is needed."""
     looks: ClassVar[bool] = False
     """Whether it looks at the pictures themselves, beside what its detector says of them."""
+
+    classes: ClassVar[bool] = False
+    """Whether it needs ImageNet's classes, which only some detectors tell."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence

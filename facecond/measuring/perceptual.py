@@ -70,3 +70,8 @@ PERCEPTUAL = DetectorKind(
     ),
 )
 """Embeds pictures so that the squared distance of two rows is the perceptual distance of the two pictures."""
+
+
+def not_lpips(detector: Detector) -> str:
+    """Why what is measured with a detector that is not the published one is not LPIPS."""
+    return f"in the features of {detector.name}, not of AlexNet with LPIPS's weights: not LPIPS"

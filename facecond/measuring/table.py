@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import ConfigError, nearest
 from facecond.measuring.attributes import AttributeAgreement
-from facecond.measuring.distances import Frechet, Kernel
+from facecond.measuring.classes import ClassScores
+from facecond.measuring.distances import Frechet, FrechetAtInfinity, Kernel, Sliced
 from facecond.measuring.diversity import Diversity
 from facecond.measuring.edges import EdgeAgreement
 from facecond.measuring.features import FEATURES
@@ -15,7 +16,7 @@ from facecond.measuring.manifold import Manifold
 from facecond.measuring.masks import MaskAgreement
 from facecond.measuring.measure import DetectorKind, Measure
 from facecond.measuring.perceptual import PERCEPTUAL
-from facecond.measuring.reconstruction import Reconstruction
+from facecond.measuring.reconstruction import Reconstruction, ReconstructionDistance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,14 @@ MEASURES: dict[str, Measure] = {
         help="Frechet distance from the validation pictures, or those in reference= (FID, where Inception's weights are to be had)",
         scores=Frechet,
     ),
+    "fid_infinity": Measure(
+        help="fid extrapolated to infinitely many samples (FID-infinity, likewise)", scores=FrechetAtInfinity
+    ),
     "kid": Measure(help="kernel distance from the same (KID, likewise)", scores=Kernel),
+    "mind": Measure(help="sliced Wasserstein distance from the same (MIND, likewise)", scores=Sliced),
+    "is": Measure(
+        help="how clear and various ImageNet's classes are in samples (Inception score, likewise)", scores=ClassScores
+    ),
     "lpips": Measure(
         help="diversity of samples of one condition (LPIPS, where its weights are to be had)", scores=Diversity
     ),
@@ -46,6 +54,12 @@ MEASURES: dict[str, Measure] = {
     "density": Measure(help="how many real pictures a sample is near to", scores=Manifold, figures=("density",)),
     "coverage": Measure(help="share of real pictures that a sample is near to", scores=Manifold, figures=("coverage",)),
     "reconstruction": Measure(help="PSNR and SSIM of the first stage", scores=Reconstruction),
+    "psnr": Measure(help="PSNR of the first stage alone", scores=Reconstruction, figures=("psnr",)),
+    "ssim": Measure(help="SSIM of the first stage alone", scores=Reconstruction, figures=("ssim",)),
+    "lpips_reconstruction": Measure(
+        help="perceptual distance of pictures from their reconstructions (LPIPS, where its weights are to be had)",
+        scores=ReconstructionDistance,
+    ),
 }
 """What can be measured, by name."""
 

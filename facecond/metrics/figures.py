@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
+from facecond.metrics.classes import PARTS, ClassScore
 from facecond.metrics.faithfulness import AttributeScores, Confusion
 from facecond.metrics.influence import Distance
 from facecond.metrics.lines import TOLERANCE, LineMatches
@@ -164,18 +165,45 @@ def distance_figure(
     name: str,
     title: str,
     against: int,
+    words: str,
     ceiling: float | None,
     halves: int,
     marks: Mapping[str, float] | None = None,
     conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
 ) -> Figure:
-    """Return a distance of samples from a reference of `against` pictures, beside that of its halves from one another."""
+    """Return a distance of samples from a reference of `against` pictures, beside that of its halves from one another.
+
+    `words` say what is to be known of the distance.
+    """
     figure = Figure(
         name=name, value=distance.value, count=len(distance.of_samples_N), title=title, better="lower",
         spread=distance.spread(conditions_N), ceiling=ceiling, ceiling_of=f"real halves, {halves} each", marks=marks or {},
-        note=f"Samples against {against} pictures; of fewer pictures it is larger. ±: half of the 95 % interval, from what each "
+        note=f"Samples against {against} pictures; {words}. ±: half of the 95 % interval, from what each "
              "condition and each picture of the reference contributes.",
+    )  # fmt: skip
+    return _under(circumstances, [figure])[0]
+
+
+def class_figure(
+    score: ClassScore,
+    *,
+    name: str,
+    title: str,
+    ceiling: float,
+    real: int,
+    marks: Mapping[str, float] | None = None,
+    conditions_N: NDArray[np.int64] | None = None,
+    circumstances: Circumstances | None = None,
+) -> Figure:
+    """Return how clear and various the classes of samples are, beside those of `real` real pictures."""
+    customary = {} if score.of_parts is None else {f"mean of {PARTS} parts": score.of_parts}
+    figure = Figure(
+        name=name, value=score.value, count=len(score.influence_N), title=title, spread=score.spread(conditions_N),
+        ceiling=ceiling, ceiling_of=f"{real} real pictures", floor=1.0, floor_of="pictures of one kind",
+        marks={**customary, **(marks or {})},
+        note="Of all pictures at once; of fewer it is smaller. ImageNet has no classes of faces, so that this tells little "
+             "of them. ±: half of the 95 % interval, from what each condition contributes.",
     )  # fmt: skip
     return _under(circumstances, [figure])[0]
 
@@ -245,6 +273,24 @@ def reconstruction_figures(
     return _under(circumstances, figures)
 
 
+def reconstruction_distance_figure(
+    distances_N: NDArray[np.float64],
+    *,
+    name: str,
+    title: str,
+    apart: float,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Return the mean distance of pictures from their reconstructions, beside that of different real pictures (`apart`)."""
+    figure = Figure(
+        name=name, value=float(distances_N.mean()), count=len(distances_N), title=title, better="lower",
+        spread=mean_spread(distances_N, seed=seed), ceiling=0.0, ceiling_of="a picture and itself",
+        floor=apart, floor_of="real pictures of different people", note=f"Mean over images. {SPREAD_NOTE}",
+    )  # fmt: skip
+    return _under(circumstances, [figure])[0]
+
+
 def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[Figure]:
     about = circumstances or Circumstances()
     return [
@@ -259,7 +305,10 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
 
 def _caution(figure: Figure) -> str:
     """Say when a measure does not tell real pictures under their own condition from pictures under another item's."""
-    if figure.ceiling is None or figure.floor is None or not figure.ceiling - figure.floor <= NEAR:
+    if figure.ceiling is None or figure.floor is None:
+        return ""
+    above = figure.ceiling - figure.floor if figure.better == "higher" else figure.floor - figure.ceiling
+    if not above <= NEAR:
         return ""
     return "its ceiling is near or below its floor: this measure cannot tell"
 

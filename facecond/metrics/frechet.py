@@ -92,7 +92,11 @@ def frechet_distance(samples_ND: NDArray[np.floating], reference_MD: NDArray[np.
     """
     if samples_ND.shape[1:] != reference_MD.shape[1:]:
         raise ValueError(f"features of one width expected, got {samples_ND.shape} and {reference_MD.shape}")
-    one, two = Gaussian.of(samples_ND), Gaussian.of(reference_MD)
+    return between(Gaussian.of(samples_ND), Gaussian.of(reference_MD))
+
+
+def between(one: Gaussian, two: Gaussian) -> Distance:
+    """Return the Frechet distance of two Gaussians of one width with the influence of each row."""
     left_RK, roots_K, right_KS = np.linalg.svd(one.factor_RD @ two.factor_RD.T, full_matrices=False)
     shift_D = one.mean_D - two.mean_D
     value = float(shift_D @ shift_D) + one.trace + two.trace - 2 * float(roots_K.sum())

@@ -7,6 +7,7 @@ a machine that reaches nothing else. They are not Inception's: what is measured 
 from __future__ import annotations
 
 import importlib.util
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from facecond.pretrained.classes import Classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +110,12 @@ class EfficientNetFeatures:
 
     def __init__(self, file: Path, device: torch.device, *, batch_size: int = 32) -> None:
         self._network, self._device, self._batch_size = EfficientNet(file).to(device), device, batch_size
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Its last layer: features (n, 1280) -> classes (n, 1000)."""
+        last = self._network.network._fc
+        return Classes(*(each.detach().double().cpu().numpy() for each in (last.weight, last.bias)))
 
     def __call__(self, images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the pooled features."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from facecond.pretrained.classes import Classes
 
 SIDE = 299
 """Pixels of Inception's input."""
@@ -39,6 +42,11 @@ class Inception:
             for start in range(0, len(images_NHWC), self._batch_size):
                 found.append(self._features(images_NHWC[start : start + self._batch_size]).float().cpu().numpy())
         return np.concatenate(found)
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Its last layer: features (n, 2048) -> classes (n, 1008). Without its bias, as the first Inception score left it out."""
+        return Classes(self._network.output.weight.detach().double().cpu().numpy(), 0.0)
 
     def _features(self, images_NHWC: NDArray[np.uint8]) -> Tensor:
         if self._mode == "legacy":

@@ -146,10 +146,10 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
     made = call("sample", f"workspace={own}", "run=attr", "count=3", "sampler.steps=1", "name=for-folders").made[
         "images"
     ]
-    words = ["eval", "fid", "kid", f"workspace={own}", "download=false"]
+    words = ["eval", "fid", "kid", "mind", "is", f"workspace={own}", "download=false"]
     status, out, err = facecond(*words, f"samples={made}", f"reference={made.parent}", "--json")
     assert status == 0, err
-    assert [figure["count"] for figure in json.loads(out)["figures"]] == [3, 3]
+    assert [figure["count"] for figure in json.loads(out)["figures"]] == [3] * 4
     assert json.loads(out)["figures"][0]["value"] < 1e-6  # the same pictures, once as a folder of a generation
     for more, said in {
         "metrics=[miou]": "miou cannot be measured on folders of pictures alone",
@@ -173,6 +173,17 @@ def assert_files_agree(result: Result) -> None:
     ]
     lines = result.made["latex"].read_text().splitlines()
     assert lines.index(r"\bottomrule") - lines.index(r"\midrule") - 1 == len(figures) > 0
+
+
+def test_every_measure_of_features_and_reconstructions_is_written_down(own: Path) -> None:
+    names = ["is", "mind", "fid_infinity", "psnr", "ssim", "lpips_reconstruction"]
+    words = [f"workspace={own}", "run=multicond", "count=6", "sampler.steps=1", "download=false"]
+    read = read_results(call("eval", *words, f"metrics=[{','.join(names)}]").made["results"])
+    assert [figure.name for figure in read.figures] == [
+        "class_score", "sliced_wasserstein_distance", "frechet_distance_infinity", "psnr", "ssim", "perceptual_reconstruction"
+    ]  # fmt: skip
+    assert all(figure.count == 6 and figure.spread is not None for figure in read.figures)
+    assert all(figure.ceiling is not None for figure in read.figures if figure.name not in ("psnr", "ssim"))
 
 
 def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facecond) -> None:

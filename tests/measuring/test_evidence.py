@@ -214,3 +214,16 @@ def test_every_measure_finds_its_detector_and_its_condition(name: str) -> None:
 def test_every_condition_s_measures_are_there() -> None:
     for condition in CONDITIONS.values():
         assert set(condition.measures) <= set(MEASURES)
+
+
+def test_psnr_and_ssim_can_be_asked_for_alone(pack: Pack, tmp_path: Path) -> None:
+    seen = evidence(samples_of(pack, ITEMS, ("mask",), tmp_path), pack)
+    (psnr,), (ssim,), both = (
+        measure(measures_named(names).values(), seen) for names in (["psnr"], ["ssim"], ["ssim", "psnr"])
+    )
+    assert ([psnr.name, ssim.name], [each.name for each in both]) == (["psnr", "ssim"], ["ssim", "psnr"])
+    assert measure(measures_named(["reconstruction"]).values(), seen) == [psnr, ssim]
+    real = np.asarray(pack.images[sorted(set(ITEMS))]).astype(np.float64)
+    errors = ((real - (255 - real)) ** 2).mean(axis=(1, 2, 3))
+    assert psnr.value == pytest.approx(np.mean(20 * np.log10(255) - 10 * np.log10(errors)))
+    assert (psnr.unit, psnr.count) == ("dB", 5)

@@ -1,5 +1,6 @@
 """Distances and diversity: what is shown of features, what is kept on the disk, and what others are used when some are missing."""
 
+import dataclasses
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import log_softmax
 
 from facecond.config.commands import EvalConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
 from facecond.measuring import pictures
+from facecond.measuring.detectors import find_detectors
 from facecond.measuring.evidence import Evidence, measure
+from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
 from facecond.measuring.pictures import Files
-from facecond.measuring.table import measures_named
+from facecond.measuring.table import DETECTORS, measures_named
+from facecond.metrics.classes import class_score
+from facecond.metrics.extrapolation import frechet_at_infinity
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.kernel import kernel_distance
+from facecond.metrics.sliced import sliced_distance
 from facecond.workspace.find import Found
 from tests.measuring.test_evidence import ITEMS, Counting, pack, samples_of
 from tests.measuring.test_evidence import evidence as sets_of
@@ -40,20 +47,76 @@ def evidence(pack: Pack, folder: Path, items: list[int] = ITEMS, **more: Any) ->
 
 def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(pack, tmp_path)
-    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
     real = features(np.asarray(pack.images[pack.indices("validation")]))
     samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
-    for figure, distance in ((fid, frechet_distance), (kid, kernel_distance)):
+    for figure, distance in ((fid, frechet_distance), (kid, kernel_distance), (mind, sliced_distance)):
         assert figure.value == pytest.approx(distance(samples, real).value)
         assert figure.ceiling == pytest.approx(distance(real[::2], real[1::2]).value)
         assert figure.marks["reconstructions"] == pytest.approx(distance(again, real).value)
         assert figure.spread == pytest.approx(distance(samples, real).spread(np.array(ITEMS)))
         assert figure.better == "lower"
     assert (fid.name, fid.title) == ("frechet_distance", "Frechet distance, counting features")
+    assert (mind.name, mind.title) == ("sliced_wasserstein_distance", "Sliced Wasserstein distance, counting features")
     assert (fid.count, fid.reference) == (8, "validation split of faces, 8 items")
     seen.detectors["features"].published = True  # type: ignore[misc]
-    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
-    assert (fid.name, fid.title, kid.name, kid.title) == ("fid", "FID", "kid", "KID")
+    figures = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
+    assert [(each.name, each.title) for each in figures] == [("fid", "FID"), ("kid", "KID"), ("mind", "MIND")]
+
+
+def test_distance_at_infinity_keeps_samples_of_one_condition_together(pack: Pack, tmp_path: Path) -> None:
+    items = [4, 5, 6, 7, 8, 9, 4, 5, 10, 11]
+    seen = evidence(pack, tmp_path, items)
+    (figure,) = measure(measures_named(["fid_infinity"]).values(), seen)
+    real = features(np.asarray(pack.images[pack.indices("validation")]))
+    samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(items))]))
+    assert figure.value == pytest.approx(frechet_at_infinity(samples, real, np.array(items)).value)
+    assert figure.marks["reconstructions"] == pytest.approx(frechet_at_infinity(again, real).value)
+    assert (figure.name, figure.count, figure.ceiling) == (
+        "frechet_distance_infinity",
+        10,
+        None,
+    )  # halves of 4 pictures
+    assert "extrapolated from parts of 3 samples, fewer than the 6 features" in figure.caution
+    seen.detectors["features"].published = True  # type: ignore[misc]
+    (figure,) = measure(measures_named(["fid_infinity"]).values(), seen)
+    assert (figure.name, figure.title) == ("fid_infinity", "FID-infinity")
+    with pytest.raises(DataError, match=r"5 conditions are too few for FID-infinity.*6 or more"):
+        measure(measures_named(["fid_infinity"]).values(), evidence(pack, tmp_path))
+
+
+def classes(rows: np.ndarray) -> np.ndarray:
+    """Logarithms of the probabilities of six classes."""
+    found: np.ndarray = log_softmax(rows.astype(np.float64) / 20, axis=1)
+    return found
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_classes_follow_from_the_features_of_distances(pack: Pack, tmp_path: Path, published: bool) -> None:
+    looked: list[int] = []
+
+    def look(images: np.ndarray) -> np.ndarray:
+        looked.append(len(images))
+        return features(images)
+
+    network = Network(
+        name="six", sha256="ab" * 32, preprocessing="none", look=look, published=published, keeps=True, classes=classes
+    )
+    samples = samples_of(pack, ITEMS, ("mask",), tmp_path)
+    seen = sets_of(samples, pack, detectors={"features": network}, kept=tmp_path / "features")  # type: ignore[dict-item]
+    score, _ = measure(measures_named(["is", "fid"]).values(), seen)
+    assert sum(looked) == 8 + 5 + 8
+    real = features(np.asarray(pack.images[pack.indices("validation")]))
+    own = class_score(features(samples.images), classes)
+    assert score.value == pytest.approx(own.value)
+    assert score.spread == pytest.approx(own.spread(np.array(ITEMS)))
+    assert score.ceiling == pytest.approx(class_score(real, classes).value)
+    again = class_score(features(255 - np.asarray(pack.images[sorted(set(ITEMS))])), classes)
+    assert score.marks == {"reconstructions": pytest.approx(again.value)}
+    assert (score.floor, score.better, score.count) == (1.0, "higher", 8)
+    named = ("inception_score", "Inception score") if published else ("class_score", "Class score, six classes")
+    assert (score.name, score.title) == named
+    assert ("not the Inception score" in score.caution) != published
 
 
 @pytest.mark.parametrize("piece", [2, 64])
@@ -80,6 +143,25 @@ def test_diversity_is_the_mean_over_pairs(
 def test_one_sample_of_a_condition_has_no_diversity(pack: Pack, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"one sample only of face-6, .*samples=10"):
         measure(measures_named(["lpips"]).values(), evidence(pack, tmp_path, [4, 4, 6]))
+
+
+@pytest.mark.parametrize("piece", [2, 64])
+def test_reconstructions_are_as_far_from_their_pictures_as_their_features(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(pictures, "PIECE", piece)
+    seen = evidence(pack, tmp_path)
+    (figure,) = measure(measures_named(["lpips_reconstruction"]).values(), seen)
+    real = np.asarray(pack.images[sorted(set(ITEMS))])
+    one, two = features(real).astype(np.float64), features(255 - real).astype(np.float64)
+    assert figure.value == pytest.approx(((one - two) ** 2).sum(axis=1).mean(), rel=1e-6)
+    assert figure.floor == pytest.approx(np.mean([((a - b) ** 2).sum() for a, b in combinations(one, 2)]))
+    assert (figure.ceiling, figure.count, figure.better) == (0.0, 5, "lower")
+    assert figure.name == "perceptual_reconstruction"
+    assert figure.caution == "in the features of counting, not of AlexNet with LPIPS's weights: not LPIPS"
+    seen.detectors["perceptual"].published = True  # type: ignore[misc]
+    (figure,) = measure(measures_named(["lpips_reconstruction"]).values(), seen)
+    assert (figure.name, figure.title, figure.caution) == ("lpips_reconstruction", "Reconstruction LPIPS", "")
 
 
 def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> None:
@@ -140,6 +222,14 @@ def test_what_may_serve_as_a_detector(pack: Pack, sources: list[Source], strict:
         assert [str(found.path) for _, found in kind.candidates(EvalConfig(strict=strict), pack)] == expected
 
 
+def test_classes_are_asked_of_those_who_tell_them(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    blind, telling = source("blind"), dataclasses.replace(source("telling"), classes=True)
+    monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(blind, telling)))
+    for names, expected in ((["fid"], ["blind", "telling"]), (["fid", "is", "kid"], ["telling"])):
+        found = find_detectors(measures_named(names).values(), EvalConfig(), pack)["features"]
+        assert [str(each.path) for _, each in found] == expected
+
+
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Two folders of pictures."""
@@ -156,10 +246,11 @@ def test_folders_of_pictures_from_anywhere(folders: tuple[Path, Path], tmp_path:
     sets = {which: Files.of(folder) for which, folder in zip(("samples", "reference"), folders, strict=True)}
     network = {"features": Counting(features, keeps=True, published=True)}
     seen = Evidence(sets=sets, detectors=network, reference="b", kept=tmp_path / "kept")
-    fid, kid = measure(measures_named(["fid", "kid"]).values(), seen)
+    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
     one, two = (features(files.read(np.arange(len(files)))) for files in sets.values())
     assert fid.value == pytest.approx(frechet_distance(one, two).value)
     assert kid.value == pytest.approx(kernel_distance(one, two).value)
+    assert mind.value == pytest.approx(sliced_distance(one, two).value)
     assert (fid.count, fid.reference, dict(fid.marks)) == (5, "b, 7 items", {})
 
 

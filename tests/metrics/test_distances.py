@@ -1,15 +1,19 @@
 """Distances of features: closed forms, clean-fid's own functions, and intervals that cover the truth."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from cleanfid import fid as clean
 from scipy.linalg import sqrtm
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import wasserstein_distance
 
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.influence import Distance
 from facecond.metrics.kernel import kernel_distance
+from facecond.metrics.sliced import sliced_distance
 
 
 def features(count: int, width: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
@@ -61,7 +65,11 @@ def test_kernel_distance_is_clean_fid_s_where_its_subsets_are_everything(count: 
     assert kernel_distance(one, two).value == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
+@pytest.mark.parametrize(
+    "distance",
+    [frechet_distance, kernel_distance, partial(sliced_distance, directions=60)],
+    ids=["frechet", "kernel", "sliced"],
+)
 @pytest.mark.parametrize("count", [50, 3000])
 def test_order_does_not_matter_bit_for_bit(distance: Callable[..., Distance], count: int) -> None:
     one, two = features(count, 64, 0), features(count, 64, 1, shift=0.2)
@@ -89,7 +97,11 @@ def test_influence_is_the_derivative(distance: Callable[..., Distance], counts: 
         )
 
 
-@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
+@pytest.mark.parametrize(
+    "distance",
+    [frechet_distance, kernel_distance, partial(sliced_distance, directions=10)],
+    ids=["frechet", "kernel", "sliced"],
+)
 def test_intervals_cover_the_truth(distance: Callable[..., Distance]) -> None:
     """Of 600 sets of samples with two pictures of each condition, 93 to 97 % have the expected value within their interval."""
     width, conditions = 6, 150
@@ -119,7 +131,67 @@ def test_square_root_of_a_singular_product_is_not_needed() -> None:
     assert mine == pytest.approx(shift + sum(moments) - 2 * root, rel=1e-3)
 
 
+@pytest.mark.parametrize("distance", [frechet_distance, sliced_distance])
 @pytest.mark.parametrize("rows", [np.zeros((1, 4)), np.zeros((5, 3)), np.full((5, 4), np.nan)])
-def test_what_cannot_be_compared_is_refused(rows: np.ndarray) -> None:
+def test_what_cannot_be_compared_is_refused(distance: Callable[..., Distance], rows: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"expected|finite"):
-        frechet_distance(rows, np.zeros((5, 4)))
+        distance(rows, np.zeros((5, 4)))
+
+
+@pytest.mark.parametrize("counts", [(30, 30), (12, 30), (8, 9), (35, 21)])
+def test_sliced_distance_of_one_feature_is_optimal_transport(counts: tuple[int, int]) -> None:
+    """The assignment that costs least, of as many copies as make the sets equally large; every direction is the same one."""
+    random = np.random.default_rng(4)
+    one, two = random.normal(size=(counts[0], 1)), random.gamma(2, size=(counts[1], 1))
+    whole = np.lcm(*counts)
+    costs = (one.repeat(whole // counts[0], axis=0) - two.repeat(whole // counts[1], axis=0).T) ** 2
+    expected = costs[linear_sum_assignment(costs)].mean()
+    assert sliced_distance(one, two, directions=3).value == pytest.approx(3 * expected, rel=1e-10)
+
+
+def test_sliced_distance_of_two_values_is_scipy_s_squared() -> None:
+    """Where everything moves equally far, the 2-Wasserstein distance is the 1-Wasserstein distance of SciPy."""
+    one = np.random.default_rng(0).normal(size=(40, 1))
+    two = np.repeat(one + 0.7, 3, axis=0)
+    assert sliced_distance(one, two).value == pytest.approx(3 * wasserstein_distance(one[:, 0], two[:, 0]) ** 2)
+
+
+def test_sliced_distance_of_shifted_sets_is_three_squared_shifts() -> None:
+    """Exactly, with one feature; with more in the mean over directions."""
+    rows = features(300, 8, 0).astype(np.float64)
+    assert sliced_distance(rows, rows, directions=50).value == 0
+    shift = np.array([1, -2, 0, 0.5, 0, 0, 3, 1])
+    found = sliced_distance(rows, rows + shift, directions=5000)
+    assert found.value == pytest.approx(3 * (shift**2).sum(), rel=0.03)
+    found = sliced_distance(rows[:, :1], rows[:, :1] - 2, directions=5)
+    assert found.value == pytest.approx(3 * 2**2)
+    np.testing.assert_allclose(found.of_samples_N, 3 * 4 * (rows[:, 0] - rows[:, 0].mean()), atol=1e-9)
+    np.testing.assert_allclose(found.of_reference_M, -found.of_samples_N, atol=1e-9)
+
+
+def test_influence_on_the_sliced_distance_is_the_derivative() -> None:
+    """Leaving one of many pictures out changes it by its influence over the count."""
+    random = np.random.default_rng(8)
+    one, two = random.normal(size=(2000, 3)), 1.6 * random.normal(size=(1500, 3)) + 0.5
+    near = partial(sliced_distance, directions=15)
+    whole = near(one, two)
+    assert whole.of_samples_N.mean() == pytest.approx(0, abs=1e-9)
+    for place in (0, 700, 1400):
+        changed = (whole.value - near(np.delete(one, place, axis=0), two).value) * (len(one) - 1)
+        assert changed == pytest.approx(whole.of_samples_N[place], abs=0.02 * np.abs(whole.of_samples_N).max())
+        changed = (whole.value - near(one, np.delete(two, place, axis=0)).value) * (len(two) - 1)
+        assert changed == pytest.approx(whole.of_reference_M[place], abs=0.02 * np.abs(whole.of_reference_M).max())
+
+
+def test_sliced_distance_is_that_of_other_directions() -> None:
+    """Along 2000 directions of another generator, by sorting two sets of one size; and of Gaussians in closed form."""
+    random = np.random.default_rng(3)
+    one, two = random.normal(size=(1000, 6)), 1.5 * random.normal(size=(1000, 6)) + 0.4
+    found = sliced_distance(one, two, directions=2000).value
+    expected = []
+    for _ in range(2000):
+        axis = random.normal(size=6)
+        axis /= np.sqrt(axis @ axis)
+        expected.append(((np.sort(one @ axis) - np.sort(two @ axis)) ** 2).mean())
+    assert found == pytest.approx(18 * np.mean(expected), rel=0.03)
+    assert found == pytest.approx(18 * (0.4**2 + 0.5**2), rel=0.1)

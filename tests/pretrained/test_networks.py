@@ -28,10 +28,15 @@ class Shaped(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv2d(3, 2048, 24, stride=24), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
         )  # fmt: skip
+        self.output = nn.Linear(2048, 1008)
 
-    def forward(self, x: Tensor, return_features: bool = False) -> Tensor:
+    def forward(self, x: Tensor, return_features: bool = False, no_output_bias: bool = False) -> Tensor:
         x = nn.functional.interpolate(x, size=[299, 299], mode="bilinear", align_corners=False)
-        return self.layers((x - 128) / 128)
+        features = self.layers((x - 128) / 128)
+        if return_features:
+            return features
+        logits = nn.functional.linear(features, self.output.weight) if no_output_bias else self.output(features)
+        return nn.functional.softmax(logits, dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,21 @@ def test_fid_and_kid_of_two_folders_are_clean_fid_s(folder: Path, mode: str, ins
     assert frechet_distance(*found).value == pytest.approx(expected, rel=1e-4)
     kernel = clean.kernel_distance(*(each[:24].astype(np.float64) for each in features), num_subsets=1)
     assert kernel_distance(*(each[:24] for each in found)).value == pytest.approx(kernel, rel=1e-4)
+
+
+def test_classes_of_features_are_those_of_the_whole_network(folder: Path) -> None:
+    """Inception's without its bias, as StyleGAN2-ADA takes them for the Inception score; EfficientNet's with it."""
+    pictures, file = read(folder / "a"), folder / "inception-2015-12-05.pt"
+    ours = Inception(file, CPU, mode="legacy")
+    with torch.inference_mode():
+        whole = torch.jit.load(str(file))(batch(pictures, CPU).float(), no_output_bias=True).numpy()
+    np.testing.assert_allclose(np.exp(ours.classes(ours(pictures))), whole, rtol=1e-4)
+    weights = weights_file()
+    assert weights is not None
+    light = EfficientNetFeatures(weights, CPU)
+    with torch.inference_mode():
+        whole = light._network.logits(batch(pictures[:3], CPU)).double().log_softmax(1).numpy()
+    np.testing.assert_allclose(light.classes(light(pictures[:3])), whole, atol=1e-3)
 
 
 @pytest.fixture(scope="module", params=["alex", "vgg"])
