@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from facecond.experiments import table
 from facecond.io.files import atomic_write
-from facecond.reports.tables import MISSING, markdown
+from facecond.reports.tables import MISSING, latex, markdown
 
 if TYPE_CHECKING:
     from facecond.commands.prepared import Prepared
     from facecond.config.commands import ReproduceConfig
     from facecond.experiments.plan import Plan
+    from facecond.reports.curves import Chart
+    from facecond.reports.page import Block
 
 Rows = Sequence[Sequence[str]]
 
@@ -41,7 +43,7 @@ def write_table(
     for name, text in texts.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    _write_page(folder / "table.html", title, rows, claims, notes)
+    _write_page(folder / "table.html", prepared, rows, claims, notes, _curve(prepared, measured, images))
     made = {
         "page": "table.html",
         "table": "table.md",
@@ -83,5 +85,39 @@ def tabular(rows: Rows) -> str:
     ])  # fmt: skip
 
 
-def _write_page(path: Path, title: str, rows: Rows, claims: Rows, notes: Sequence[str]) -> None:
-    raise NotImplementedError
+def _curve(
+    prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured, images: Mapping[str, int]
+) -> Chart | None:
+    """A line for each variant, where the experiment is a curve."""
+    from facecond.reports.curves import Chart, Series
+
+    paper = prepared.found.paper
+    if not images:
+        return None
+    points = table.curve_points(paper, measured, images)
+    heading = next(iter(table.headings(paper, measured).values()))
+    series = []
+    for variant in paper.variants:
+        values = {place: table.number(each.get(variant.name, {}), paper.measures[0]) for place, each in points.items()}
+        known = {place: found.value for place, found in values.items() if found is not None}
+        series.append(Series(name=variant.name, x=list(known), y=list(known.values())))
+    return Chart(title=paper.title, x_label="images", y_label=heading, series=series)
+
+
+def _write_page(
+    path: Path,
+    prepared: Prepared[ReproduceConfig, Plan],
+    rows: Rows,
+    claims: Rows,
+    notes: Sequence[str],
+    chart: Chart | None,
+) -> None:
+    from facecond.reports.page import Charts, Page, Section, Table, Words, write_page
+
+    blocks: list[Block] = [Charts(charts=[chart])] if chart is not None else []
+    sections = [Section(title="Table", blocks=[*blocks, Table(rows=rows)])]
+    if claims:
+        sections.append(Section(title="Does it hold?", blocks=[Table(rows=claims)]))
+    sections.append(Section(title="How it was made", blocks=[Words(text="\n\n".join(notes))]))
+    page = Page(title=prepared.found.paper.title, lead=notes[0], sections=sections, command=notes[0].partition(": ")[2])
+    write_page(path, page)
