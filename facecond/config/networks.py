@@ -39,6 +39,7 @@ class Perceptual(enum.Enum):
     """The perceptual term of the first stage's loss."""
 
     lpips = "lpips"
+    efficientnet = "efficientnet"
     gradient = "gradient"
     none = "none"
 
@@ -48,7 +49,8 @@ class VQLossConfig:
     """What the first stage is trained on."""
 
     perceptual: Perceptual = Perceptual.lpips
-    """`lpips` needs the weights of its VGG-16 trunk; `gradient` (L1 of picture gradients, multi-scale) needs none."""
+    """`lpips` needs the weights of its VGG-16 trunk; `efficientnet` (the same distance on EfficientNet-Lite0) those that
+    facecond[features] installs; `gradient` (L1 of picture gradients, multi-scale) needs none."""
     perceptual_weight: float = 1.0
     """Weight of the perceptual term beside L1."""
     lpips_trunk: str | None = None

@@ -4,8 +4,6 @@ Every step is a command that can be typed; the page shows them. A step that is d
 interrupted is continued.
 """
 
-import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,10 @@ from facecond.commands import data_draw, encode, sample, swap_masks, train
 from facecond.commands import eval as evaluate
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.commands.steps import Steps, run_command
 from facecond.config.commands import DemoConfig
 from facecond.config.compose import compose
 from facecond.demo.plan import PACES, Plan, make_plan, overrides
-from facecond.io.files import read_json, write_json
-
-log = logging.getLogger("facecond")
 
 MEASURES = "[miou,accuracy,attributes,reconstruction]"
 ON_MAPS = "[+Eyeglasses,+Wearing_Hat,+Mouth_Slightly_Open,'-Young,+Gray_Hair,-Black_Hair,-Brown_Hair,-Blond_Hair']"
@@ -111,13 +107,17 @@ def run(prepared: Prepared[DemoConfig, None]) -> Result:
 
 
 class Demo:
-    """Keeps account of the steps: which are done, what they made, how long they took."""
+    """The demo's steps with its words."""
 
     def __init__(self, config: DemoConfig, name: str, folder: Path, plan: Plan) -> None:
-        self.config, self.name, self.folder, self.plan = config, name, folder, plan
+        self.config, self.name, self.plan = config, name, plan
         self.pack_name = f"{name}-drawn-{config.resolution}"
-        self.file = folder / "steps.json"
-        self.steps: dict[str, dict[str, Any]] = read_json(self.file) if self.file.is_file() else {}
+        self._steps = Steps(folder / "steps.json", 13)
+
+    @property
+    def steps(self) -> dict[str, dict[str, Any]]:
+        """What is known of each step: title, words, seconds, what it made."""
+        return self._steps.entries
 
     @property
     def pack(self) -> Path:
@@ -127,7 +127,7 @@ class Demo:
     @property
     def seconds(self) -> float:
         """Time spent so far, over all continuations."""
-        return sum(step["seconds"] for step in self.steps.values())
+        return self._steps.seconds
 
     def run(self, model: str) -> Path:
         """Run folder of a model."""
@@ -143,14 +143,9 @@ class Demo:
     def step(self, key: str, title: str, module: Any, words: list[str]) -> dict[str, str]:
         """Run a command as a step, unless it is done; return what it made."""
         words = [*words, f"workspace={self.config.workspace}"]
-        if module not in (data_draw,):
+        if module is not data_draw:
             words.append(f"device={self.config.device.name}")
-
-        def call() -> dict[str, str]:
-            result = module.run(module.prepare(words))
-            return {name: str(path) for name, path in result.made.items()}
-
-        return self.call(key, title, call, words=words)
+        return self.call(key, title, lambda: run_command(module, words), words=words)
 
     def call(
         self,
@@ -161,25 +156,6 @@ class Demo:
         words: Sequence[str] = (),
         again: bool = False,
     ) -> dict[str, str]:
-        """Do one piece of work, count its time also when it is interrupted, and remember what it made."""
-        entry = self.steps.setdefault(
-            key, {"title": title, "seconds": 0.0, "done": False, "made": {}, "words": list(words)}
-        )
-        if (
-            entry["done"]
-            and not again
-            and entry["words"] == list(words)
-            and all(Path(path).exists() for path in entry["made"].values())
-        ):
-            return entry["made"]
+        """Do one piece of work, unless it is done; see `Steps.call`."""
         left = self.plan.total - self.seconds
-        log.info("step %d of 13: %s (about %.0f min left)", 1 + list(self.steps).index(key), title, max(left, 0) / 60)
-        entry |= {"done": False, "words": list(words)}
-        began, before = time.monotonic(), 0.0 if again else entry["seconds"]
-        try:
-            entry["made"] = work()
-            entry["done"] = True
-        finally:
-            entry["seconds"] = before + time.monotonic() - began
-            write_json(self.file, self.steps)
-        return entry["made"]
+        return self._steps.call(key, title, work, words=words, again=again, left=left)

@@ -5,6 +5,8 @@ A few hundred real faces are too few to learn from nothing what an edge, a hair 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,16 +16,16 @@ from facecond.errors import ConfigError
 from facecond.faces.attributes import NUM_ATTRIBUTES
 from facecond.faces.labels import NUM_CLASSES
 from facecond.judges.pixels import Pixels
-from facecond.pretrained.efficientnet import CHANNELS, MEAN, STD, WIDTH, EfficientNet, weights_file
+from facecond.pretrained.efficientnet import CHANNELS, CLASSES, HEAD, MEAN, STD, WIDTH, EfficientNet, weights_file
 
 
 class _Encoder(nn.Module):
     """What the two judges share: pixels as the network expects them, and its feature maps."""
 
-    def __init__(self, input_size: int | None, *, head: bool) -> None:
+    def __init__(self, input_size: int | None, *, without: Sequence[str]) -> None:
         super().__init__()
         self.pixels = Pixels(input_size, mean=(MEAN / 255,) * 3, std=(STD / 255,) * 3)
-        self.encoder = EfficientNet(head=head, frozen=False)
+        self.encoder = EfficientNet(without=without, frozen=False)
 
     def load_imagenet(self) -> None:
         """Start from the features that the package installs. Raises ConfigError when they are not there."""
@@ -51,7 +53,7 @@ class EfficientNetParser(_Encoder):
     """
 
     def __init__(self, config: ParserConfig) -> None:
-        super().__init__(config.input_size, head=False)
+        super().__init__(config.input_size, without=HEAD)
         w = config.width
         widths = [4 * w, 3 * w, 2 * w, w]
         self.fine = nn.Sequential(_conv(3, w // 2), _conv(w // 2, w // 2))
@@ -85,7 +87,7 @@ class EfficientNetClassifier(_Encoder):
     """The whole network with 40 logits in place of ImageNet's thousand; about 3.4 M parameters."""
 
     def __init__(self, config: ClassifierConfig) -> None:
-        super().__init__(config.input_size, head=True)
+        super().__init__(config.input_size, without=CLASSES)
         self.fc = nn.Linear(WIDTH, NUM_ATTRIBUTES)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from facecond.pretrained.classes import Classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 WIDTH = 1280
 """Of the pooled features."""
@@ -37,7 +37,11 @@ CHANNELS = (16, 24, 40, 112, 320)
 MEAN, STD = 127.0, 128.0
 """Of the pixel values it was trained on, 0 to 255."""
 
-_HEAD = ("_conv_head", "_bn1", "_fc")
+CLASSES = ("_fc",)
+"""Layer that tells ImageNet's classes apart."""
+
+HEAD = ("_conv_head", "_bn1", *CLASSES)
+"""Layers behind the feature maps."""
 
 
 def weights_file() -> Path | None:
@@ -53,10 +57,10 @@ def weights_file() -> Path | None:
 class EfficientNet(nn.Module):
     """The network, on uint8 pictures or on normalised ones."""
 
-    def __init__(self, file: Path | None = None, *, head: bool = True, frozen: bool = True) -> None:
+    def __init__(self, file: Path | None = None, *, without: Sequence[str] = (), frozen: bool = True) -> None:
         """Build the network, with the weights in `file`, or random ones.
 
-        Without its `head` it has feature maps only; one that is not `frozen` can be trained.
+        It has no layers named in `without` (`HEAD`, `CLASSES`); one that is not `frozen` can be trained.
         """
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet as Network
@@ -64,9 +68,8 @@ class EfficientNet(nn.Module):
         self.network = Network.from_name("efficientnet-lite0")
         if file is not None:
             self.network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        if not head:
-            for name in _HEAD:
-                delattr(self.network, name)
+        for name in without:
+            delattr(self.network, name)
         if frozen:
             self.eval().requires_grad_(False)
 

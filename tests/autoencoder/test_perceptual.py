@@ -67,3 +67,25 @@ def test_lpips_with_a_trunk_from_a_file_equals_the_package(tmp_path: Path) -> No
     torch.testing.assert_close(ours(a, b), theirs(a, b).mean())
     assert float(ours(a, a)) == 0
     assert not any(parameter.requires_grad for parameter in ours.parameters())
+
+
+def test_efficientnet_s_distance_is_that_of_its_features() -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    from facecond.pretrained.efficientnet import EfficientNet, weights_file
+
+    term = perceptual_term(VQLossConfig(perceptual=Perceptual.efficientnet)).train()
+    generator = torch.Generator().manual_seed(0)
+    one, two = (torch.rand(2, 3, 64, 64, generator=generator) * 2 - 1 for _ in range(2))
+    one = one.requires_grad_()
+    found = term(one, two)
+    network = EfficientNet(weights_file())
+    expected = []
+    for a, b in zip(*(network.levels(((x + 1) * 127.5 - 127) / 128) for x in (one, two)), strict=True):
+        scaled = [maps / maps.norm(dim=1, keepdim=True) for maps in (a, b)]
+        expected.append((scaled[0] - scaled[1]).square().sum(1).mean((1, 2)))
+    torch.testing.assert_close(found, torch.stack(expected).mean(0).mean(), rtol=1e-4, atol=1e-6)
+    found.backward()
+    assert one.grad is not None
+    assert one.grad.abs().max() > 0
+    assert not any(weight.requires_grad for weight in term.parameters())
+    assert float(term(one, one)) == 0
