@@ -35,6 +35,8 @@ def test_the_customary_score_is_a_mean_over_ten_parts() -> None:
     other = np.mean([by_formula(part) for part in np.split(LOGITS, 10)])
     assert found.of_parts == pytest.approx(other, rel=0.01)
     assert found.of_parts < found.value
+    distinct = class_score(1e4 * np.eye(30), logs)  # thirty classes, and three in each part
+    assert (distinct.value, distinct.of_parts) == (pytest.approx(30), pytest.approx(3))
     copies = class_score(np.repeat(LOGITS[:1], 40, axis=0), logs)
     assert (copies.value, copies.of_parts) == (pytest.approx(1), pytest.approx(1))
 
