@@ -179,7 +179,7 @@ def ours(folder: Path, mirrored: bool) -> dict[str, float]:
         },
         reference="drawn faces", items=items, varied=items.places[items.grouped], kept=folder / "features",
     )  # fmt: skip
-    return {figure.name: figure.value for figure in measure(measures_named(MEASURES).values(), evidence)}
+    return {figure.name: figure.value for figure in measure(measures_named(MEASURES), evidence)}
 
 
 def usual(folder: Path) -> dict[str, float]:

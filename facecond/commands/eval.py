@@ -162,7 +162,7 @@ def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], d
     prepared.announce()
     evidence, made_with = load_evidence(prepared)
     figures: list[Figure] = []
-    prepared.processes.first_does(lambda: figures.extend(measure(prepared.found.measures.values(), evidence)))
+    prepared.processes.first_does(lambda: figures.extend(measure(prepared.found.measures, evidence)))
     for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
         headings = ", ".join(figure.heading for figure in figures if figure.caution == caution)
         log.warning("warning: %s: %s", headings, caution)

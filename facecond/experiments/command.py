@@ -47,7 +47,7 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
     works = [*plan.common(), *plan.models(), *plan.measurings()]
     steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(works) + 1)
     if config.plan:
-        return _planned(prepared, works, steps)
+        return _planned(prepared, steps)
     for work in plan.common():
         _make(work, plan, steps)
     for work in plan.models():
@@ -72,7 +72,7 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
     """Run one command; an equal run that is there already takes the place of a training."""
 
     def make() -> dict[str, str]:
-        equal = equal_run(work.words) if work.module is train else None
+        equal = equal_run(work.words, snapshots=plan.looks_back) if work.module is train else None
         if equal is None:
             return run_command(work.module, work.words)
         if equal.name != work.run:
@@ -84,8 +84,11 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
         plan.instead[work.run] = Path(made["run"])
 
 
-def equal_run(words: Sequence[str]) -> Path | None:
-    """A finished run of the workspace that was trained as `words` say: on the same faces, with the same settings, to the end."""
+def equal_run(words: Sequence[str], *, snapshots: bool = False) -> Path | None:
+    """A finished run of the workspace that was trained as `words` say: on the same faces, with the same settings, to the end.
+
+    With `snapshots` only one that kept weights on the way.
+    """
     from facecond.training.state import MAY_CHANGE
 
     prepared = train.prepare(words)
@@ -100,7 +103,7 @@ def equal_run(words: Sequence[str]) -> Path | None:
                 and run.first_stage == found.latents
                 and difference(run.config, wanted, ignoring={*NOT_COMPARED, *MAY_CHANGE}) is None
                 and images_seen(path) == config.trainer.images
-                and (config.trainer.snapshot_every is None or (path / "snapshots").is_dir())
+                and (not snapshots or (path / "snapshots").is_dir())
             ):
                 return path
         except FacecondError:
@@ -121,11 +124,15 @@ def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
     return fresh or read_results(Path(made["results"])).figures
 
 
-def _planned(prepared: Prepared[ReproduceConfig, Plan], works: Sequence[Work], steps: Steps) -> Result:
+def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
     """The work as a table: what it is, how much, how long it takes here, and what is done already."""
     from facecond.experiments.timing import seconds_of
 
-    config = prepared.config
+    config, plan = prepared.config, prepared.found
+    trainings = [work for work in [*plan.common(), *plan.models()] if work.run]
+    done = {work.run: steps.entries[work.key] for work in trainings if steps.is_done(work.key, work.words)}
+    plan.instead |= {run: Path(entry["made"]["run"]) for run, entry in done.items()}
+    works = [*plan.common(), *plan.models(), *plan.measurings()]
     missing = [work for work in works if not steps.is_done(work.key, work.words)]
     seconds = seconds_of(missing, prepared.found, config.device)
     rows = [["step", "amount", "minutes", "command"]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ class Plan:
         self.pack = config.pack or str(Path(config.workspace) / "packs" / f"{self.prefix}-faces")
         self.instead: dict[str, Path] = {}
         """Name of a run -> an equal run that is there already and takes its place."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether weights kept on the way are looked at."""
+        return self.paper.kind in (Kind.curve, Kind.checkpoints)
 
     @property
     def first_stage(self) -> str:
@@ -160,7 +166,10 @@ class Plan:
 
     def _measuring(self, variant: VariantConfig, run: Path, eta: float, seed: int, snapshot: int | None) -> Work:
         told = self.conditions[variant.name]
-        measures = [name for name in self.paper.measures if fits(MEASURES[name], told, eta)]
+        true = [
+            name for name in told if name not in variant.noisy
+        ]  # what a judge told cannot be measured by that judge
+        measures = [name for name in self.paper.measures if fits(MEASURES[name], told, eta, of=true)]
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
@@ -181,19 +190,18 @@ class Plan:
         return Work(key=key, title=title, module=evaluate, words=words, amount=count + several, about=about)
 
 
-def fits(measure: Measure, told: Sequence[str], eta: float) -> bool:
-    """Whether a measure says something of a model that is `told` these conditions, sampled so.
+def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str] | None = None) -> bool:
+    """Whether a measure says something of a model that is `told` these conditions, sampled so; `of`: those that are the true ones.
 
     Diversity is that of stochastic sampling (the paper, section 4).
     """
     if VARIATIONS in measure.scores.sets:
         return bool(told) and eta > 0
-    return measure.scores.condition is None or measure.scores.condition in told
+    return measure.scores.condition is None or measure.scores.condition in (told if of is None else of)
 
 
 def _conditions(variant: VariantConfig) -> list[str]:
-    config: Any = compose("train", [f"model={variant.model}", *variant.words]).config
-    told = list(config.model.conditions)
+    told = list(_composed(f"model={variant.model}", *variant.words).model.conditions)
     for name in variant.noisy:
         if name not in told:
             raise ConfigError(f"{variant.name}: noisy={name}, and it is not told that", hint=nearest(name, CONDITIONS))
@@ -201,8 +209,13 @@ def _conditions(variant: VariantConfig) -> list[str]:
 
 
 def _images(model: str, size: str, words: Sequence[str]) -> int:
-    config: Any = compose("train", [f"model={model}", f"size={size}", *words]).config
-    return int(config.trainer.images)
+    return int(_composed(f"model={model}", f"size={size}", *words).trainer.images)
+
+
+@cache
+def _composed(*words: str) -> Any:
+    """The configuration of a training; a plan asks for each several times."""
+    return compose("train", words).config
 
 
 def _check(paper: PaperConfig) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from facecond.config.reproduce import OrderingConfig, PaperConfig, VariantConfig
 from facecond.io.results import Figure
-from facecond.measuring.table import MEASURES
 from facecond.reports.tables import MISSING, value_text
 
 Key = tuple[str, float, int | None]
@@ -36,8 +35,7 @@ class Number:
 
 def primary(figures: Sequence[Figure], measure: str) -> Figure | None:
     """The figure that stands for a measure in a table: the first it shows."""
-    wanted = MEASURES[measure].figures[:1] or (measure,)
-    return next((figure for figure in figures if figure.measure in wanted), None)
+    return next((figure for figure in figures if figure.measure == measure), None)
 
 
 def number(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> Number | None:

@@ -51,7 +51,7 @@ class Figure:
     title: str = ""
     """What is printed; `name` when empty."""
     measure: str = ""
-    """The measure it belongs to, whatever its name: "fid" also for the distance in other features."""
+    """The measure that was asked for, whatever this is called: "fid" also for the distance in other features."""
     unit: str = ""
     """"" for a fraction or a plain number, else "dB", "bits", ..."""
     better: str = "higher"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,20 +108,22 @@ class Evidence:
         return Kept(self.kept / f"{about.hexdigest()[:16]}.npy", len(self.sets[which]))
 
 
-def measure(measures: Iterable[Measure], evidence: Evidence) -> list[Figure]:
-    """Look at every set of pictures once, with every detector once; return the figures of `measures` in their order."""
-    measures = list(measures)
-    scores = {kind: kind(evidence) for kind in dict.fromkeys(each.scores for each in measures)}
+def measure(measures: Mapping[str, Measure], evidence: Evidence) -> list[Figure]:
+    """Look at every set of pictures once, with every detector once; return the figures of `measures` in their order.
+
+    Each says which of the names it belongs to; one that several show stands there once.
+    """
+    scores = {kind: kind(evidence) for kind in dict.fromkeys(each.scores for each in measures.values())}
     for which in SETS:
         interested = [each for each in scores.values() if which in each.sets]
         if interested and which in evidence.sets:
             _look(which, interested, evidence)
-    figures = {
-        kind: {key: dataclasses.replace(figure, measure=key) for key, figure in each.figures().items()}
-        for kind, each in scores.items()
-    }
-    shown = [figure for each in measures for figure in each.of(figures[each.scores])]
-    return list({figure.name: figure for figure in shown}.values())
+    figures = {kind: each.figures() for kind, each in scores.items()}
+    shown: dict[str, Figure] = {}
+    for name, each in measures.items():
+        for figure in each.of(figures[each.scores]):
+            shown.setdefault(figure.name, dataclasses.replace(figure, measure=name))
+    return list(shown.values())
 
 
 def _look(which: str, interested: list[Scores], evidence: Evidence) -> None:

@@ -88,7 +88,7 @@ def evidence(
     name = pack.manifest["sha256"]["images.npy"]
     real = Rows(pack.images, items.unique, name)
     sets = {
-        "samples": Rows(samples.images, items.rows),
+        "samples": Rows(samples.images, np.arange(len(samples.images))),
         "real pictures": real,
         "reconstructions": Reconstructed(real, reconstruct, "f" * 64),
         "samples of one condition": Rows(samples.images, items.grouped),
@@ -110,7 +110,7 @@ def test_agreement_is_that_of_everything_at_once(
     monkeypatch.setattr(pictures, "PIECE", piece)
     samples = samples_of(pack, ITEMS, ("attributes", "mask"), tmp_path)
     seen = evidence(samples, pack)
-    figures = {figure.name: figure for figure in measure(measures_named(["miou", "attributes"]).values(), seen)}
+    figures = {figure.name: figure for figure in measure(measures_named(["miou", "attributes"]), seen)}
     unique = sorted(set(ITEMS))
     real, labels = pack.images[unique], pack.labels[unique]
     miou = figures["miou"]
@@ -134,7 +134,7 @@ def test_real_pictures_reach_their_ceiling(pack: Pack, tmp_path: Path) -> None:
     items = sorted(set(ITEMS))
     samples = samples_of(pack, items, ("attributes", "mask", "sketch"), tmp_path)
     samples.images[:] = pack.images[items]
-    figures = measure(measures_named(["miou", "accuracy", "attributes", "edges"]).values(), evidence(samples, pack))
+    figures = measure(measures_named(["miou", "accuracy", "attributes", "edges"]), evidence(samples, pack))
     assert len(figures) >= 10
     for figure in figures:
         assert figure.value == figure.ceiling
@@ -151,7 +151,7 @@ def test_every_set_passes_by_once_whatever_is_measured(
         return images
 
     seen = evidence(samples_of(pack, ITEMS, ("attributes", "mask"), tmp_path), pack, reconstruct=reconstruct)
-    measure(measures_named(["miou", "accuracy", "attributes", "reconstruction", "edges"]).values(), seen)
+    measure(measures_named(["miou", "accuracy", "attributes", "reconstruction", "edges"]), seen)
     assert again == [3, 2]
     for detector in seen.detectors.values():
         assert detector.sizes == [3, 3, 2, 3, 2, 3, 2]  # type: ignore[attr-defined]
@@ -166,7 +166,7 @@ def test_the_floor_is_the_condition_of_another_item(pack: Pack, tmp_path: Path) 
 def test_what_was_not_told_is_compared_with_the_item_and_said(pack: Pack, tmp_path: Path) -> None:
     told = evidence(samples_of(pack, ITEMS, ("mask", "attributes"), tmp_path), pack)
     untold = evidence(samples_of(pack, ITEMS, ("attributes",), tmp_path), pack)
-    (with_map,), (without,) = (measure(measures_named(["accuracy"]).values(), each) for each in (told, untold))
+    (with_map,), (without,) = (measure(measures_named(["accuracy"]), each) for each in (told, untold))
     assert with_map.value == without.value
     said = "the samples were not told mask, and are compared with that of the items behind them"
     assert said in without.caution
@@ -177,7 +177,7 @@ def test_what_only_some_were_told_is_refused(pack: Pack, tmp_path: Path) -> None
     samples = samples_of(pack, ITEMS, ("mask", "attributes"), tmp_path)
     del samples.records[2]["told"]["mask"]
     with pytest.raises(DataError, match=r"mask: image 2 of .* was not told it"):
-        measure(measures_named(["miou"]).values(), evidence(samples, pack))
+        measure(measures_named(["miou"]), evidence(samples, pack))
 
 
 @pytest.mark.parametrize(
@@ -190,13 +190,13 @@ def test_samples_that_cannot_be_compared_are_refused(
     for record, source in zip(samples.records, sources, strict=True):
         record["source"] = source
     with pytest.raises(DataError, match=words):
-        measure(measures_named(["miou"]).values(), evidence(samples, pack))
+        measure(measures_named(["miou"]), evidence(samples, pack))
 
 
 def test_edges_of_real_pictures_lie_on_their_sketches(pack: Pack, tmp_path: Path) -> None:
     """A sketch holds every edge of its picture, and outlines besides: precision 1, recall the share of lines near an edge."""
     samples = samples_of(pack, ITEMS, ("sketch",), tmp_path)
-    (figure,) = measure(measures_named(["edges"]).values(), evidence(samples, pack, reconstruct=lambda images: images))
+    (figure,) = measure(measures_named(["edges"]), evidence(samples, pack, reconstruct=lambda images: images))
     assert figure.ceiling == figure.marks["reconstructions"]
     assert figure.ceiling is not None
     assert 0.6 < figure.ceiling <= 1
@@ -218,11 +218,9 @@ def test_every_condition_s_measures_are_there() -> None:
 
 def test_psnr_and_ssim_can_be_asked_for_alone(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(samples_of(pack, ITEMS, ("mask",), tmp_path), pack)
-    (psnr,), (ssim,), both = (
-        measure(measures_named(names).values(), seen) for names in (["psnr"], ["ssim"], ["ssim", "psnr"])
-    )
+    (psnr,), (ssim,), both = (measure(measures_named(names), seen) for names in (["psnr"], ["ssim"], ["ssim", "psnr"]))
     assert ([psnr.name, ssim.name], [each.name for each in both]) == (["psnr", "ssim"], ["ssim", "psnr"])
-    assert measure(measures_named(["reconstruction"]).values(), seen) == [psnr, ssim]
+    assert measure(measures_named(["reconstruction"]), seen) == [psnr, ssim]
     real = np.asarray(pack.images[sorted(set(ITEMS))]).astype(np.float64)
     errors = ((real - (255 - real)) ** 2).mean(axis=(1, 2, 3))
     assert psnr.value == pytest.approx(np.mean(20 * np.log10(255) - 10 * np.log10(errors)))

@@ -47,7 +47,7 @@ def evidence(pack: Pack, folder: Path, items: list[int] = ITEMS, **more: Any) ->
 
 def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(pack, tmp_path)
-    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
+    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]), seen)
     real = features(np.asarray(pack.images[pack.indices("validation")]))
     samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
     for figure, distance in ((fid, frechet_distance), (kid, kernel_distance), (mind, sliced_distance)):
@@ -60,14 +60,14 @@ def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None
     assert (mind.name, mind.title) == ("sliced_wasserstein_distance", "Sliced Wasserstein distance, counting features")
     assert (fid.count, fid.reference) == (8, "validation split of faces, 8 items")
     seen.detectors["features"].published = True  # type: ignore[misc]
-    figures = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
+    figures = measure(measures_named(["fid", "kid", "mind"]), seen)
     assert [(each.name, each.title) for each in figures] == [("fid", "FID"), ("kid", "KID"), ("mind", "MIND")]
 
 
 def test_distance_at_infinity_keeps_samples_of_one_condition_together(pack: Pack, tmp_path: Path) -> None:
     items = [4, 5, 6, 7, 8, 9, 4, 5, 10, 11]
     seen = evidence(pack, tmp_path, items)
-    (figure,) = measure(measures_named(["fid_infinity"]).values(), seen)
+    (figure,) = measure(measures_named(["fid_infinity"]), seen)
     real = features(np.asarray(pack.images[pack.indices("validation")]))
     samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(items))]))
     assert figure.value == pytest.approx(frechet_at_infinity(samples, real, np.array(items)).value)
@@ -79,10 +79,10 @@ def test_distance_at_infinity_keeps_samples_of_one_condition_together(pack: Pack
     )  # halves of 4 pictures
     assert "extrapolated from parts of 3 samples, fewer than the 6 features" in figure.caution
     seen.detectors["features"].published = True  # type: ignore[misc]
-    (figure,) = measure(measures_named(["fid_infinity"]).values(), seen)
+    (figure,) = measure(measures_named(["fid_infinity"]), seen)
     assert (figure.name, figure.title) == ("fid_infinity", "FID-infinity")
     with pytest.raises(DataError, match=r"5 conditions are too few for FID-infinity.*6 or more"):
-        measure(measures_named(["fid_infinity"]).values(), evidence(pack, tmp_path))
+        measure(measures_named(["fid_infinity"]), evidence(pack, tmp_path))
 
 
 def classes(rows: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def test_classes_follow_from_the_features_of_distances(pack: Pack, tmp_path: Pat
     )
     samples = samples_of(pack, ITEMS, ("mask",), tmp_path)
     seen = sets_of(samples, pack, detectors={"features": network}, kept=tmp_path / "features")  # type: ignore[dict-item]
-    score, _ = measure(measures_named(["is", "fid"]).values(), seen)
+    score, _ = measure(measures_named(["is", "fid"]), seen)
     assert sum(looked) == 8 + 5 + 8
     real = features(np.asarray(pack.images[pack.indices("validation")]))
     own = class_score(features(samples.images), classes)
@@ -126,7 +126,7 @@ def test_diversity_is_the_mean_over_pairs(
     monkeypatch.setattr(pictures, "PIECE", piece)
     items = [4, 9, 4, 6, 9, 6, 6, 4]
     seen = evidence(pack, tmp_path, items)
-    (figure,) = measure(measures_named(["lpips"]).values(), seen)
+    (figure,) = measure(measures_named(["lpips"]), seen)
     rows = features(seen.behind.samples.images).astype(np.float64)
 
     def mean_over_pairs(rows: np.ndarray) -> float:
@@ -142,7 +142,7 @@ def test_diversity_is_the_mean_over_pairs(
 
 def test_one_sample_of_a_condition_has_no_diversity(pack: Pack, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"one sample only of face-6, .*samples=10"):
-        measure(measures_named(["lpips"]).values(), evidence(pack, tmp_path, [4, 4, 6]))
+        measure(measures_named(["lpips"]), evidence(pack, tmp_path, [4, 4, 6]))
 
 
 @pytest.mark.parametrize("piece", [2, 64])
@@ -151,7 +151,7 @@ def test_reconstructions_are_as_far_from_their_pictures_as_their_features(
 ) -> None:
     monkeypatch.setattr(pictures, "PIECE", piece)
     seen = evidence(pack, tmp_path)
-    (figure,) = measure(measures_named(["lpips_reconstruction"]).values(), seen)
+    (figure,) = measure(measures_named(["lpips_reconstruction"]), seen)
     real = np.asarray(pack.images[sorted(set(ITEMS))])
     one, two = features(real).astype(np.float64), features(255 - real).astype(np.float64)
     assert figure.value == pytest.approx(((one - two) ** 2).sum(axis=1).mean(), rel=1e-6)
@@ -160,21 +160,21 @@ def test_reconstructions_are_as_far_from_their_pictures_as_their_features(
     assert figure.name == "perceptual_reconstruction"
     assert figure.caution == "in the features of counting, not of AlexNet with LPIPS's weights: not LPIPS"
     seen.detectors["perceptual"].published = True  # type: ignore[misc]
-    (figure,) = measure(measures_named(["lpips_reconstruction"]).values(), seen)
+    (figure,) = measure(measures_named(["lpips_reconstruction"]), seen)
     assert (figure.name, figure.title, figure.caution) == ("lpips_reconstruction", "Reconstruction LPIPS", "")
 
 
 def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> None:
     kept = tmp_path / "features"
     first, second = (evidence(pack, tmp_path / name, kept=kept) for name in ("a", "b"))
-    (before,), (after,) = (measure(measures_named(["fid"]).values(), each) for each in (first, second))
+    (before,), (after,) = (measure(measures_named(["fid"]), each) for each in (first, second))
     assert after == before
     assert sum(first.detectors["features"].sizes) == 8 + 5 + 8  # type: ignore[attr-defined]
     assert second.detectors["features"].sizes == []  # type: ignore[attr-defined]
     assert len(list(kept.iterdir())) == 3
     other = evidence(pack, tmp_path / "c", kept=kept)
     other.behind.samples.images[3, 0, 0, 0] ^= 1
-    measure(measures_named(["fid"]).values(), other)
+    measure(measures_named(["fid"]), other)
     assert sum(other.detectors["features"].sizes) == 8  # type: ignore[attr-defined]
 
 
@@ -189,7 +189,7 @@ def test_what_was_interrupted_is_not_kept(pack: Pack, tmp_path: Path, monkeypatc
 
     seen.detectors["features"].answer = stop  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
-        measure(measures_named(["fid"]).values(), seen)
+        measure(measures_named(["fid"]), seen)
     assert not any((tmp_path / "features").iterdir())
 
 
@@ -246,7 +246,7 @@ def test_folders_of_pictures_from_anywhere(folders: tuple[Path, Path], tmp_path:
     sets = {which: Files.of(folder) for which, folder in zip(("samples", "reference"), folders, strict=True)}
     network = {"features": Counting(features, keeps=True, published=True)}
     seen = Evidence(sets=sets, detectors=network, reference="b", kept=tmp_path / "kept")
-    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]).values(), seen)
+    fid, kid, mind = measure(measures_named(["fid", "kid", "mind"]), seen)
     one, two = (features(files.read(np.arange(len(files)))) for files in sets.values())
     assert fid.value == pytest.approx(frechet_distance(one, two).value)
     assert kid.value == pytest.approx(kernel_distance(one, two).value)

@@ -181,7 +181,7 @@ def test_two_folders_are_measured_as_torch_fidelity_measures_them(tmp_path: Path
         detectors={"features": Network(name="", sha256="", preprocessing="", look=looking, published=True)},
     )  # fmt: skip
     named = measures_named(["fid", "kid", "precision", "recall"])
-    ours = {figure.name: figure.value for figure in measure(named.values(), evidence)}
+    ours = {figure.name: figure.value for figure in measure(named, evidence)}
     assert ours["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert ours["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-4)
     assert 0 < expected["precision"] < 1

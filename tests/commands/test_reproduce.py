@@ -1,0 +1,67 @@
+"""`facecond reproduce` on the tiny workspace: equal runs are used, work that is done is not done again, tables are whole."""
+
+import csv
+import json
+import time
+from pathlib import Path
+
+from facecond.io.results import read_results
+from tests.commands.conftest import MODEL, TINY, Facecond, call
+
+
+def quoted(words: list[str]) -> str:
+    return "[" + ",".join(f'"{word}"' for word in words) + "]"
+
+
+def words(workspace: Path) -> list[str]:
+    return [
+        f"workspace={workspace}", f"pack={workspace}/packs/drawn-64", "first_stage=vq", "classifier=classifier", "parser=parser",
+        f"scale.diffusion={quoted([*TINY, *MODEL])}", "scale.count=8", "scale.conditions=2", "scale.variations=2",
+        "scale.sampling=[]",
+    ]  # fmt: skip
+
+
+def test_a_table_is_made_of_what_is_there(workspace: Path, facecond: Facecond) -> None:
+    status, out, err = facecond("reproduce", "table3", "--json", *words(workspace))
+    assert status == 0, err
+    assert "runs/attr was trained in the same way and is used" in err
+    result = json.loads(out)
+    (rows,) = result["tables"].values()
+    folder = Path(result["made"]["table"]).parent
+    assert [row[:2] for row in rows[1:3]] == [["attr", "d."], ["attr", "s."]]
+    assert rows[0][2:] == [
+        "Frechet distance, EfficientNet-Lite0 features (lower is better)",
+        "Kernel distance, EfficientNet-Lite0 features (lower is better)",
+        "Attribute accuracy (higher is better)",
+        "Perceptual diversity, EfficientNet-Lite0 features (higher is better)",
+    ]
+    assert rows[1][-1] == "-"  # diversity is that of stochastic sampling
+    with (folder / "numbers.csv").open(newline="") as file:
+        numbers = list(csv.DictReader(file))
+    measured = {
+        figure.name: figure.value
+        for path in (workspace / "results").glob("*/results.json")
+        for figure in read_results(path).figures
+        if "sampler.eta=1" in str(read_results(path).about)
+        or read_results(path).about["config"]["sampler"]["eta"] == 1.0
+    }
+    for number in numbers:
+        if number["eta"] == "1":
+            assert float(number["value"]) == measured[number["name"]]
+    assert (folder / "table.tex").read_text().count(r"\begin{tabular}") == 1
+    assert "<table" in (folder / "table.html").read_text()
+
+    began = time.monotonic()
+    again, _, said = facecond("reproduce", "table3", *words(workspace))
+    assert again == 0
+    assert "step" not in said  # everything was there
+    assert time.monotonic() - began < 60
+    plan = call("reproduce", "paper=table3", "plan=true", *words(workspace))
+    assert plan.facts["steps to do"] == 0
+    assert {row[2] for row in plan.tables["Conditioned on attributes"][1:]} == {"done"}
+
+
+def test_figures_are_drawn_of_trained_models(workspace: Path, facecond: Facecond) -> None:
+    status, out, err = facecond("reproduce", "figure3", "--json", *words(workspace))
+    assert status == 0, err
+    assert Path(json.loads(out)["made"]["figure"]).read_bytes().startswith(b"\x89PNG")

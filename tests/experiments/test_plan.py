@@ -1,0 +1,89 @@
+"""What each table and figure of the paper consists of."""
+
+from pathlib import Path
+
+import pytest
+
+from facecond.config.catalogue import options_of
+from facecond.config.compose import compose
+from facecond.config.reproduce import Kind
+from facecond.errors import ConfigError
+from facecond.experiments.command import prepare
+from facecond.experiments.plan import Plan, fits
+from facecond.measuring.table import MEASURES
+
+EVERY = sorted(options_of("paper"))
+
+
+def plan(*words: str) -> Plan:
+    return prepare([*words]).found
+
+
+def test_there_are_five_tables_and_eleven_figures() -> None:
+    assert set(EVERY) == {f"table{n}" for n in range(1, 6)} | {f"figure{n}" for n in range(2, 13)}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_plan_does_each_thing_once(name: str) -> None:
+    found = plan(f"paper={name}")
+    works = [*found.common(), *found.models(), *found.measurings()]
+    keys = [work.key for work in works]
+    assert len(set(keys)) == len(keys)
+    assert bool(found.measurings()) == (found.paper.kind in (Kind.table, Kind.curve, Kind.worst, Kind.again))
+
+
+def test_every_kind_of_command_of_a_plan_composes() -> None:
+    of_kinds = {}
+    for name in ("table1", "table4", "figure4"):
+        found = plan(f"paper={name}")
+        for work in [*found.common(), *found.models(), *found.measurings()]:
+            of_kinds[work.module, tuple(word.partition("=")[0] for word in work.words)] = work
+    assert len(of_kinds) >= 10
+    for work in of_kinds.values():
+        command = work.module.__name__.rpartition(".")[2].replace("data_draw", "data draw")
+        compose(command, work.words)
+
+
+def test_tables_share_what_they_train() -> None:
+    trained = {name: {work.run for work in plan(f"paper={name}").models()} for name in EVERY}
+    assert trained["table3"] | trained["table4"] < trained["table5"]
+    assert trained["table1"] == trained["table2"] == trained["figure2"]
+    assert trained["table1"] & trained["table5"] == {"paper-demo-uncond-s0"}
+
+
+def test_a_scale_with_seeds_trains_each_model_once_with_each() -> None:
+    runs = [work.run for work in plan("paper=table4", "scale=small").models()]
+    assert sorted(runs) == sorted(
+        f"paper-small-{model}-s{seed}" for model in ("mask", "mask_pooled") for seed in range(3)
+    )
+
+
+def test_a_model_is_measured_by_what_fits_it() -> None:
+    assert not fits(MEASURES["miou"], ["attributes"], 1.0)
+    assert fits(MEASURES["miou"], ["mask"], 0.0)
+    assert not fits(MEASURES["lpips"], ["mask"], 0.0)  # diversity is that of stochastic sampling
+    assert fits(MEASURES["lpips"], ["mask"], 1.0)
+    assert not fits(MEASURES["lpips"], [], 1.0)
+    assert fits(MEASURES["fid"], [], 0.0)
+
+
+def test_an_equal_run_takes_the_place_of_a_training() -> None:
+    found = plan("paper=table3")
+    (work,) = found.models()
+    found.instead[work.run] = Path("elsewhere/attr")
+    assert all("run=elsewhere/attr" in measuring.words for measuring in found.measurings())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no table or figure named"),
+        (["paper=table5", "scale=paper"], "scale=paper needs a pack of real faces"),
+        (["paper=table5", "paper.measures=[fidd]"], "'fidd' is not a measure"),
+        (["paper=table3", "paper.measures=[]"], "no measure named"),
+        (["paper=table6"], "did you mean 'table5'|table"),
+    ],
+)
+def test_what_cannot_be_reproduced_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        prepare(words)
