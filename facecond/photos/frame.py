@@ -165,7 +165,7 @@ def cut(image_HWC: NDArray[np.uint8], frame: Frame, size: int) -> NDArray[np.uin
     corners = frame.corners()
     first = np.floor(corners.min(0)).astype(int) - 2
     last = np.ceil(corners.max(0)).astype(int) + 2
-    rows, columns = _mirrored(first[1], last[1], image_HWC.shape[0]), _mirrored(first[0], last[0], image_HWC.shape[1])
+    rows, columns = mirrored(first[1], last[1], image_HWC.shape[0]), mirrored(first[0], last[0], image_HWC.shape[1])
     around = Image.fromarray(np.ascontiguousarray(image_HWC[np.ix_(rows, columns)]))
     here = Frame(frame.x - first[0], frame.y - first[1], frame.side, frame.roll)
     coefficients = tuple(float(value) for value in here.affine(own).ravel())
@@ -195,7 +195,7 @@ def _fade(square_HWC: NDArray[np.uint8], frame: Frame, height: int, width: int) 
     return np.rint(faded).astype(np.uint8)
 
 
-def _mirrored(first: int, last: int, length: int) -> NDArray[np.int64]:
+def mirrored(first: int, last: int, length: int) -> NDArray[np.int64]:
     """Indices first..last-1 of an axis of `length` pixels that goes on mirrored (edges repeated) beyond its ends."""
     places = np.arange(first, last) % (2 * length)
     return np.where(places < length, places, 2 * length - 1 - places)

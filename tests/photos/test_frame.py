@@ -8,7 +8,7 @@ from skimage.data import astronaut
 
 from facecond.data.source import resize_picture
 from facecond.faces.checks import central_square
-from facecond.photos.frame import Frame, Landmarks, central_frame, cut, fills, frame_by, landmarks_of
+from facecond.photos.frame import Frame, Landmarks, central_frame, cut, fills, frame_by, landmarks_of, mirrored
 
 
 def karras(e0: np.ndarray, e1: np.ndarray, m0: np.ndarray, m1: np.ndarray) -> np.ndarray:
@@ -93,6 +93,10 @@ def test_a_turned_frame_shows_what_turning_the_picture_shows() -> None:
     inner = slice(64, 192)
     assert np.abs(ours - theirs)[inner, inner].mean() < 2
     assert np.abs(ours - image)[inner, inner].mean() > 20
+
+
+def test_an_axis_goes_on_mirrored_as_numpy_pads_it() -> None:
+    np.testing.assert_array_equal(mirrored(-9, 25, 7), np.pad(np.arange(7), (9, 18), mode="symmetric"))
 
 
 def test_beyond_the_edges_pixels_are_blurred_and_faded_and_inside_they_stay() -> None:
