@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from facecond.commands.data_inspect import SHOWN
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.conditions.mask import Mask
 from facecond.config.commands import ParseConfig
 from facecond.config.compose import compose
 from facecond.errors import CheckpointError, ConfigError, DataError
@@ -170,7 +171,7 @@ def run(prepared: Prepared[ParseConfig, Parsing]) -> Result:
                 **({"data.attributes": str(made["table of attributes"])} if table else {}),
                 resolution=str(2 ** (found.resolution.bit_length() - 1)),
             ),
-            prepared.suggest("sample", mask=str(folder.file("labels", records[0]))),
+            prepared.suggest("sample", **{Mask.word: str(folder.file("labels", records[0]))}),
         ],
     )
 
