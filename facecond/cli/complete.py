@@ -63,6 +63,26 @@ def runs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     return named + overrides(ctx, incomplete)
 
 
+def photos_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Folders and pictures that begin with what is typed, then overrides."""
+    return [*_pictures(incomplete), *overrides(ctx, incomplete)]
+
+
+def _pictures(incomplete: str) -> list[str]:
+    from facecond.data.labelmaps import PICTURE_SUFFIXES
+
+    before, slash, begun = incomplete.rpartition("/")
+    try:
+        entries = sorted(os.scandir(before + slash or "."), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    shown = [entry for entry in entries if entry.name.startswith(begun) and (begun or not entry.name.startswith("."))]
+    folders = [f"{before}{slash}{entry.name}/" for entry in shown if entry.is_dir()]
+    return folders + [
+        f"{before}{slash}{entry.name}" for entry in shown if entry.name.lower().endswith(PICTURE_SUFFIXES)
+    ]
+
+
 def _command(ctx: typer.Context) -> str:
     names = ctx.command_path.split()[1:]
     if names[:2] == ["config", "show"]:

@@ -16,6 +16,7 @@ MODULES = {
     "data pack": "facecond.commands.data_pack",
     "data draw": "facecond.commands.data_draw",
     "data inspect": "facecond.commands.data_inspect",
+    "parse": "facecond.commands.parse",
     "train": "facecond.commands.train",
     "encode": "facecond.commands.encode",
     "sample": "facecond.commands.sample",

@@ -23,6 +23,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond data draw --count 20 layout=release resolution=256",
     ),
     "data inspect": ("facecond data inspect", "facecond data inspect drawn-64 sheet=24 --json"),
+    "parse": (
+        "facecond parse photo.jpg",
+        "facecond parse photos photo.jpg align=always name=anew",
+        "facecond parse photos classifier=none --json",
+    ),
     "train": (
         "facecond train model=vq debug=quick",
         "facecond train model=multicond debug=quick",

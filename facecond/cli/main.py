@@ -144,6 +144,37 @@ def data_inspect(
     execute("data inspect", words, {"pack": pack}, json=json, dry_run=dry_run)
 
 
+@app.command("parse", epilog=epilog("parse"))
+def parse(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PHOTOS... [OVERRIDES]...",
+            help="Pictures, and folders of pictures; then overrides.",
+            autocompletion=complete.photos_and_overrides,
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Turn photographs into label maps and attributes: find the face, frame it as CelebA-HQ does, parse it.
+
+    What it writes can be packed. Running the same command again does only what is missing.
+    """
+    from pathlib import Path
+
+    from facecond.config.compose import quoted
+
+    named = [word for word in words or [] if "=" not in word or Path(word).exists()]
+    overrides = [word for word in words or [] if word not in named]
+    # A name that begins with a bracket would be read as a list.
+    listed = ",".join(quoted(f"./{name}" if name.startswith("[") else name) for name in named)
+    photos = f"[{listed}]" if named else None
+    execute("parse", overrides, {"photos": photos}, json=json, dry_run=dry_run, multirun=multirun)
+
+
 @app.command("train", epilog=epilog("train"))
 def train(
     overrides: Overrides = None,

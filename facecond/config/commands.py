@@ -52,6 +52,14 @@ class FidMode(Enum):
     legacy = "legacy"
 
 
+class Align(Enum):
+    """Which photographs are brought into the frame of CelebA-HQ."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
 class Grid(Enum):
     """What the pictures of one sampling have in common."""
 
@@ -90,6 +98,29 @@ class PackConfig(CommandConfig):
     """Height and width of pictures and label maps, pixels."""
     workers: int = bounded(0, minimum=0)
     """Processes that read and resize; 0 = one per core."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ParseConfig(CommandConfig):
+    """`facecond parse`: photographs become aligned faces with label maps, and attributes."""
+
+    photos: list[str] = field(default_factory=list)
+    """Pictures, and folders of pictures."""
+    device: Device = Device.auto
+    """auto = the first CUDA device when there is one."""
+    parser: str | None = None
+    """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest run."""
+    classifier: str | None = None
+    """Run of `model=classifier`; null = the latest run, if there is one; none = no attributes."""
+    resolution: int | None = bounded(None, minimum=16, maximum=1024)
+    """Height and width of the pictures and label maps written, pixels; null = what the parser learnt at."""
+    align: Align = Align.auto
+    """auto = lay a frame by eyes and mouth, as CelebA-HQ does, unless the picture is framed so already; always = lay it in any
+    case; never = take the central square."""
+    sheet: int = bounded(24, minimum=0, maximum=200)
+    """Photographs on the contact sheet; 0 = no sheet."""
+    name: str | None = None
+    """Name of the folder in WORKSPACE/parsed; none = the first photograph or folder, and the resolution."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -363,6 +394,7 @@ COMMANDS: dict[str, type] = {
     "data pack": PackConfig,
     "data draw": DrawConfig,
     "data inspect": InspectConfig,
+    "parse": ParseConfig,
     "train": TrainDiffusionConfig,
     "encode": EncodeConfig,
     "sample": SampleConfig,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facecond.errors import ConfigError, DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES, attribute_index
+from facecond.io.files import atomic_write
 
 Table = dict[str, NDArray[np.int8]]
 """Stem of a file name -> int8 (40,), -1, 0 (unknown), +1."""
@@ -81,6 +82,14 @@ def read_csv(path: Path, ids: Collection[str]) -> Table:
     if zeros_written and -1 not in values:
         raise DataError(f"{path}: attributes are written as 0 and 1", hint="write -1 for absent; 0 means unknown")
     return table
+
+
+def write_csv(path: Path, table: Mapping[str, NDArray[np.int8]]) -> None:
+    """Write attributes, int8 (40,) by file name, as a CSV that `read_csv` reads, atomically."""
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["image", *ATTRIBUTES])
+        rows.writerows([name, *map(int, values)] for name, values in table.items())
 
 
 def _read(path: Path) -> str:

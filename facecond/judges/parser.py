@@ -100,6 +100,20 @@ def build_parser(config: ParserConfig) -> ParserNetwork:
 
 
 @torch.no_grad()
+def parse_at(parser: Parser, images_BCHW: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """uint8 pictures (B, 3, H, W) -> uint8 label maps (B, size, size), and how sure the parser is, float32 (B,).
+
+    Logits are brought to `size` bilinearly, so that outlines do not show the pixels of the pictures read. Sure is the mean over
+    the pixels of the largest probability.
+    """
+    logits = parser(images_BCHW)
+    if logits.shape[-2:] != (size, size):
+        logits = F.interpolate(logits, size=(size, size), mode="bilinear", antialias=True)
+    largest, labels = logits.softmax(1).max(1)
+    return labels.to(torch.uint8), largest.mean((1, 2))
+
+
+@torch.no_grad()
 def parse(parser: Parser, images_BCHW: Tensor) -> Tensor:
     """uint8 pictures (B, 3, H, W) -> uint8 label maps (B, H, W)."""
     return parser(images_BCHW).argmax(1).to(torch.uint8)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facecond.errors import ConfigError
 from facecond.measuring.measure import Detector, Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from facecond.config.commands import EvalConfig
@@ -20,20 +21,14 @@ def judge(kind: str) -> Source:
     """The judge called `kind`, "parser" or "classifier"."""
 
     def find(config: EvalConfig, pack: Pack | None) -> Found:
-        from facecond.workspace.find import Found, find_run, images_seen, read_run
-        from facecond.workspace.judges import choose_judge
-        from facecond.workspace.origin import weights_file
+        from facecond.workspace.judges import choose_judge, named_judge
 
         named = getattr(config, kind)
         if named is None and pack is None:
             raise ConfigError(f"no pack says which {kind} is meant", hint=f"name one: {kind}=RUN")
         if named is None and pack is not None:
             return choose_judge(config.workspace, kind, pack)
-        if Path(named).is_file():
-            return Found(Path(named), "named")
-        run = find_run(config.workspace, named, kind).path
-        weights_file(read_run(run))
-        return Found(run, f"named, {images_seen(run)} images seen")
+        return named_judge(config.workspace, kind, named)
 
     def load(place: Path, config: EvalConfig, device: torch.device) -> Detector:
         from facecond.assembly.judges import LOADERS

@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from facecond.faces.labels import CLASSES
-from facecond.reports.grids import Cell, Heads, grid
+from facecond.reports.grids import Cell, Heads, grid, paint
+from facecond.reports.lettering import PAPER, Colour
 
 Picture = NDArray[np.uint8]
+
+FRAME: Colour = (230, 0, 100)
+"""Outline of the frame in a photograph."""
 
 MOST_ROWS, MOST_COLUMNS = 24, 16
 """Size of the largest grid that is drawn, in pictures; what is beyond stands in the folder only."""
@@ -165,6 +170,70 @@ def swap_figure(
     breaks = range(0, len(rows), 2)
     names = [person.name for person in people]
     return grid(rows, title=title, text=text, heads=heads, names=names, cell=cell, breaks=breaks, legend=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Photograph:
+    """One photograph and what was made of it."""
+
+    name: str
+    photo: Picture | None
+    """As given, any size; None when it is not there any more."""
+    corners: NDArray[np.float64]
+    """(4, 2): corners (x, y) of the frame in the photograph's pixels."""
+    image: Picture
+    """Aligned."""
+    labels: Picture
+    remark: str = ""
+    """What looks wrong."""
+
+
+def photographs_figure(
+    shown: Sequence[Photograph], *, title: str = "Photographs", text: str = "", cell: int = 160
+) -> Picture:
+    """Photograph with its frame, aligned picture, label map, map over picture; two photographs a row if there are many."""
+    beside = 1 if len(shown) <= 3 else 2
+    rows = []
+    for first in range(0, len(shown), beside):
+        row: list[Cell] = []
+        for each in shown[first : first + beside]:
+            row += [
+                Cell(
+                    picture=None if each.photo is None else _framed(each.photo, each.corners, cell), caption=each.name
+                ),
+                Cell(picture=each.image, caption=each.remark),
+                Cell(picture=each.labels),
+                Cell(picture=_overlay(each.image, each.labels)),
+            ]
+        rows.append(row)
+    heads = Heads(columns=["photograph", "aligned", "label map", "both"] * beside)
+    return grid(rows, title=title, text=text, heads=heads, cell=cell, legend=True)
+
+
+def _framed(photo: Picture, corners: NDArray[np.float64], size: int) -> Picture:
+    """The photograph inside a square of `size` pixels, on white, with the frame drawn on it."""
+    height, width = photo.shape[:2]
+    scale = size / max(height, width)
+    small = Image.fromarray(photo).resize(
+        (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS
+    )
+    left, top = (size - small.width) // 2, (size - small.height) // 2
+    canvas = Image.new("RGB", (size, size), PAPER)
+    canvas.paste(small, (left, top))
+    edges = np.clip(
+        corners * scale + [left, top], 1, size - 2
+    )  # a frame that reaches beyond the square is drawn at its edge
+    outline = [(float(x), float(y)) for x, y in [*edges, edges[0]]]
+    draw = ImageDraw.Draw(canvas)
+    for colour, thickness in ((PAPER, 4), (FRAME, 2)):
+        draw.line(outline, fill=colour, width=thickness, joint="curve")
+    return np.asarray(canvas)
+
+
+def _overlay(image: Picture, labels: Picture) -> Picture:
+    """The picture with the colours of its map laid over it, background left as it is."""
+    mixed = np.where((labels == 0)[..., None], image, 0.55 * image + 0.45 * paint(labels))
+    return np.rint(mixed).astype(np.uint8)
 
 
 def first_of(shown: int, count: int) -> str:

@@ -5,6 +5,7 @@ outputs/first_stages    first stages that were given as files, by hash
 outputs/runs/NAME       trained models (run.json says what of)
 outputs/samples/NAME    generations
 outputs/swaps/NAME      exchanged masks
+outputs/parsed/NAME     photographs as aligned faces with label maps
 outputs/results/NAME    measurements
 outputs/reports/NAME    pages about runs
 outputs/demo            the demo's page

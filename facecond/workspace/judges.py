@@ -1,14 +1,50 @@
-"""Which judge measures samples of a pack when none is named."""
+"""Which judge is meant: the one that is named, or the one made for a pack."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond.errors import CheckpointError
 from facecond.io.files import sha256_file
-from facecond.workspace.find import Found, finished_runs, images_seen, read_run
+from facecond.workspace.find import Found, find_run, finished_runs, images_seen, read_run
+from facecond.workspace.origin import weights_file
 
 if TYPE_CHECKING:
     from facecond.data.pack import Pack
+
+BISENET_SIZE = 512
+"""Side in pixels of the pictures face-parsing.PyTorch trains its BiSeNet with."""
+
+
+def named_judge(workspace: str, kind: str, named: str) -> Found:
+    """The judge of `kind` ("parser", "classifier") that is `named`: a file of weights, or a run, finished, and how much it learnt.
+
+    Raises CheckpointError when it is neither, of another kind, or not finished.
+    """
+    if Path(named).is_file():
+        return Found(Path(named), "named")
+    run = find_run(workspace, named, kind).path
+    weights_file(read_run(run))
+    return Found(run, f"named, {images_seen(run)} images seen")
+
+
+def latest_judge(workspace: str, kind: str) -> Found:
+    """The latest finished judge of `kind`, and how much it learnt. Raises CheckpointError when there is none."""
+    found = find_run(workspace, None, kind)
+    return Found(found.path, f"{found.why}, {images_seen(found.path)} images seen")
+
+
+def size_learnt_at(place: Path) -> int:
+    """Side in pixels of the pictures a judge learnt from: a run, its weights file, or BiSeNet weights of face-parsing.PyTorch."""
+    from facecond.io.checkpoint import is_ours, load_weights
+
+    if place.is_dir():
+        return int(read_run(place).content["resolution"])
+    if not is_ours(place):
+        return BISENET_SIZE
+    learnt = load_weights(place).config.get("learnt_from")
+    if not learnt:
+        raise CheckpointError(f"{place} does not say what it learnt from", hint="name its run instead of the file")
+    return int(learnt[-1]["resolution"])
 
 
 def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:

@@ -120,13 +120,16 @@ def test_config_show_prints_yaml_that_can_be_read(
         ("facecond sample precision=", "precision=float32"),
         ("facecond data pack data=", "data=label_maps"),
         ("facecond eval mi", "miou"),
+        ("facecond parse align=", "align=never"),
+        ("facecond parse docs/pic", "docs/pictures/"),
         ("facecond config show tr", "train"),
     ],
 )
 def test_zsh_completes_groups_options_and_keys(typed: str, expected: str) -> None:
     environment = {**os.environ, "_FACECOND_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": typed}
     answer = subprocess.run([sys.executable, "-c", "from facecond.cli.main import app; app(prog_name='facecond')"],
-                            env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+                            env=environment, capture_output=True, text=True, check=False,
+                            cwd=Path(__file__).parents[2])  # fmt: skip
     assert expected in answer.stdout
 
 

@@ -59,6 +59,7 @@ PROGRAMS = [
 def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like the one a person is in after `facecond demo`, with data sets lying beside it."""
     from PIL import Image
+    from skimage.data import astronaut
 
     from facecond.data.pack import Pack
 
@@ -70,6 +71,10 @@ def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     shutil.copytree(released.made["release"], folder / "CelebAMask-HQ")
     pack = Pack.open(folder / "outputs" / "packs" / "drawn-64")
+    photo = Image.fromarray(astronaut()[:256, 80:400])
+    photo.save(folder / "photo.jpg")
+    (folder / "photos").mkdir()
+    photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "photos" / "mirrored.png")
     for name in ("images", "labels"):
         (folder / "pairs" / name).mkdir(parents=True)
     for i in range(24):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import skimage.data
 
 from facecond.config.commands import COMMANDS
 from tests.commands.conftest import Facecond
@@ -12,6 +13,7 @@ pytestmark = pytest.mark.xdist_group("commands: names")
 LINES = {
     "data pack": ["data", "pack", "data=label_maps", "data.root={workspace}"],
     "data draw": ["data", "draw", "data.count=4", "data.validation=1"],
+    "parse": ["parse", f"{Path(skimage.data.__file__).parent}/astronaut.png"],
     "train": ["train", "model=vq"],
     "sample": ["sample", "run=multicond", "count=1"],
     "swap-masks": ["swap-masks", "run=multicond", "count=1"],

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facecond.data.attribute_files import read_annotation, read_csv
+from facecond.data.attribute_files import read_annotation, read_csv, write_csv
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES
 
@@ -85,3 +85,11 @@ def test_both_files_of_the_real_release_agree():
     assert len(some) == 62
     for item, vector in some.items():
         np.testing.assert_array_equal(vector, official[item])
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    values = np.random.default_rng(0).choice([-1, 1], (3, 40)).astype(np.int8)
+    names = ["a.b.png", 'with, "signs".png', "c.png"]
+    write_csv(tmp_path / "a.csv", dict(zip(names, values, strict=True)))
+    table = read_csv(tmp_path / "a.csv", ["a.b", 'with, "signs"', "c"])
+    assert [table[name].tolist() for name in ("a.b", 'with, "signs"', "c")] == values.tolist()
