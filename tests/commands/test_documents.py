@@ -1,7 +1,7 @@
 """The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
-Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo` and the paper-size
-training are composed and prepared only (`--dry-run`).
+Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo`, `facecond reproduce`
+and the paper-size training are composed and prepared only (`--dry-run`).
 """
 
 import ast
@@ -93,7 +93,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     if words[0] in ("compare", "report"):  # the run that a line before trains
         words = [{"by-attributes": "attr"}.get(word, word) for word in words]
     paper = any(word.startswith(("size=paper", "experiment=")) for word in words)
-    if words[0] == "demo" or (words[0] == "train" and paper):
+    if words[0] in ("demo", "reproduce") or (words[0] == "train" and paper):
         words += ["--dry-run"] if "--dry-run" not in words else []
     elif words[0] == "train":
         words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
