@@ -104,7 +104,7 @@ def compose(
         chosen += [f"~{group}" for group in NOT_OF_OTHERS]
     chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
-    with _hydra(kind):
+    with _hydra(command, kind):
         skeleton = _compose(command, chosen, with_hydra=True)
         choices = _choices(command, skeleton)
         known = [key for key in _keys(skeleton) if not key.startswith("hydra")]
@@ -149,14 +149,18 @@ def _over_size(chosen: list[str]) -> list[str]:
 
 
 @contextmanager
-def _hydra(kind: str) -> Iterator[None]:
+def _hydra(command: str, kind: str) -> Iterator[None]:
+    """Hydra with the schema of `command`, and of a training of `kind`, and those that options of groups start from."""
     from hydra import initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
 
     store = ConfigStore.instance()
+    own = f"{commands.config_name(command)}_schema"
     for name, schema in {**commands.SCHEMAS, "train_schema": commands.TRAINING[kind]}.items():
         group, _, option = name.rpartition("/")
+        if not group and name != own:
+            continue
         open_sections = {field.name: commands.MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
         store.store(name=option, group=group or None, node=schema(**open_sections))
     outer = GlobalHydra.instance().hydra

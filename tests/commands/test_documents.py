@@ -1,7 +1,7 @@
 """The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
-Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo`, `facecond reproduce`
-and the paper-size training are composed and prepared only (`--dry-run`).
+Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo`, `facecond
+reproduce` and the paper-size training are composed and prepared only (`--dry-run`).
 """
 
 import ast

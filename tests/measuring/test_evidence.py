@@ -220,7 +220,10 @@ def test_psnr_and_ssim_can_be_asked_for_alone(pack: Pack, tmp_path: Path) -> Non
     seen = evidence(samples_of(pack, ITEMS, ("mask",), tmp_path), pack)
     (psnr,), (ssim,), both = (measure(measures_named(names), seen) for names in (["psnr"], ["ssim"], ["ssim", "psnr"]))
     assert ([psnr.name, ssim.name], [each.name for each in both]) == (["psnr", "ssim"], ["ssim", "psnr"])
-    assert measure(measures_named(["reconstruction"]), seen) == [psnr, ssim]
+    together = measure(measures_named(["reconstruction"]), seen)
+    assert [(each.name, each.value, each.spread) for each in together] == [
+        (each.name, each.value, each.spread) for each in (psnr, ssim)
+    ]
     real = np.asarray(pack.images[sorted(set(ITEMS))]).astype(np.float64)
     errors = ((real - (255 - real)) ** 2).mean(axis=(1, 2, 3))
     assert psnr.value == pytest.approx(np.mean(20 * np.log10(255) - 10 * np.log10(errors)))
