@@ -56,9 +56,9 @@ def write_table(
 
 def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured) -> list[str]:
     """What the table was made with, and what its numbers mean."""
-    import platform
-
     import torch
+
+    from facecond.workspace.provenance import machine
 
     plan = prepared.found
     every = [figure for by_seed in measured.values() for figures in by_seed.values() for figure in figures]
@@ -66,7 +66,7 @@ def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured) 
     notes = [
         f"Command: facecond reproduce {prepared.composed.choices.get('paper', 'paper=...')} scale={scale}",
         f"Scale: {prepared.used['scale'].partition('(')[2].rstrip(')')}; pack {plan.pack}",
-        f"Machine: {platform.machine()}, torch {torch.__version__}",
+        f"Machine: {machine()}, torch {torch.__version__}",
         "d. = deterministic sampling (eta 0), s. = stochastic (eta 1)",
         "±: half of the 95 % interval, over seeds of training where there are several, else over conditions",
     ]
@@ -119,5 +119,7 @@ def _write_page(
     if claims:
         sections.append(Section(title="Does it hold?", blocks=[Table(rows=claims)]))
     sections.append(Section(title="How it was made", blocks=[Words(text="\n\n".join(notes))]))
-    page = Page(title=prepared.found.paper.title, lead=notes[0], sections=sections, command=notes[0].partition(": ")[2])
+    page = Page(
+        title=prepared.found.paper.title, lead=f"{notes[1]}.", sections=sections, command=notes[0].partition(": ")[2]
+    )
     write_page(path, page)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,3 +26,10 @@ def versions() -> dict[str, str]:
         "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
+
+
+def machine() -> str:
+    """Cores and name of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), flags=re.MULTILINE) if cpuinfo.is_file() else []
+    return f"{os.cpu_count()} cores of {names[0].strip() if names else platform.processor() or platform.machine()}"
