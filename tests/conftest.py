@@ -1,6 +1,9 @@
 """Settings every test needs: one thread per process, since pytest-xdist runs one process per core, and no stray bars."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -9,3 +12,12 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
+
+COLLECTED = pytest.StashKey[set[Path]]()
+"""Files of the tests that were collected, those that are then left out by their marks included."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember where the tests come from."""
+    config.stash[COLLECTED] = {item.path for item in items}

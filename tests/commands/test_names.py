@@ -18,6 +18,7 @@ LINES = {
     "sample": ["sample", "run=multicond", "count=1"],
     "swap-masks": ["swap-masks", "run=multicond", "count=1"],
     "demo": ["demo"],
+    "report": ["report", "multicond"],
 }
 
 

@@ -38,6 +38,7 @@ def test_two_processes_sample_what_one_does(workspace: Path, tmp_path: Path) -> 
     assert (folder / "grid.png").read_bytes() == Path(alone.made["grid"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_first_process_ends_all(workspace: Path) -> None:
     words = ["model=attr", "name=attr", f"workspace={workspace}", *MODEL, *TINY]
     done = together("train", *words, "trainer.learning_rate=0.5")

@@ -58,7 +58,7 @@ def read(folder: Path) -> np.ndarray:
     return np.stack([np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))])
 
 
-@pytest.mark.parametrize(("mode", "inside"), [("clean", False), ("legacy", True)])
+@pytest.mark.parametrize(("mode", "inside"), [("clean", False), pytest.param("legacy", True, marks=pytest.mark.slow)])
 def test_fid_and_kid_of_two_folders_are_clean_fid_s(folder: Path, mode: str, inside: bool) -> None:
     theirs = InceptionV3W(str(folder), download=False, resize_inside=inside)
     named = {"clean": "clean", "legacy": "legacy_tensorflow"}[mode]

@@ -123,7 +123,9 @@ def test_clean_stop_and_again_ends_bitwise_the_same(whole, tmp_path):
     assert_same_end(folder, whole[0])
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow)]
+)
 def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number, status):
     folder = tmp_path / "killed"
     process = start(folder, options='{"pause": 0.15}')
