@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from facecond.data.pack import Pack
     from facecond.measuring.evidence import Evidence
     from facecond.measuring.measure import Detector
+    from facecond.measuring.pictures import Pictures
     from facecond.sampling.generation import Generation
     from facecond.sampling.plans import Prompt
 
@@ -103,7 +104,10 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
         raise ConfigError(
             "reference= is given without samples=", hint="name the folder of pictures to measure: samples=DIR"
         )
-    folders = {SAMPLES: _pictures_folder(config.samples), REFERENCE: _pictures_folder(str(config.reference))}
+    folders = {
+        SAMPLES: _pictures_folder(config.samples, config.workspace),
+        REFERENCE: _pictures_folder(str(config.reference), config.workspace),
+    }
     used = {which: f"{folder} (named)" for which, folder in folders.items()}
     detectors = _find(measures, config, None, used)
     name = _name(folders[SAMPLES].name, measures, detectors, config, [str(each.resolve()) for each in folders.values()])
@@ -198,12 +202,12 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     from facecond.measuring.evidence import Evidence
     from facecond.measuring.items import Items
     from facecond.measuring.measure import REAL
-    from facecond.measuring.pictures import Files, Pictures, Reconstructed, Rows
+    from facecond.measuring.pictures import Pictures, Reconstructed, Rows
     from facecond.training.device import choose_device
 
     config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
     if found.origin is None:
-        files: dict[str, Pictures] = {which: Files.of(folder) for which, folder in found.folders.items()}
+        files = {which: _pictures(folder) for which, folder in found.folders.items()}
         detectors = load_detectors(found.detectors, config, choose_device(config.device), prepared.used)
         words = str(found.folders[REFERENCE])
         return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
@@ -310,14 +314,24 @@ def _samples_folder(config: EvalConfig) -> Path:
     )
 
 
-def _pictures_folder(named: str) -> Path:
-    """A folder of pictures: that of a generation's pictures for the folder of a generation."""
-    from facecond.measuring.pictures import Files
-
-    folder = Path(named)
+def _pictures_folder(named: str, workspace: str) -> Path:
+    """A folder of pictures, of a generation or of a pack, or the name of a pack; looked at, so that a wrong one costs nothing."""
+    places = (Path(named), Path(workspace) / "packs" / named)
+    folder = next((place for place in places if place.is_dir()), places[0])
     folder = folder / "images" if (folder / "generation.json").is_file() else folder
-    Files.of(folder)
+    _pictures(folder)
     return folder
+
+
+def _pictures(folder: Path) -> "Pictures":
+    """The pictures in a folder; of a pack, those of its validation split."""
+    from facecond.data.pack import Pack
+    from facecond.measuring.pictures import Files, Rows
+
+    if not (folder / "manifest.json").is_file():
+        return Files.of(folder)
+    pack = Pack.open(folder)
+    return Rows(pack.images, pack.indices("validation"), pack.manifest["sha256"]["images.npy"])
 
 
 def _readers(conditions: Sequence[str]) -> dict[str, str]:

@@ -286,7 +286,8 @@ class EvalConfig(GenerateConfig):
     samples: str | None = None
     """Folder of samples, or its name in WORKSPACE/samples; none = sample `count` validation conditions now."""
     reference: str | None = None
-    """Folder of pictures that the pictures in `samples`, from anywhere, are compared with; no run is needed then."""
+    """Folder of pictures, or pack (its validation split), that the pictures in `samples`, of either kind, are compared with; no run
+    is needed then."""
     count: int = bounded(256, minimum=2)
     """Validation conditions sampled, no more than the split holds; samples of an unconditional model."""
     snapshot: int | None = bounded(None, minimum=1)

@@ -16,7 +16,7 @@ from facecond.assembly.judges import Judge
 from facecond.commands import eval as evaluate
 from facecond.commands.result import Result
 from facecond.config.diffusion import SamplerConfig
-from facecond.data.pack import PackWriter
+from facecond.data.pack import Pack, PackWriter
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.checkpoint import load_weights
 from facecond.io.files import read_json, write_json
@@ -151,6 +151,11 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
     assert status == 0, err
     assert [figure["count"] for figure in json.loads(out)["figures"]] == [3] * 4
     assert json.loads(out)["figures"][0]["value"] < 1e-6  # the same pictures, once as a folder of a generation
+    status, out, err = facecond(*words, "samples=second", f"reference={own / 'packs' / 'second'}", "--json")
+    assert status == 0, err
+    (of_pack, *_) = json.loads(out)["figures"]
+    assert of_pack["value"] < 1e-6  # a pack's validation split, by name and as a folder
+    assert of_pack["count"] == len(Pack.open(own / "packs" / "second").indices("validation"))
     for more, said in {
         "metrics=[miou]": "miou cannot be measured on folders of pictures alone",
         "run=attr": "run has no meaning for folders of pictures",
