@@ -18,8 +18,12 @@ class Steps:
 
     def __init__(self, file: Path, total: int) -> None:
         self.file, self.total = file, total
-        self.entries: dict[str, dict[str, Any]] = read_json(file) if file.is_file() else {}
+        self.entries: dict[str, dict[str, Any]] = self._read()
         self._number = 0
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        entries: dict[str, dict[str, Any]] = read_json(self.file) if self.file.is_file() else {}
+        return entries
 
     @property
     def seconds(self) -> float:
@@ -64,6 +68,7 @@ class Steps:
             entry["done"] = True
         finally:
             entry["seconds"] = before + time.monotonic() - began
+            self.entries = {**self._read(), key: entry}  # another command may keep account of its steps here meanwhile
             write_json(self.file, self.entries)
         return entry["made"]
 
