@@ -118,7 +118,7 @@ def write_run(
         "kind": kind,
         "sha256 of the pack": sha256_file(pack.path / "manifest.json"),
         "sha256 of the first stage": latents,
-        "sha256 of the initial weights": _hash_of(config["init"]),
+        "sha256 of the initial weights": hash_of(config["init"]),
     }
     if file.is_file():
         before = read_run(folder)
@@ -151,7 +151,7 @@ def write_run(
     )
 
 
-def _hash_of(init: str | None) -> str | None:
+def hash_of(init: str | None) -> str | None:
     """SHA-256 of the weights to start from."""
     if init is None:
         return None

@@ -78,7 +78,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     seen_by = {name: identity(detectors[kind]) for name, kind in _readers(config.noisy).items()}
     folders = {
         SAMPLES: samples or _folder(prepared, "conditions", 1, seen_by),
-        VARIATIONS: samples or _folder(prepared, "variations", config.variations),
+        VARIATIONS: samples or _folder(prepared, "variations", config.variations, seen_by),
     }
     counts = [config.count, config.conditions if _varies(measures) else 0]
     name = _name(prepared.name, measures, detectors, config, [*map(str, folders.values()), counts, str(origin.pack)])
@@ -132,6 +132,11 @@ def _find(
             raise ConfigError(
                 f"{name} cannot be measured of {origin.run.path.name}, which is told no condition",
                 hint=f"measure {', '.join(each for each in MEASURES if _without_conditions(MEASURES[each]))}",
+            )
+        if measure.scores.condition in config.noisy:
+            raise ConfigError(
+                f"{name} cannot be measured with noisy={measure.scores.condition}: the judge would look for what it said itself",
+                hint="measure fid, kid or lpips",
             )
         if measure.scores.condition is not None and pack is not None:
             _check_said(CONDITIONS[measure.scores.condition], pack, name)
@@ -226,7 +231,7 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     }
     groups = None
     if _varies(found.measures):
-        varied = Items(samples if found.samples is not None else _variations(found, session), pack)
+        varied = Items(samples if found.samples is not None else _variations(found, session, detectors), pack)
         sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
     evidence = Evidence(
         sets=sets,
@@ -348,6 +353,8 @@ def _readers(conditions: Sequence[str]) -> dict[str, str]:
 
 def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Callable[[int], Prompt]":
     """What the model is told for each place of the plan: a validation item's conditions, those of `noisy` as judges see them."""
+    import numpy as np
+
     if not session.generator.conditioner.names:
         nothing = session.read({})
         return lambda place: nothing
@@ -355,7 +362,11 @@ def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") 
 
     def prompt(place: int) -> "Prompt":
         real = pack.images[pack.indices("validation")[place]][None]
-        return session.prompt(place, {name: detectors[kind](real)[0] for name, kind in readers.items()})
+        return session.prompt(place, {name: said(detectors[kind](real)[0]) for name, kind in readers.items()})
+
+    def said(seen: "NDArray[Any]") -> "NDArray[Any]":
+        """As a condition has it: there or not there is 1 or -1, since 0 says nothing."""
+        return np.where(seen, 1, -1).astype(np.int8) if seen.dtype == np.bool_ else seen
 
     return prompt
 
@@ -385,13 +396,13 @@ def _samples(found: Measuring, session: Session[EvalConfig], detectors: "Mapping
     return made
 
 
-def _variations(found: Measuring, session: Session[EvalConfig]) -> "Generation":
+def _variations(found: Measuring, session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Generation":
     """Sample several pictures of each of the first validation conditions."""
     from facecond.sampling.plans import Lazy, several
 
     config = session.config
     count = min(config.conditions, len(session.pack.indices("validation")))
-    plan = several(Lazy(count, session.prompt), config.variations, config.seed)
+    plan = several(Lazy(count, _prompts(session, detectors)), config.variations, config.seed)
     return session.generate(plan, found.folders[VARIATIONS])
 
 

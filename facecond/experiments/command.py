@@ -1,7 +1,7 @@
 """`facecond reproduce`: a table or a figure of the paper, from nothing to the picture or the table.
 
-Every step is a command that can be typed. What is done is not done again, an equal run that is there already is used, and
-what was interrupted is continued.
+Every step is a command that can be typed. What is done is not done again (only claims about one training are measured again,
+for the interval of a difference), an equal run that is there already is used, and what was interrupted is continued.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from facecond.commands import encode, train
 from facecond.commands import eval as evaluate
-from facecond.commands import train
-from facecond.commands.continuing import NOT_COMPARED
+from facecond.commands.continuing import NOT_COMPARED, hash_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
@@ -20,12 +20,19 @@ from facecond.config.commands import ReproduceConfig
 from facecond.config.compose import compose
 from facecond.config.reproduce import Kind
 from facecond.config.settings import difference, plain
-from facecond.errors import FacecondError
+from facecond.errors import CheckpointError, FacecondError
 from facecond.experiments import table
 from facecond.experiments.plan import Plan, Work, sizes
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
-from facecond.workspace.find import finished_runs, images_seen, read_run
+from facecond.workspace.find import (
+    find_first_stage,
+    find_pack,
+    finished_runs,
+    first_stage_digest,
+    images_seen,
+    read_run,
+)
 
 log = logging.getLogger("facecond")
 
@@ -70,40 +77,65 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
 
 def _make(work: Work, plan: Plan, steps: Steps) -> None:
     """Run one command; an equal run that is there already takes the place of a training."""
+    if not work.run:
+        again = work.module is encode and not _encoded(plan)
+        steps.call(
+            work.key,
+            work.title,
+            lambda: run_command(work.module, work.words),
+            words=work.words,
+            again=again,
+        )
+        return
+    equal = equal_run(work.words, snapshots=plan.snapshots(work))
 
     def make() -> dict[str, str]:
-        equal = equal_run(work.words, snapshots=plan.looks_back) if work.module is train else None
         if equal is None:
             return run_command(work.module, work.words)
         if equal.name != work.run:
             log.info("%s was trained in the same way and is used", equal)
         return {"run": str(equal)}
 
-    made = steps.call(work.key, work.title, make, words=work.words)
-    if work.run:
-        plan.instead[work.run] = Path(made["run"])
+    changed = steps.is_done(work.key, work.words) and (
+        equal is None or steps.entries[work.key]["made"]["run"] != str(equal)
+    )
+    made = steps.call(work.key, work.title, make, words=work.words, again=changed)
+    if not (Path(made["run"]) / "done.json").is_file():
+        raise CheckpointError(f"{made['run']} is not finished", hint="the same command continues")
+    plan.instead[work.run] = Path(made["run"])
 
 
-def equal_run(words: Sequence[str], *, snapshots: bool = False) -> Path | None:
-    """A finished run of the workspace that was trained as `words` say: on the same faces, with the same settings, to the end.
+def _encoded(plan: Plan) -> bool:
+    """Whether the pack has latents of the first stage as it is now."""
+    from facecond.data.latents import LatentStore
 
-    With `snapshots` only one that kept weights on the way.
+    digest = first_stage_digest(plan.config.workspace, find_first_stage(plan.config.workspace, plan.first_stage).path)
+    return digest in [
+        store.first_stage for store in LatentStore.available(find_pack(plan.config.workspace, plan.pack).path)
+    ]
+
+
+def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | None:
+    """A finished run of the workspace that was trained as `words` say: on the same faces, from the same weights, with the same
+    settings, to the end; with weights kept after `snapshots` images. One that has the name in `words` comes first.
     """
     from facecond.training.state import MAY_CHANGE
 
     prepared = train.prepare(words)
     config, found = prepared.config, prepared.found
     wanted, kind = plain(config), found.kind
-    for path in finished_runs(config.workspace, kind):
+    initial, pack = hash_of(config.init), sha256_file(Path(found.pack) / "manifest.json")
+    for path in sorted(finished_runs(config.workspace, kind), key=lambda path: path.name != prepared.name):
         try:
             run = read_run(path)
+            kept = {int(file.stem) for file in (path / "snapshots").glob("*.safetensors")}
             if (
                 (path / "done.json").is_file()
-                and run.pack == sha256_file(Path(found.pack) / "manifest.json")
-                and run.first_stage == found.latents
+                and (run.pack, run.first_stage) == (pack, found.latents)
+                and run.content.get("sha256 of the initial weights") == initial
                 and difference(run.config, wanted, ignoring={*NOT_COMPARED, *MAY_CHANGE}) is None
-                and images_seen(path) == config.trainer.images
-                and (not snapshots or (path / "snapshots").is_dir())
+                and run.config["trainer"]["images"] == images_seen(path) == config.trainer.images
+                and kept >= set(snapshots)
             ):
                 return path
         except FacecondError:
@@ -120,7 +152,11 @@ def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
         fresh.extend(result.figures)
         return {name: str(path) for name, path in result.made.items()}
 
-    made = steps.call(work.key, work.title, measure, words=work.words)
+    # The name of results says what they are of: weights, judges, counts.
+    name = evaluate.prepare(work.words).name
+    entry = steps.entries.get(work.key, {}).get("made", {})
+    again = steps.is_done(work.key, work.words) and Path(entry["results"]).parent.name != name
+    made = steps.call(work.key, work.title, measure, words=work.words, again=again)
     return fresh or read_results(Path(made["results"])).figures
 
 

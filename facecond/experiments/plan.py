@@ -6,7 +6,7 @@ Names say what a model is and nothing of the table it is trained for, so that ta
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import ReproduceConfig
-from facecond.config.compose import compose
+from facecond.config.compose import compose, quoted
 from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
 from facecond.errors import ConfigError, nearest
 from facecond.measuring.measure import VARIATIONS, Measure
@@ -24,6 +24,9 @@ from facecond.measuring.table import MEASURES, measures_named
 
 ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
 """Kinds that measure."""
+
+RANKED = {Kind.worst, Kind.again}
+"""Kinds that rank samples by what the face parser sees in them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +53,11 @@ class Plan:
     def __init__(self, config: ReproduceConfig, scale: str) -> None:
         """Raises ConfigError for a table or figure that cannot be made of what its configuration names."""
         self.config, self.paper, self.scale, self.prefix = config, config.paper, config.scale, f"paper-{scale}"
-        self.shared = [f"workspace={config.workspace}"]
+        self.shared = [f"workspace={_text(config.workspace)}"]
         self.computing = [*self.shared, f"device={config.device.name}"]
         _check(self.paper)
+        if not self.scale.seeds:
+            raise ConfigError("scale.seeds=[] trains nothing", hint="for example scale.seeds=[0]")
         self.conditions = {each.name: _conditions(each) for each in self.paper.variants}
         if config.pack is None and not self.scale.draw:
             raise ConfigError(
@@ -102,21 +107,18 @@ class Plan:
         chosen = [re.sub(r"[^\w.]+", "-", word.partition("=")[2]).strip("-") for word in variant.words]
         return "-".join([self.prefix, variant.model, *chosen, f"s{seed}"])
 
-    def common(self) -> list[Work]:
-        """What every model and every measure needs: faces, first stage, latents, judges."""
-        works = []
+    def common(self) -> Iterator[Work]:
+        """What every model and every measure needs: faces, first stage, latents, judges; each knows what came before it."""
         if self.config.pack is None:
             words = [*self.scale.draw, f"name={Path(self.pack).name}", *self.shared]
-            works.append(Work(key="draw", title="draw faces", module=data_draw, words=words))
-        pack = f"pack={self.pack}"
+            yield Work(key="draw", title="draw faces", module=data_draw, words=words)
         if self.config.first_stage is None:
-            works.append(self._training("vq", "train the first stage", "vq", self.scale.first_stage))
-        words = [pack, f"first_stage={self.first_stage}", *self.computing]
-        works.append(Work(key="encode", title="encode pictures to latents", module=encode, words=words))
+            yield self._training("vq", "train the first stage", "vq", self.scale.first_stage)
+        words = [f"pack={_text(self.pack)}", f"first_stage={_text(self.first_stage)}", *self.computing]
+        yield Work(key="encode", title="encode pictures to latents", module=encode, words=words)
         for kind, title in (("parser", "train the face parser"), ("classifier", "train the attribute classifier")):
             if kind in self.judges and getattr(self.config, kind) is None:
-                works.append(self._training(kind, title, kind, getattr(self.scale, kind)))
-        return works
+                yield self._training(kind, title, kind, getattr(self.scale, kind))
 
     def models(self) -> list[Work]:
         """The trainings of diffusion models, each once."""
@@ -124,12 +126,12 @@ class Plan:
         for seed in self.seeds():
             for variant in self.paper.variants:
                 words = [*self.scale.diffusion, *variant.words, f"trainer.seed={seed}"]
-                images = _images(variant.model, self.scale.size, words)
-                words.append(f"trainer.snapshot_every={max(1, images // self.scale.snapshots)}")
+                images, every = self._images_and_snapshots(variant, words)
+                words.append(f"trainer.snapshot_every={every}")
                 name = self.name_of(variant, seed)
                 work = self._training(
                     name, f"train {variant.name}, seed {seed}", variant.model, words, name=name, images=images,
-                    more=[f"first_stage={self.first_stage}"],
+                    more=[f"first_stage={_text(self.first_stage)}"],
                 )  # fmt: skip
                 works.setdefault(work.key, work)
         return list(works.values())
@@ -141,7 +143,7 @@ class Plan:
         what = (f"model={model}", f"size={self.scale.size}", *words)
         name = name or f"{self.prefix}-{key}"
         images = images or _images(model, self.scale.size, words)
-        everything = [*what, f"name={name}", f"pack={self.pack}", *more, *self.computing]
+        everything = [*what, f"name={name}", f"pack={_text(self.pack)}", *more, *self.computing]
         return Work(key=key, title=title, module=train, words=everything, amount=images, run=name, training=what)
 
     def measurings(self) -> list[Work]:
@@ -155,14 +157,26 @@ class Plan:
                 for eta in self.paper.etas:
                     for snapshot in self._snapshots(variant):
                         works.append(self._measuring(variant, run, eta, seed, snapshot))
-        return works
+        return [work for work in works if "metrics=[]" not in work.words]
 
     def _snapshots(self, variant: VariantConfig) -> list[int | None]:
-        if self.paper.kind is not Kind.curve:
+        if not self.looks_back:
             return [None]
-        images = _images(variant.model, self.scale.size, [*self.scale.diffusion, *variant.words])
-        every = max(1, images // self.scale.snapshots)
+        images, every = self._images_and_snapshots(variant, [*self.scale.diffusion, *variant.words])
         return [*range(every, images, every), None]
+
+    def _images_and_snapshots(self, variant: VariantConfig, words: Sequence[str]) -> tuple[int, int]:
+        """Images a variant learns from, and after how many, in whole batches, weights are kept."""
+        trainer = _composed(f"model={variant.model}", f"size={self.scale.size}", *words).trainer
+        batches = max(1, trainer.images // self.scale.snapshots // trainer.batch_size)
+        return trainer.images, batches * trainer.batch_size
+
+    def snapshots(self, work: Work) -> list[int]:
+        """Images after which weights of a training are looked at."""
+        if not self.looks_back:
+            return []
+        names = {self.name_of(variant, seed): variant for seed in self.seeds() for variant in self.paper.variants}
+        return [place for place in self._snapshots(names[work.run]) if place is not None] if work.run in names else []
 
     def _measuring(self, variant: VariantConfig, run: Path, eta: float, seed: int, snapshot: int | None) -> Work:
         told = self.conditions[variant.name]
@@ -173,9 +187,10 @@ class Plan:
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
-        judges = [f"{kind}={place}" for kind, place in self.judges.items()]
+        judges = [f"{kind}={_text(place)}" for kind, place in self.judges.items()]
         words = [
-            f"metrics=[{','.join(measures)}]", f"run={run}", f"pack={self.pack}", f"sampler.eta={eta:g}", f"count={count}",
+            f"metrics=[{','.join(measures)}]", f"run={_text(str(run))}", f"pack={_text(self.pack)}", f"sampler.eta={eta:g}",
+            f"count={count}",
             f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.scale.sampling,
             *self.computing,
         ]  # fmt: skip
@@ -198,6 +213,11 @@ def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str]
     if VARIATIONS in measure.scores.sets:
         return bool(told) and eta > 0
     return measure.scores.condition is None or measure.scores.condition in (told if of is None else of)
+
+
+def _text(value: str) -> str:
+    """Text as an override has it: in quotes where Hydra's grammar needs them."""
+    return value if re.fullmatch(r"[\w./+@-]+", value) else quoted(value)
 
 
 def _conditions(variant: VariantConfig) -> list[str]:
@@ -229,8 +249,16 @@ def _check(paper: PaperConfig) -> None:
     names = [variant.name for variant in paper.variants]
     if len(set(names)) < len(names):
         raise ConfigError(f"paper.variants: two are called {max(names, key=names.count)!r}", hint="name each apart")
+    if not paper.etas:
+        raise ConfigError("paper.etas=[] samples nothing", hint="for example paper.etas=[0,1]")
     if paper.kind in ENDINGS:
         measures_named(paper.measures)
+    if paper.kind in RANKED and (len(names), len(paper.etas), paper.measures) != (1, 1, ["miou"]):
+        raise ConfigError(
+            f"{paper.title.lower()}: one variant, one eta and the measure miou expected, found {len(names)}, {len(paper.etas)} and "
+            f"{paper.measures}",
+            hint="reproduce the figure for each apart",
+        )
     for ordering in paper.orderings:
         for name in (ordering.better, ordering.worse):
             if name not in names:

@@ -7,9 +7,11 @@ import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from facecond.config.reproduce import OrderingConfig, PaperConfig, VariantConfig
+from facecond.config.reproduce import OrderingConfig, PaperConfig
+from facecond.errors import DataError
 from facecond.io.results import Figure
 from facecond.reports.tables import MISSING, value_text
 
@@ -43,9 +45,21 @@ def number(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> Number | No
     figures = [figure for each in by_seed.values() if (figure := primary(each, measure)) is not None]
     if not figures:
         return None
+    check_alike(figures)
     if len(figures) == 1:
         return Number(figures[0].value, figures[0].spread, "conditions")
     return _over_seeds([figure.value for figure in figures])
+
+
+def check_alike(figures: Sequence[Figure]) -> None:
+    """Raise DataError when figures of one measure were measured in different ways."""
+    ways = {(figure.name, figure.judge_hash, figure.preprocessing): figure for figure in figures}
+    if len(ways) > 1:
+        one, two = list(ways.values())[:2]
+        raise DataError(
+            f"{one.heading} was measured with {one.judge}, and {two.heading} with {two.judge}",
+            hint="delete the account of steps in WORKSPACE/reproduced, so that both are measured again",
+        )
 
 
 def _over_seeds(values: Sequence[float]) -> Number:
@@ -64,6 +78,13 @@ def headings(paper: PaperConfig, measured: Measured) -> dict[str, str]:
     """Measure -> heading of its column, which says when it is not the published one."""
     every = [figure for by_seed in measured.values() for figures in by_seed.values() for figure in figures]
     shown = {name: primary(every, name) for name in paper.measures}
+    for name in paper.measures:
+        own = (
+            [figure] if (figure := primary(figures, name)) else []
+            for seeds in measured.values()
+            for figures in seeds.values()
+        )
+        check_alike([figure for found in own for figure in found])
     return {
         name: f"{figure.heading} ({'lower' if figure.better == 'lower' else 'higher'} is better)"
         for name, figure in shown.items()
@@ -97,7 +118,8 @@ def table_rows(paper: PaperConfig, measured: Measured) -> list[list[str]]:
 _MARKS = {
     "real pictures (ceiling)": lambda figure: figure.ceiling,
     "reconstructions": lambda figure: figure.marks.get("reconstructions"),
-    "floor (shuffled or majority; the best of the rows)": lambda figure: figure.floor,
+    "floor (shuffled conditions; the best of the rows)": lambda figure: figure.floor,
+    "majority class": lambda figure: figure.marks.get("majority class"),
 }
 
 
@@ -182,7 +204,8 @@ def difference(claim: OrderingConfig, measured: Measured) -> tuple[Number, bool]
     one, two = pairs[0]
     half: float | None = None
     if isinstance(one.spread, Spread) and isinstance(two.spread, Spread):
-        half = float(one.spread.of_difference(two.spread))
+        with suppress(ValueError):  # other conditions: no pairs
+            half = float(one.spread.of_difference(two.spread))
     return Number(one.value - two.value, half, "conditions, in pairs"), lower
 
 
@@ -200,11 +223,6 @@ def as_csv(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()
-
-
-def of_variant(paper: PaperConfig, name: str) -> VariantConfig:
-    """The variant called `name`."""
-    return next(variant for variant in paper.variants if variant.name == name)
 
 
 def _text(found: Number | None) -> str:

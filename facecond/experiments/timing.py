@@ -59,7 +59,7 @@ def _sampling(training: Sequence[str], sampling: Sequence[str]) -> tuple[int, in
         "train", [*training, *(word for word in sampling if word.startswith(("sampler", "guidance")))]
     ).config
     weights = [config.guidance.weight(name) for name in config.model.conditions]
-    return config.sampler.steps, 1 + sum(weight != 1.0 for weight in weights[:1])
+    return config.sampler.steps, 1 + sum(weight != 1.0 for weight in weights)
 
 
 def seconds_per_image(words: Sequence[str], plan: Plan, device: Device) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,9 +63,8 @@ def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured) 
 
     plan = prepared.found
     every = [figure for by_seed in measured.values() for figures in by_seed.values() for figure in figures]
-    scale = prepared.composed.choices["scale"]
     notes = [
-        f"Command: facecond reproduce {prepared.composed.choices.get('paper', 'paper=...')} scale={scale}",
+        f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}",
         f"Scale: {prepared.used['scale'].partition('(')[2].rstrip(')')}; pack {plan.pack}",
         f"Machine: {machine()}, torch {torch.__version__}",
         "d. = deterministic sampling (eta 0), s. = stochastic (eta 1)",

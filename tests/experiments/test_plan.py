@@ -74,6 +74,36 @@ def test_an_equal_run_takes_the_place_of_a_training() -> None:
     assert all("run=elsewhere/attr" in measuring.words for measuring in found.measurings())
 
 
+def test_an_equal_first_stage_is_what_encodes() -> None:
+    found = plan("paper=table3")
+    for work in found.common():
+        if work.run:
+            found.instead[work.run] = Path("elsewhere") / work.key
+        if work.key == "encode":
+            assert "first_stage=elsewhere/vq" in work.words
+    assert all("first_stage=elsewhere/vq" in model.words for model in found.models())
+    assert all("classifier=elsewhere/classifier" in measuring.words for measuring in found.measurings())
+
+
+def test_weights_are_kept_where_a_curve_looks_for_them() -> None:
+    found = plan("paper=table1", "scale.snapshots=7")  # 4800 images in batches of 32: 685 is no whole batch
+    (every,) = {word for work in found.models() for word in work.words if word.startswith("trainer.snapshot_every=")}
+    assert every == "trainer.snapshot_every=672"
+    asked = {work.about["snapshot"] for work in found.measurings()} - {None}
+    assert asked == set(range(672, 4800, 672)) == set(found.snapshots(found.models()[0]))
+
+
+def test_what_no_measure_fits_is_not_measured() -> None:
+    found = plan("paper=table5", "paper.measures=[attributes,lpips]", "paper.orderings=[]")
+    assert {work.about["variant"] for work in found.measurings()} == {
+        "attr",
+        "mask, pooled",
+        "mask, not pooled",
+        "multicond",
+    }
+    assert ("mask, pooled", 0.0) not in {(work.about["variant"], work.about["eta"]) for work in found.measurings()}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -81,6 +111,9 @@ def test_an_equal_run_takes_the_place_of_a_training() -> None:
         (["paper=table5", "scale=paper"], "scale=paper needs a pack of real faces"),
         (["paper=table5", "paper.measures=[fidd]"], "'fidd' is not a measure"),
         (["paper=table3", "paper.measures=[]"], "no measure named"),
+        (["paper=table5", "paper.etas=[]"], "samples nothing"),
+        (["paper=table5", "scale.seeds=[]"], "trains nothing"),
+        (["paper=figure7", "paper.measures=[fid]"], "the measure miou expected"),
         (["paper=table6"], "did you mean 'table5'|table"),
     ],
 )

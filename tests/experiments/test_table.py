@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from facecond.config.reproduce import OrderingConfig, PaperConfig, VariantConfig
+from facecond.errors import DataError
 from facecond.experiments import table
 from facecond.io.results import Figure
 from facecond.metrics.resampling import mean_spread
@@ -121,3 +122,10 @@ def test_every_number_can_be_read_from_the_csv() -> None:
     assert {(row["variant"], row["seed"], float(row["value"])) for row in rows if row["measure"] == "fid"} >= {
         ("two, pooled", "1", 11.5), ("one", "0", 8.0)
     }  # fmt: skip
+
+
+def test_a_column_of_different_distances_is_refused() -> None:
+    other = [Figure(name="fid", measure="fid", title="FID", value=3.0, count=9, better="lower", judge="Inception")]
+    mixed = {**MEASURED, ("two, pooled", 1.0, None): {0: other}}
+    with pytest.raises(DataError, match=r"Frechet distance was measured with .*, and FID with Inception"):
+        table.table_rows(PAPER, mixed)
