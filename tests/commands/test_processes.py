@@ -55,6 +55,7 @@ def test_commands_that_run_alone_say_so(facecond: Facecond, monkeypatch: pytest.
     assert "data draw runs in one process, but torchrun started 2" in text
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_pictures_is_refused_by_all_and_left_as_it_is(workspace: Path) -> None:
     words = ["run=multicond", f"workspace={workspace}", "count=1", "name=kept", "precision=float32"]
     call("sample", *words)
