@@ -102,7 +102,7 @@ def _attribute_sets(plan: Plan, folder: Path) -> dict[str, str]:
     rows = [[Cell(picture=made.images[row * PEOPLE + column]) for column in range(PEOPLE)] for row in range(NOISES)]
     names = ["attributes of", *(f"noise {row + 1}" for row in range(NOISES))]
     picture = grid(
-        [people, *rows], title=plan.paper.title, text=_text(plan, 0), names=names, cell=_cell(session), breaks=[1]
+        [people, *rows], title=plan.paper.title, text=_text(plan), names=names, cell=_cell(session), breaks=[1]
     )
     return _written(folder, picture) | {"images": str(place / "images")}
 
@@ -124,7 +124,7 @@ def _variations(plan: Plan, folder: Path) -> dict[str, str]:
             Shown(name=variant.name, image=image if place == 0 else None, given=given, samples=list(made.images))
         )
         cell = _cell(session)
-    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan, 0), cell=cell))
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan), cell=cell))
 
 
 def ranked(plan: Plan) -> tuple[list[int], NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -168,7 +168,7 @@ def _worst(plan: Plan, folder: Path) -> dict[str, str]:
     heads = Heads(columns=["real", "map asked for", "sample", "map seen in it"])
     names = [f"item {place}, mIoU {iou[place]:.2f}" for place in order[:WORST]]
     title = f"{plan.paper.title} of {len(order)}"
-    picture = grid(rows, title=title, text=_text(plan, 0), heads=heads, names=names, cell=_cell(session), legend=True)
+    picture = grid(rows, title=title, text=_text(plan), heads=heads, names=names, cell=_cell(session), legend=True)
     return _written(folder, picture)
 
 
@@ -192,12 +192,12 @@ def _again(plan: Plan, folder: Path) -> dict[str, str]:
         )
         for row, item in enumerate(worst)
     ]  # fmt: skip
-    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan, 0), cell=_cell(session)))
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan), cell=_cell(session)))
 
 
-def _text(plan: Plan, place: int) -> str:
-    variant, scale = plan.paper.variants[place], plan.prefix.partition("-")[2]
-    return f"{variant.name}, scale {scale}, eta {plan.paper.etas[0]:g}"
+def _text(plan: Plan) -> str:
+    names, scale = ", ".join(variant.name for variant in plan.paper.variants), plan.prefix.partition("-")[2]
+    return f"{names}; scale {scale}, eta {plan.paper.etas[0]:g}"
 
 
 def _cell(session: Session[Any]) -> int:
