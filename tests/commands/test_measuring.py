@@ -10,20 +10,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from facecond.assembly.generator import Generator
-from facecond.assembly.judges import Judge
+from facecond.assembly.judges import Judge, load_classifier, load_parser
 from facecond.commands import eval as evaluate
 from facecond.commands.result import Result
+from facecond.conditions.table import CONDITIONS
 from facecond.config.diffusion import SamplerConfig
 from facecond.data.pack import Pack, PackWriter
-from facecond.errors import CheckpointError, ConfigError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError, FacecondError
 from facecond.io.checkpoint import load_weights
 from facecond.io.files import read_json, write_json
 from facecond.io.images import read_image, write_png
 from facecond.io.results import read_results
 from facecond.reports import layouts
 from facecond.sampling import generation
+from facecond.sampling.generation import open_generation
 from facecond.workspace.find import read_run
 from facecond.workspace.origin import generation_key
 from tests.commands.conftest import TINY, Facecond, call
@@ -427,3 +430,37 @@ def test_a_figure_of_many_swaps_is_bounded(own: Path, drawn: dict[str, Any]) -> 
     assert result.facts["images"] == 16 * 2 * 20
     assert len(drawn["rows"]) == 12
     assert drawn["title"].endswith(": the first 384 of 640")
+
+
+def test_a_model_is_told_what_judges_see(own: Path) -> None:
+    words = [
+        f"workspace={own}",
+        "run=multicond",
+        "count=3",
+        "sampler.steps=1",
+        "download=false",
+        "noisy=[mask,attributes]",
+    ]
+    made = call("eval", *words, "metrics=[fid]").made["samples"]
+    samples, pack = open_generation(made), Pack.open(own / "packs" / "drawn-64")
+    real = np.asarray(pack.images[pack.indices("validation")[:3]])
+    cpu = torch.device("cpu")
+    maps = load_parser(own / "runs" / "parser", cpu)(real)
+    there = load_classifier(own / "runs" / "classifier", cpu)(real)
+    for place, record in enumerate(samples.records):
+        told = {name: CONDITIONS[name].recall(said["value"], made) for name, said in record["told"].items()}
+        np.testing.assert_array_equal(told["mask"], maps[place])
+        np.testing.assert_array_equal(told["attributes"], np.where(there[place], 1, -1))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["metrics=[miou]", "noisy=[mask]"], "the judge would look for what it said itself"),
+        (["metrics=[fid]", "noisy=[sketch]"], "no judge reads that off a picture|is not conditioned on it"),
+        (["metrics=[fid]", "snapshot=5"], "has no snapshot after 5 images .it has 8"),
+    ],
+)
+def test_what_cannot_be_told_or_measured_is_refused(own: Path, words: list[str], said: str) -> None:
+    with pytest.raises(FacecondError, match=said):
+        evaluate.prepare([f"workspace={own}", "run=multicond", "download=false", *words])
