@@ -15,7 +15,7 @@ from facecond.config.networks import ClassifierConfig, ParserConfig
 from facecond.errors import ConfigError
 from facecond.faces.attributes import NUM_ATTRIBUTES
 from facecond.faces.labels import NUM_CLASSES
-from facecond.judges.pixels import Pixels
+from facecond.judges.pixels import OneHead, Pixels
 from facecond.pretrained.efficientnet import CHANNELS, CLASSES, HEAD, MEAN, STD, WIDTH, EfficientNet, weights_file
 
 
@@ -46,7 +46,7 @@ def _conv(channels: int, out_channels: int) -> nn.Sequential:
     )
 
 
-class EfficientNetParser(_Encoder):
+class EfficientNetParser(_Encoder, OneHead):
     """The encoder's maps at strides 2 to 32, joined from the coarsest to the finest as in a U-Net; about 4.1 M parameters.
 
     A short branch at full resolution gives thin parts (brows, lips, earrings) their edges back.
@@ -73,14 +73,7 @@ class EfficientNetParser(_Encoder):
         for stage in self.up:
             skip = maps.pop()
             h = stage(torch.cat([F.interpolate(h, size=skip.shape[-2:], mode="bilinear"), skip], dim=1))
-        logits = self.out(h).float()
-        if logits.shape[-2:] == images_BCHW.shape[-2:]:
-            return logits
-        return F.interpolate(logits, size=images_BCHW.shape[-2:], mode="bilinear", antialias=True)
-
-    def training_logits(self, images_BCHW: Tensor) -> list[Tensor]:
-        """The logits of its only head."""
-        return [self(images_BCHW)]
+        return self.sized(self.out(h), images_BCHW)
 
 
 class EfficientNetClassifier(_Encoder):

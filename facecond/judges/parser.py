@@ -17,7 +17,7 @@ from facecond.config.networks import ParserConfig, ParserKind
 from facecond.faces.labels import NUM_CLASSES
 from facecond.judges.bisenet import BiSeNet
 from facecond.judges.efficientnet import EfficientNetParser
-from facecond.judges.pixels import Pixels
+from facecond.judges.pixels import OneHead, Pixels
 
 
 class Parser(Protocol):
@@ -40,7 +40,7 @@ def _conv(channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential
     )
 
 
-class SmallParser(nn.Module):
+class SmallParser(OneHead):
     """Four resolutions, two convolutions each on the way down, skip connections on the way up."""
 
     def __init__(self, config: ParserConfig) -> None:
@@ -75,14 +75,7 @@ class SmallParser(nn.Module):
         for stage in self.up:
             skip = skips.pop()
             h = stage(torch.cat([F.interpolate(h, size=skip.shape[-2:], mode="nearest"), skip], dim=1))
-        logits = self.out(h).float()
-        if logits.shape[-2:] == images_BCHW.shape[-2:]:
-            return logits
-        return F.interpolate(logits, size=images_BCHW.shape[-2:], mode="bilinear", antialias=True)
-
-    def training_logits(self, images_BCHW: Tensor) -> list[Tensor]:
-        """The logits of its only head."""
-        return [self(images_BCHW)]
+        return self.sized(self.out(h), images_BCHW)
 
 
 ParserNetwork = BiSeNet | SmallParser | EfficientNetParser

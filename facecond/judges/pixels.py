@@ -1,4 +1,4 @@
-"""How a judge takes in pictures: uint8 in, resized and normalised on the device."""
+"""What judges take in, uint8 pictures, resized and normalised on the device; and how parsers give logits of their size back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,21 @@ from torch.nn import functional as F
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class OneHead(nn.Module):
+    """What parsers of one head share: how their logits become as large as the pictures, and what they learn from."""
+
+    def sized(self, logits_BKHW: Tensor, images_BCHW: Tensor) -> Tensor:
+        """Return float32 logits as large as the pictures, bilinearly where they are not."""
+        logits = logits_BKHW.float()
+        if logits.shape[-2:] == images_BCHW.shape[-2:]:
+            return logits
+        return F.interpolate(logits, size=images_BCHW.shape[-2:], mode="bilinear", antialias=True)
+
+    def training_logits(self, images_BCHW: Tensor) -> list[Tensor]:
+        """The logits of its only head."""
+        return [self(images_BCHW)]
 
 
 class Pixels(nn.Module):
