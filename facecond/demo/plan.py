@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facecond.config.commands import DemoConfig, TrainConfig
-from facecond.config.compose import compose
+from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
+from facecond.config.commands import DemoConfig
 from facecond.errors import DataError
 from facecond.io.files import read_json, write_json
 
@@ -189,38 +189,21 @@ def overrides(name: str, plan: Plan) -> list[str]:
 
 def measure(config: DemoConfig) -> dict[str, float]:
     """Return seconds per image of drawing, encoding and of training each model, measured in a few seconds each."""
-    import numpy as np
     import torch
 
-    from facecond.assembly.sources import open_source
-    from facecond.assembly.training import learner as learner_of
     from facecond.autoencoder.vq import VQModel
-    from facecond.config.data import DrawnConfig
-    from facecond.data.latents import LatentWriter
-    from facecond.data.packing import pack_source
     from facecond.training.device import choose_device
-    from facecond.training.timing import seconds_per_image
 
     device, pace = choose_device(config.device), PACES[pace_of(config)]
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
-        source = open_source(DrawnConfig(count=160, validation=32))
         began = time.perf_counter()
-        pack = pack_source(source, Path(folder) / "pack", config.resolution, workers=1)
+        pack = drawn_pack(Path(folder) / "pack", config.resolution, faces=160, validation=32)
         speeds["draw"] = (time.perf_counter() - began) / len(pack)
-        side = config.resolution // 4
-        writer = LatentWriter(pack.path, "0" * 64, count=len(pack), shape=(3, side, side), flips=True)
-        latents = np.random.default_rng(0).standard_normal((len(pack), 3, side, side))
-        writer.write(slice(0, len(pack)), latents, latents)
-        writer.finish(pack.indices("train"))
+        write_noise_latents(pack)
         for name in pace.shares:
-            words = [f"model={name}", "size=tiny", "trainer.sample_grid=0", f"device={config.device.name}"]
-            words += list(pace.network) if name == "multicond" else []
-            train: TrainConfig = compose("train", words).config
-            kind = "diffusion" if name == "multicond" else name
-            of_kind = {"latents": "0" * 64, "first_stage": None} if kind == "diffusion" else {}
-            learner, _ = learner_of(kind, train, pack, device, **of_kind)
-            speeds[name] = seconds_per_image(learner, train.trainer, seconds=pace.timing)
+            words = [f"model={name}", "size=tiny", *(pace.network if name == "multicond" else ())]
+            speeds[name], learner = time_training(words, pack, device, seconds=pace.timing)
             if name == "vq":
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]
                 images = torch.zeros(32, 3, config.resolution, config.resolution, device=device)

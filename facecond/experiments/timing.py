@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
 from facecond.config.compose import compose
 
 if TYPE_CHECKING:
@@ -64,34 +65,13 @@ def _sampling(training: Sequence[str], sampling: Sequence[str]) -> tuple[int, in
 
 def seconds_per_image(words: Sequence[str], plan: Plan, device: Device) -> float:
     """Time of one image in the training that `words` say, on a few drawn faces and latents of noise."""
-    import numpy as np
-
-    from facecond.assembly.sources import open_source
-    from facecond.assembly.training import learner as learner_of
-    from facecond.config.catalogue import kind_of
-    from facecond.config.data import DrawnConfig
-    from facecond.data.latents import LatentWriter
-    from facecond.data.packing import pack_source
     from facecond.training.device import choose_device
-    from facecond.training.timing import seconds_per_image as timed
 
-    place, model = choose_device(device), next(word.partition("=")[2] for word in words if word.startswith("model="))
-    small = plan.scale.size == SMALL
+    place, small = choose_device(device), plan.scale.size == SMALL
     batch = [] if small or place.type == "cuda" else ["trainer.batch_size=1"]
-    config: Any = compose("train", [*words, *batch, "trainer.sample_grid=0", f"device={device.name}"]).config
-    resolution = 64 if small else 256
+    config: Any = compose("train", [*words, *batch]).config
+    faces = max(config.trainer.batch_size, 32)
     with tempfile.TemporaryDirectory() as folder:
-        faces = max(config.trainer.batch_size, 32)
-        source = open_source(DrawnConfig(count=2 * faces, validation=faces))
-        pack = pack_source(source, Path(folder) / "pack", resolution, workers=1)
-        kind = kind_of(model)
-        of_kind: dict[str, Any] = {}
-        if kind == "diffusion":
-            side = resolution // 4
-            writer = LatentWriter(pack.path, "0" * 64, count=len(pack), shape=(3, side, side), flips=True)
-            latents = np.random.default_rng(0).standard_normal((len(pack), 3, side, side))
-            writer.write(slice(0, len(pack)), latents, latents)
-            writer.finish(pack.indices("train"))
-            of_kind = {"latents": "0" * 64, "first_stage": None}
-        learner, _ = learner_of(kind, config, pack, place, **of_kind)
-        return timed(learner, config.trainer, seconds=SECONDS, warmup=1)
+        pack = drawn_pack(Path(folder) / "pack", 64 if small else 256, faces=2 * faces, validation=faces)
+        write_noise_latents(pack)
+        return time_training([*words, *batch], pack, place, seconds=SECONDS, warmup=1)[0]
