@@ -9,7 +9,6 @@ from facecond.errors import CheckpointError
 from facecond.io.files import read_json, write_json
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: continuing")
 WORDS = ["model=attr", *MODEL, *TINY]
 
 

@@ -18,7 +18,6 @@ from facecond.cli.help import EXAMPLES
 from facecond.io.files import read_json, write_json
 from tests.commands.conftest import Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: documents")
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -17,8 +17,6 @@ from facecond.io.images import read_image
 from facecond.sampling.generation import open_generation
 from tests.commands.conftest import MODEL, TINY, call
 
-pytestmark = pytest.mark.xdist_group("commands: entry")
-
 
 @pytest.fixture(scope="module")
 def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

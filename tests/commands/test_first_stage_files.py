@@ -13,7 +13,6 @@ from facecond.io.files import read_json, sha256_file
 from facecond.io.results import read_results
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: first_stage_files")
 SIZES = VQConfig(
     ch=16, ch_mult=[1, 2, 2], num_res_blocks=1, n_embed=64, z_channels=4, norm_groups=16, attention_levels=[2]
 )

@@ -11,8 +11,6 @@ from facecond.sampling.generation import open_generation
 from tests.commands.conftest import Facecond, call
 from tests.data.makers import face_labels
 
-pytestmark = pytest.mark.xdist_group("commands: masks_by_hand")
-
 WHOLE = face_labels(128, 1)
 PARTLY = np.where(WHOLE == 13, 13, 255).astype(np.uint8)
 

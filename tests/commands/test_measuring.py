@@ -31,8 +31,6 @@ from facecond.workspace.find import read_run
 from facecond.workspace.origin import generation_key
 from tests.commands.conftest import TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: measuring")
-
 
 @pytest.fixture(scope="module")
 def own(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -436,6 +434,8 @@ def test_a_model_is_told_what_judges_see(own: Path) -> None:
     words = [
         f"workspace={own}",
         "run=multicond",
+        "parser=parser",
+        "classifier=classifier",
         "count=3",
         "sampler.steps=1",
         "download=false",

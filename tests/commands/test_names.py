@@ -8,8 +8,6 @@ import skimage.data
 from facecond.config.commands import COMMANDS
 from tests.commands.conftest import Facecond
 
-pytestmark = pytest.mark.xdist_group("commands: names")
-
 LINES = {
     "data pack": ["data", "pack", "data=label_maps", "data.root={workspace}"],
     "data draw": ["data", "draw", "data.count=4", "data.validation=1"],

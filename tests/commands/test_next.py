@@ -11,8 +11,6 @@ from facecond.commands.prepared import Prepared
 from facecond.config.compose import compose
 from tests.commands.conftest import MODEL, TINY, Facecond
 
-pytestmark = pytest.mark.xdist_group("commands: next")
-
 
 @pytest.fixture
 def home(workspace: Path, tmp_path: Path) -> Path:

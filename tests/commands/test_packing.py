@@ -101,7 +101,6 @@ def test_the_smallest_size_goes_the_whole_way(tmp_path: Path) -> None:
     assert call("sample", here, "count=2").facts["images"] == 2
 
 
-@pytest.mark.xdist_group("commands: packing")
 def test_a_first_stage_of_another_pack_says_how_well_it_reconstructs(workspace: Path, tmp_path: Path) -> None:
     here = f"workspace={tmp_path}"
     call("data draw", here, "data.count=60", "data.validation=40", "data.seed=9")

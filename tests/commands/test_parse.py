@@ -14,8 +14,6 @@ from facecond.io.files import read_records
 from facecond.io.images import read_image, read_label_map
 from tests.commands.conftest import Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: parse")
-
 
 @pytest.fixture
 def photos(workspace: Path, tmp_path: Path) -> Path:

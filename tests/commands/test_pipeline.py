@@ -17,8 +17,6 @@ from facecond.io.results import read_results
 from facecond.sampling.generation import open_generation
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: pipeline")
-
 
 def test_official_release_packs_to_the_same_maps_and_attributes(tmp_path: Path) -> None:
     """Part masks in the official layout give back, bit for bit, what was drawn (here 40 faces; 200 with -m slow)."""

@@ -11,8 +11,6 @@ import pytest
 from facecond.io.files import read_records
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: processes")
-
 
 def together(*words: str) -> subprocess.CompletedProcess[str]:
     """Run a command in two processes, as torchrun does."""

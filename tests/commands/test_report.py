@@ -14,8 +14,6 @@ from facecond.workspace.gather import gather_run
 from tests.commands.conftest import Facecond, call
 from tests.reports.test_page import Reader
 
-pytestmark = pytest.mark.xdist_group("commands: report")
-
 
 @pytest.fixture(scope="module")
 def measured(workspace: Path) -> Path:

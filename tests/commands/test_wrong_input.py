@@ -15,8 +15,6 @@ from safetensors.torch import save_file
 from facecond.io.checkpoint import load_weights, save_weights
 from tests.commands.conftest import Facecond, call
 
-pytestmark = pytest.mark.xdist_group("commands: wrong_input")
-
 
 class Surprise:
     """What an untrusted checkpoint may hold: it must never be called."""

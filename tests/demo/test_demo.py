@@ -49,7 +49,6 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
         make_plan(compose("demo", ["minutes=3"]).config, tmp_path)
 
 
-@pytest.mark.xdist_group("demo")
 def test_a_demo_interrupted_at_every_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step is interrupted twice: before its work, and after it but before it is noted as done."""
     images = dict.fromkeys(PACES["usual"].shares, 32)

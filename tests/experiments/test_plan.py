@@ -13,8 +13,6 @@ from facecond.experiments.command import prepare
 from facecond.experiments.plan import Plan, fits
 from facecond.measuring.table import MEASURES
 
-pytestmark = pytest.mark.xdist_group("experiments: plan")  # configurations are composed once in a process
-
 EVERY = sorted(options_of("paper"))
 
 
