@@ -17,7 +17,7 @@ from facecond.config.models import VARIANTS
 from facecond.measuring.table import MEASURES
 
 
-def commands(incomplete: str) -> list[str]:
+def commands(_: typer.Context, incomplete: str) -> list[str]:
     """Names of commands, as `facecond config show` takes them."""
     return [name.replace(" ", "-") for name in COMMANDS if name.replace(" ", "-").startswith(incomplete)]
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facecond.cli.show import as_values, print_configuration, print_json, print_result
-from facecond.config.compose import quoted
 from facecond.errors import ConfigError
 from facecond.processes import Processes
 from facecond.progress import start_log
@@ -105,6 +104,8 @@ def execute(
 
 
 def _flag_overrides(overrides: Sequence[str], flags: Mapping[str, Any]) -> list[str]:
+    from facecond.config.compose import quoted
+
     given = {word.partition("=")[0] for word in overrides}
     words = []
     for key, value in flags.items():

@@ -1,8 +1,11 @@
-"""The text below each `--help`: the config groups of the command and examples that run as they are."""
+"""The text below each `--help`: the config groups of the command and examples that run as they are.
 
-from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands import COMMANDS
-from facecond.measuring.table import MEASURES
+It is made when it is shown, not for every command whenever the program starts.
+"""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
 
 EXAMPLES: dict[str | None, tuple[str, ...]] = {
     None: (
@@ -63,19 +66,55 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
 """Commands to copy; those that need data work after `facecond demo`. A test runs them."""
 
 
-def epilog(command: str | None) -> str:
-    """Return the text below the help of `command` (None = the program itself)."""
-    lines = []
-    if command in COMMANDS:
-        for group, default in groups_of(command).items():
-            marked = [f"[bold]{option}[/bold]" if option == default else option for option in options_of(group)]
-            lines.append(f"[dim]{group}=[/dim] {' '.join(marked)}")
-        if lines:
-            lines = ["[bold]Config groups[/bold]", *lines]
-        lines.append(f"All keys: facecond config show {command.replace(' ', '-') if command else ''}".rstrip())
-        lines.append(" ")
+class Command(TyperCommand):
+    """A command with config groups and examples below its help."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        self.epilog = epilog(ctx)
+        super().format_help(ctx, formatter)
+
+
+class Group(TyperGroup):
+    """Commands with examples below their help."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        self.epilog = epilog(ctx)
+        super().format_help(ctx, formatter)
+
+
+def epilog(ctx: Any) -> str:
+    """Return the text below the help of the command that `ctx` is about."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, ctx.info_name)
+        ctx = ctx.parent
+    command = " ".join(names) or None
+    lines = _groups(command) if command else []
     if command in ("eval", "compare"):
-        lines += ["[bold]Measures[/bold]", *(f"[dim]{name}[/dim]  {each.help}" for name, each in MEASURES.items()), " "]
+        lines += _measures()
     lines.append("[bold]Examples[/bold]")
     lines.extend(f"$ {example}".replace("[+", "\\[+") for example in EXAMPLES[command])
     return "\n".join(lines)
+
+
+def _groups(command: str) -> list[str]:
+    from facecond.config.catalogue import groups_of, options_of
+    from facecond.config.commands import COMMANDS
+
+    if command not in COMMANDS:
+        return []
+    lines = []
+    for group, default in groups_of(command).items():
+        marked = [f"[bold]{option}[/bold]" if option == default else option for option in options_of(group)]
+        lines.append(f"[dim]{group}=[/dim] {' '.join(marked)}")
+    if lines:
+        lines = ["[bold]Config groups[/bold]", *lines]
+    return [*lines, f"All keys: facecond config show {command.replace(' ', '-')}", " "]
+
+
+def _measures() -> list[str]:
+    from facecond.measuring.table import MEASURES
+
+    return ["[bold]Measures[/bold]", *(f"[dim]{name}[/dim]  {each.help}" for name, each in MEASURES.items()), " "]

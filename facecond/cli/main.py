@@ -12,19 +12,17 @@ from typing import Annotated
 
 import typer
 
-from facecond.cli import complete
 from facecond.cli.execute import execute
-from facecond.cli.help import epilog
+from facecond.cli.help import Command, Group
 from facecond.cli.show import print_error
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import ConfigError, FacecondError
-from facecond.measuring.table import MEASURES
 from facecond.processes import OtherProcessError
 
 app = typer.Typer(
     name="facecond",
     help="Make faces you can steer: by 40 attributes, by a map of the parts of a face, by a line drawing, or by several.",
-    epilog=epilog(None),
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -32,22 +30,33 @@ app = typer.Typer(
 )
 data = typer.Typer(
     help="Prepare face data: pack a data set, draw faces, look inside a pack.",
+    cls=Group,
     no_args_is_help=True,
-    epilog=epilog("data"),
     rich_markup_mode="rich",
 )
-config = typer.Typer(
-    help="See what can be configured.", no_args_is_help=True, epilog=epilog("config"), rich_markup_mode="rich"
-)
+config = typer.Typer(help="See what can be configured.", cls=Group, no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(data, name="data")
 app.add_typer(config, name="config")
+
+
+def _completed_by(name: str) -> Callable[[typer.Context, str], list[str]]:
+    """A function of `facecond.cli.complete`, which is imported when a shell asks."""
+
+    def completed(ctx: typer.Context, incomplete: str) -> list[str]:
+        from facecond.cli import complete
+
+        found: list[str] = getattr(complete, name)(ctx, incomplete)
+        return found
+
+    return completed
+
 
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[OVERRIDES]...",
         help="group=option or key.path=value, as many as you like.",
-        autocompletion=complete.overrides,
+        autocompletion=_completed_by("overrides"),
         show_default=False,
     ),
 ]
@@ -105,7 +114,7 @@ def top(
         raise typer.Exit
 
 
-@data.command("pack", epilog=epilog("data pack"))
+@data.command("pack", cls=Command)
 def data_pack(
     overrides: Overrides = None, json: AsJson = False, dry_run: DryRun = False, multirun: Multirun = False
 ) -> None:
@@ -113,7 +122,7 @@ def data_pack(
     execute("data pack", overrides, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@data.command("draw", epilog=epilog("data draw"))
+@data.command("draw", cls=Command)
 def data_draw(
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the faces (data.seed=).", show_default=False)] = None,
@@ -130,7 +139,7 @@ def data_draw(
     )
 
 
-@data.command("inspect", epilog=epilog("data inspect"))
+@data.command("inspect", cls=Command)
 def data_inspect(
     pack: Annotated[str | None, typer.Argument(help="Pack; the latest when not named.", show_default=False)] = None,
     overrides: Overrides = None,
@@ -144,14 +153,14 @@ def data_inspect(
     execute("data inspect", words, {"pack": pack}, json=json, dry_run=dry_run)
 
 
-@app.command("parse", epilog=epilog("parse"))
+@app.command("parse", cls=Command)
 def parse(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="PHOTOS... [OVERRIDES]...",
             help="Pictures, and folders of pictures; then overrides.",
-            autocompletion=complete.photos_and_overrides,
+            autocompletion=_completed_by("photos_and_overrides"),
             show_default=False,
         ),
     ] = None,
@@ -175,7 +184,7 @@ def parse(
     execute("parse", overrides, {"photos": photos}, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("train", epilog=epilog("train"))
+@app.command("train", cls=Command)
 def train(
     overrides: Overrides = None,
     pack: Pack = None,
@@ -190,7 +199,7 @@ def train(
     execute("train", overrides, {"pack": pack}, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("encode", epilog=epilog("encode"))
+@app.command("encode", cls=Command)
 def encode(
     overrides: Overrides = None,
     pack: Pack = None,
@@ -202,7 +211,7 @@ def encode(
     execute("encode", overrides, {"pack": pack}, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("sample", epilog=epilog("sample"))
+@app.command("sample", cls=Command)
 @_with_condition_flags
 def sample(
     overrides: Overrides = None,
@@ -221,14 +230,14 @@ def sample(
     execute("sample", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("eval", epilog=epilog("eval"))
+@app.command("eval", cls=Command)
 def evaluate(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="METRICS... [OVERRIDES]...",
-            help=f"{', '.join(MEASURES)}; then overrides.",
-            autocompletion=complete.metrics_and_overrides,
+            help="Measures (listed below); then overrides.",
+            autocompletion=_completed_by("metrics_and_overrides"),
             show_default=False,
         ),
     ] = None,
@@ -249,14 +258,14 @@ def evaluate(
     execute("eval", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("compare", epilog=epilog("compare"))
+@app.command("compare", cls=Command)
 def compare(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="RUN RUN METRICS... [OVERRIDES]...",
-            help=f"Two runs; {', '.join(MEASURES)}; then overrides.",
-            autocompletion=complete.metrics_and_overrides,
+            help="Two runs; measures (listed below); then overrides.",
+            autocompletion=_completed_by("metrics_and_overrides"),
             show_default=False,
         ),
     ] = None,
@@ -283,7 +292,7 @@ def compare(
     execute("compare", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("swap-masks", epilog=epilog("swap-masks"))
+@app.command("swap-masks", cls=Command)
 def swap_masks(
     overrides: Overrides = None,
     parts: Parts = None,
@@ -306,14 +315,14 @@ def swap_masks(
     execute("swap-masks", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
-@app.command("report", epilog=epilog("report"))
+@app.command("report", cls=Command)
 def report(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[RUN]... [OVERRIDES]...",
             help="Runs, as folders or names; then overrides. The latest finished runs when none is named.",
-            autocompletion=complete.runs_and_overrides,
+            autocompletion=_completed_by("runs_and_overrides"),
             show_default=False,
         ),
     ] = None,
@@ -326,7 +335,7 @@ def report(
     execute("report", overrides, {"runs": _listed(named)}, json=json, dry_run=dry_run)
 
 
-@app.command("demo", epilog=epilog("demo"))
+@app.command("demo", cls=Command)
 def demo(
     overrides: Overrides = None,
     minutes: Annotated[float | None, typer.Option(help="Time to plan for (minutes=).", show_default=False)] = None,
@@ -337,14 +346,14 @@ def demo(
     execute("demo", overrides, {"minutes": minutes}, json=json, dry_run=dry_run)
 
 
-@app.command("reproduce", epilog=epilog("reproduce"))
+@app.command("reproduce", cls=Command)
 def reproduce(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="TABLE|FIGURE [OVERRIDES]...",
             help="table1 to table5, figure2 to figure12; then overrides.",
-            autocompletion=complete.paper_and_overrides,
+            autocompletion=_completed_by("paper_and_overrides"),
             show_default=False,
         ),
     ] = None,
@@ -360,7 +369,7 @@ def reproduce(
     execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run)
 
 
-@config.command("list", epilog=epilog("config list"))
+@config.command("list", cls=Command)
 def config_list(json: AsJson = False) -> None:
     """List the commands, the config groups and their options."""
     from facecond.cli.configs import print_list
@@ -368,9 +377,11 @@ def config_list(json: AsJson = False) -> None:
     print_list(as_json=json)
 
 
-@config.command("show", epilog=epilog("config show"))
+@config.command("show", cls=Command)
 def config_show(
-    command: Annotated[str, typer.Argument(help="Command, for example train.", autocompletion=complete.commands)],
+    command: Annotated[
+        str, typer.Argument(help="Command, for example train.", autocompletion=_completed_by("commands"))
+    ],
     overrides: Overrides = None,
     json: AsJson = False,
 ) -> None:
