@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from facecond.commands import eval as evaluate
-from facecond.commands.eval import Measuring
+from facecond.commands.evidence import Measuring
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import CompareConfig, EvalConfig

@@ -1,12 +1,11 @@
 """`facecond eval`: how well samples obey their conditions and resemble real pictures, beside the ceiling and the floor."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facecond.assembly.session import Session, open_session
+from facecond.commands.evidence import Measuring, load_evidence, pictures_in, readers, varies
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
@@ -15,43 +14,20 @@ from facecond.config.compose import Composed, compose
 from facecond.config.settings import plain
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.io.results import Figure
-from facecond.measuring.detectors import Candidates, find_detectors, identity, load_detectors
+from facecond.measuring.detectors import Candidates, find_detectors, identity
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.sampling.folder import read_manifest
 from facecond.workspace.origin import Origin, at_snapshot, generation_key, items_plan, short_hash
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from facecond.conditions.condition import Condition
     from facecond.data.pack import Pack
-    from facecond.measuring.evidence import Evidence
-    from facecond.measuring.measure import Detector
-    from facecond.measuring.pictures import Pictures
-    from facecond.sampling.generation import Generation
-    from facecond.sampling.plans import Prompt
 
 log = logging.getLogger("facecond")
 
 _DECIDE_SAMPLES = ("count", "conditions", "variations", "snapshot", "noisy")
 """Keys of eval's own that have no meaning for pictures that are there already."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measuring:
-    """What is measured, and with what."""
-
-    measures: dict[str, Measure]
-    detectors: dict[str, Candidates]
-    """What may serve as each detector that is needed, by its name in the configuration."""
-    samples: Path | None
-    """Samples that are there already."""
-    origin: Origin | None = None
-    """What samples come from; None for folders of pictures from anywhere."""
-    folders: dict[str, Path] = field(default_factory=dict)
-    """Where samples and variations are, or will be, or the pictures of samples and reference; by the names of their sets."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
@@ -75,12 +51,12 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     detectors = _find(measures, config, origin, prepared.used)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
-    seen_by = {name: identity(detectors[kind]) for name, kind in _readers(config.noisy).items()}
+    seen_by = {name: identity(detectors[kind]) for name, kind in readers(config.noisy).items()}
     folders = {
         SAMPLES: samples or _folder(prepared, "conditions", 1, seen_by),
         VARIATIONS: samples or _folder(prepared, "variations", config.variations, seen_by),
     }
-    counts = [config.count, config.conditions if _varies(measures) else 0]
+    counts = [config.count, config.conditions if varies(measures) else 0]
     name = _name(prepared.name, measures, detectors, config, [*map(str, folders.values()), counts, str(origin.pack)])
     found = Measuring(measures=measures, detectors=detectors, samples=samples, origin=origin, folders=folders)
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
@@ -148,7 +124,7 @@ def _find(
             raise ConfigError(
                 f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
             )
-    detectors = find_detectors(measures.values(), config, pack, also=_readers(config.noisy).values())
+    detectors = find_detectors(measures.values(), config, pack, also=readers(config.noisy).values())
     used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
     return detectors
 
@@ -200,50 +176,6 @@ def write_figures(
     return {"results": folder / "results.json"} | {name: folder / file for name, (file, _) in texts.items()}
 
 
-def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
-    """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
-    import numpy as np
-
-    from facecond.measuring.evidence import Evidence
-    from facecond.measuring.items import Items
-    from facecond.measuring.measure import REAL
-    from facecond.measuring.pictures import Pictures, Reconstructed, Rows
-    from facecond.training.device import choose_device
-
-    config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
-    if found.origin is None:
-        files = {which: _pictures(folder) for which, folder in found.folders.items()}
-        detectors = load_detectors(found.detectors, config, choose_device(config.device), prepared.used)
-        words = str(found.folders[REFERENCE])
-        return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
-    session = open_session(found.origin, config, processes=prepared.processes)
-    detectors = load_detectors(found.detectors, config, session.generator.device, prepared.used)
-    samples, pack = _samples(found, session, detectors), session.pack
-    name = pack.manifest["sha256"]["images.npy"]
-    items = Items(samples, pack, config.seed) if found.origin.conditions else None
-    reference = Rows(pack.images, pack.indices("validation"), name)
-    real = reference if items is None else Rows(pack.images, items.unique, name)
-    sets: dict[str, Pictures] = {
-        SAMPLES: Rows(samples.images, np.arange(len(samples.images))),
-        REAL: real,
-        RECONSTRUCTIONS: Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256),
-        REFERENCE: reference,
-    }
-    groups = None
-    if _varies(found.measures):
-        varied = Items(samples if found.samples is not None else _variations(found, session, detectors), pack)
-        sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
-    evidence = Evidence(
-        sets=sets,
-        detectors=detectors,
-        reference=f"validation split of {pack.path.name}",
-        items=items,
-        varied=groups,
-        kept=kept,
-    )
-    return evidence, samples.made_with
-
-
 def _name(
     of: str, measures: dict[str, Measure], detectors: dict[str, Candidates], config: EvalConfig, more: list[Any]
 ) -> str:
@@ -279,11 +211,6 @@ def _check_said(condition: "Condition", pack: "Pack", name: str) -> None:
 def _without_conditions(measure: Measure) -> bool:
     """Whether a measure needs no conditions behind the samples."""
     return measure.scores.condition is None and VARIATIONS not in measure.scores.sets
-
-
-def _varies(measures: dict[str, Measure]) -> bool:
-    """Whether several samples of one condition are looked at."""
-    return any(VARIATIONS in measure.scores.sets for measure in measures.values())
 
 
 def _folder(
@@ -324,96 +251,5 @@ def _pictures_folder(named: str, workspace: str) -> Path:
     places = (Path(named), Path(workspace) / "packs" / named)
     folder = next((place for place in places if place.is_dir()), places[0])
     folder = folder / "images" if (folder / "generation.json").is_file() else folder
-    _pictures(folder)
+    pictures_in(folder)
     return folder
-
-
-def _pictures(folder: Path) -> "Pictures":
-    """The pictures in a folder; of a pack, those of its validation split."""
-    from facecond.data.pack import Pack
-    from facecond.measuring.pictures import Files, Rows
-
-    if not (folder / "manifest.json").is_file():
-        return Files.of(folder)
-    pack = Pack.open(folder)
-    return Rows(pack.images, pack.indices("validation"), pack.manifest["sha256"]["images.npy"])
-
-
-def _readers(conditions: Sequence[str]) -> dict[str, str]:
-    """The detector that reads each of `conditions` off a picture. Raises ConfigError for one that none reads."""
-    readers = {each.scores.condition: each.scores.detector for each in MEASURES.values() if each.scores.condition}
-    found = {}
-    for name in conditions:
-        if (kind := readers.get(name)) is None:
-            able = [each for each, kind in readers.items() if kind]
-            raise ConfigError(f"noisy={name}: no judge reads that off a picture", hint=nearest(name, able))
-        found[name] = kind
-    return found
-
-
-def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Callable[[int], Prompt]":
-    """What the model is told for each place of the plan: a validation item's conditions, those of `noisy` as judges see them."""
-    import numpy as np
-
-    if not session.generator.conditioner.names:
-        nothing = session.read({})
-        return lambda place: nothing
-    readers, pack = _readers(session.config.noisy), session.pack
-
-    def prompt(place: int) -> "Prompt":
-        real = pack.images[pack.indices("validation")[place]][None]
-        return session.prompt(place, {name: said(detectors[kind](real)[0]) for name, kind in readers.items()})
-
-    def said(seen: "NDArray[Any]") -> "NDArray[Any]":
-        """As a condition has it: there or not there is 1 or -1, since 0 says nothing."""
-        return np.where(seen, 1, -1).astype(np.int8) if seen.dtype == np.bool_ else seen
-
-    return prompt
-
-
-def _samples(found: Measuring, session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Generation":
-    """Sample the validation conditions, or open the samples named. Raises DataError for those of other weights or faces."""
-    from facecond.sampling.generation import open_generation
-    from facecond.sampling.plans import Lazy, one_each
-
-    if found.samples is None:
-        count = session.config.count
-        if session.generator.conditioner.names:
-            count = min(count, len(session.pack.indices("validation")))
-        plan = one_each(Lazy(count, _prompts(session, detectors)), session.config.seed)
-        return session.generate(plan, found.folders[SAMPLES])
-    made = open_generation(found.samples)
-    if made.made_with["weights"] != session.generator.sha256:
-        raise DataError(
-            f"{made.folder} was sampled from other weights than those of {session.run.path}",
-            hint="name that run: run=...",
-        )
-    if made.about.get("pack", session.pack_sha256) != session.pack_sha256:
-        raise DataError(
-            f"{made.folder} has the conditions of another pack than {session.pack.path}",
-            hint="name that pack: pack=...",
-        )
-    return made
-
-
-def _variations(found: Measuring, session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Generation":
-    """Sample several pictures of each of the first validation conditions."""
-    from facecond.sampling.plans import Lazy, several
-
-    config = session.config
-    count = min(config.conditions, len(session.pack.indices("validation")))
-    plan = several(Lazy(count, _prompts(session, detectors)), config.variations, config.seed)
-    return session.generate(plan, found.folders[VARIATIONS])
-
-
-def _round_trip(session: Session[EvalConfig]) -> "Callable[[NDArray[np.uint8]], NDArray[np.uint8]]":
-    """Pictures, uint8 (n, H, W, 3), to what the first stage makes of them."""
-    import torch
-
-    stage, device = session.generator.first_stage, session.generator.device
-
-    def reconstruct(images_NHWC: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-        with torch.inference_mode():
-            return stage.decode(stage.encode(torch.from_numpy(images_NHWC).to(device).permute(0, 3, 1, 2)))
-
-    return reconstruct

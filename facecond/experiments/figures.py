@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.commands import eval as evaluate
 from facecond.commands import sample, swap_masks
+from facecond.commands.evidence import load_evidence
 from facecond.commands.prepared import prepare_generation
 from facecond.commands.steps import run_command
 from facecond.config.reproduce import Kind
@@ -140,7 +141,7 @@ def ranked(plan: Plan) -> tuple[list[int], NDArray[np.float64], NDArray[np.uint8
     from facecond.metrics.faithfulness import Confusion
 
     (work,) = plan.measurings()
-    evidence, _ = evaluate.load_evidence(evaluate.prepare(work.words))
+    evidence, _ = load_evidence(evaluate.prepare(work.words))
     parser, items = evidence.detectors[MaskAgreement.detector], evidence.behind
     scores, pictures, maps = [], [], []
     for rows in evidence.pieces(SAMPLES):

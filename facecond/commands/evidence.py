@@ -1,0 +1,180 @@
+"""What `facecond eval` looks at: samples and variations, sampled or opened, real pictures, reconstructions, and the detectors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.assembly.session import Session, open_session
+from facecond.commands.prepared import Prepared
+from facecond.config.commands import EvalConfig
+from facecond.errors import ConfigError, DataError, nearest
+from facecond.measuring.detectors import Candidates, load_detectors
+from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
+from facecond.measuring.table import MEASURES
+from facecond.workspace.origin import Origin
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facecond.measuring.evidence import Evidence
+    from facecond.measuring.measure import Detector
+    from facecond.measuring.pictures import Pictures
+    from facecond.sampling.generation import Generation
+    from facecond.sampling.plans import Prompt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measuring:
+    """What is measured, and with what."""
+
+    measures: dict[str, Measure]
+    detectors: dict[str, Candidates]
+    """What may serve as each detector that is needed, by its name in the configuration."""
+    samples: Path | None
+    """Samples that are there already."""
+    origin: Origin | None = None
+    """What samples come from; None for folders of pictures from anywhere."""
+    folders: dict[str, Path] = field(default_factory=dict)
+    """Where samples and variations are, or will be, or the pictures of samples and reference; by the names of their sets."""
+
+
+def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
+    """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
+    import numpy as np
+
+    from facecond.measuring.evidence import Evidence
+    from facecond.measuring.items import Items
+    from facecond.measuring.measure import REAL
+    from facecond.measuring.pictures import Pictures, Reconstructed, Rows
+    from facecond.training.device import choose_device
+
+    config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
+    if found.origin is None:
+        files = {which: pictures_in(folder) for which, folder in found.folders.items()}
+        detectors = load_detectors(found.detectors, config, choose_device(config.device), prepared.used)
+        words = str(found.folders[REFERENCE])
+        return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
+    session = open_session(found.origin, config, processes=prepared.processes)
+    detectors = load_detectors(found.detectors, config, session.generator.device, prepared.used)
+    samples, pack = _samples(found, session, detectors), session.pack
+    name = pack.manifest["sha256"]["images.npy"]
+    items = Items(samples, pack, config.seed) if found.origin.conditions else None
+    reference = Rows(pack.images, pack.indices("validation"), name)
+    real = reference if items is None else Rows(pack.images, items.unique, name)
+    sets: dict[str, Pictures] = {
+        SAMPLES: Rows(samples.images, np.arange(len(samples.images))),
+        REAL: real,
+        RECONSTRUCTIONS: Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256),
+        REFERENCE: reference,
+    }
+    groups = None
+    if varies(found.measures):
+        varied = Items(samples if found.samples is not None else _variations(found, session, detectors), pack)
+        sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
+    evidence = Evidence(
+        sets=sets,
+        detectors=detectors,
+        reference=f"validation split of {pack.path.name}",
+        items=items,
+        varied=groups,
+        kept=kept,
+    )
+    return evidence, samples.made_with
+
+
+def varies(measures: dict[str, Measure]) -> bool:
+    """Whether several samples of one condition are looked at."""
+    return any(VARIATIONS in measure.scores.sets for measure in measures.values())
+
+
+def pictures_in(folder: Path) -> "Pictures":
+    """The pictures in a folder; of a pack, those of its validation split."""
+    from facecond.data.pack import Pack
+    from facecond.measuring.pictures import Files, Rows
+
+    if not (folder / "manifest.json").is_file():
+        return Files.of(folder)
+    pack = Pack.open(folder)
+    return Rows(pack.images, pack.indices("validation"), pack.manifest["sha256"]["images.npy"])
+
+
+def readers(conditions: Sequence[str]) -> dict[str, str]:
+    """The detector that reads each of `conditions` off a picture. Raises ConfigError for one that none reads."""
+    able = {each.scores.condition: each.scores.detector for each in MEASURES.values() if each.scores.condition}
+    found = {}
+    for name in conditions:
+        if (kind := able.get(name)) is None:
+            hint = nearest(name, [each for each, kind in able.items() if kind])
+            raise ConfigError(f"noisy={name}: no judge reads that off a picture", hint=hint)
+        found[name] = kind
+    return found
+
+
+def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Callable[[int], Prompt]":
+    """What the model is told for each place of the plan: a validation item's conditions, those of `noisy` as judges see them."""
+    import numpy as np
+
+    if not session.generator.conditioner.names:
+        nothing = session.read({})
+        return lambda place: nothing
+    judges, pack = readers(session.config.noisy), session.pack
+
+    def prompt(place: int) -> "Prompt":
+        real = pack.images[pack.indices("validation")[place]][None]
+        return session.prompt(place, {name: said(detectors[kind](real)[0]) for name, kind in judges.items()})
+
+    def said(seen: "NDArray[Any]") -> "NDArray[Any]":
+        """As a condition has it: there or not there is 1 or -1, since 0 says nothing."""
+        return np.where(seen, 1, -1).astype(np.int8) if seen.dtype == np.bool_ else seen
+
+    return prompt
+
+
+def _samples(found: Measuring, session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Generation":
+    """Sample the validation conditions, or open the samples named. Raises DataError for those of other weights or faces."""
+    from facecond.sampling.generation import open_generation
+    from facecond.sampling.plans import Lazy, one_each
+
+    if found.samples is None:
+        count = session.config.count
+        if session.generator.conditioner.names:
+            count = min(count, len(session.pack.indices("validation")))
+        plan = one_each(Lazy(count, _prompts(session, detectors)), session.config.seed)
+        return session.generate(plan, found.folders[SAMPLES])
+    made = open_generation(found.samples)
+    if made.made_with["weights"] != session.generator.sha256:
+        raise DataError(
+            f"{made.folder} was sampled from other weights than those of {session.run.path}",
+            hint="name that run: run=...",
+        )
+    if made.about.get("pack", session.pack_sha256) != session.pack_sha256:
+        raise DataError(
+            f"{made.folder} has the conditions of another pack than {session.pack.path}",
+            hint="name that pack: pack=...",
+        )
+    return made
+
+
+def _variations(found: Measuring, session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Generation":
+    """Sample several pictures of each of the first validation conditions."""
+    from facecond.sampling.plans import Lazy, several
+
+    config = session.config
+    count = min(config.conditions, len(session.pack.indices("validation")))
+    plan = several(Lazy(count, _prompts(session, detectors)), config.variations, config.seed)
+    return session.generate(plan, found.folders[VARIATIONS])
+
+
+def _round_trip(session: Session[EvalConfig]) -> "Callable[[NDArray[np.uint8]], NDArray[np.uint8]]":
+    """Pictures, uint8 (n, H, W, 3), to what the first stage makes of them."""
+    import torch
+
+    stage, device = session.generator.first_stage, session.generator.device
+
+    def reconstruct(images_NHWC: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+        with torch.inference_mode():
+            return stage.decode(stage.encode(torch.from_numpy(images_NHWC).to(device).permute(0, 3, 1, 2)))
+
+    return reconstruct
