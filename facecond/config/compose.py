@@ -105,12 +105,14 @@ def compose(
     chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
     with _hydra(command, kind):
-        skeleton = _compose(command, chosen, with_hydra=True)
-        choices = _choices(command, skeleton)
-        known = [key for key in _keys(skeleton) if not key.startswith("hydra")]
-        for word in values:
-            check_key(word.partition("=")[0], known, command)
-        composed = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values, *above])
+        try:
+            composed, choices = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values, *above])
+        except ConfigError:
+            skeleton, _ = _compose(command, chosen)
+            known = _keys(skeleton)
+            for word in values:
+                check_key(word.partition("=")[0], known, command)
+            raise
         config = _to_object(composed, blank=blank)
     check_bounds(config)
     return Composed(command, freeze(config), choices, overrides)
@@ -172,13 +174,19 @@ def _hydra(command: str, kind: str) -> Iterator[None]:
         GlobalHydra.instance().hydra = outer  # of a program around us that uses Hydra itself
 
 
-def _compose(command: str, words: list[str], *, with_hydra: bool = False) -> Any:
+def _compose(command: str, words: list[str]) -> tuple[Any, dict[str, str]]:
+    """The configuration and the chosen option of each group."""
     from hydra import compose as hydra_compose
     from hydra.errors import HydraException
+    from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return hydra_compose(config_name=commands.config_name(command), overrides=words, return_hydra_config=with_hydra)
+        composed = hydra_compose(config_name=commands.config_name(command), overrides=words, return_hydra_config=True)
+        choices = _choices(command, composed)
+        with open_dict(composed):
+            del composed["hydra"]
+        return composed, choices
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         reason = error.__cause__ or error
         message, hint = in_our_words(getattr(reason, "full_key", None), first_line(reason))
