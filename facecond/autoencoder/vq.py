@@ -111,6 +111,15 @@ class ResnetBlock(nn.Module):
         return h + (x_BCHW if self.nin_shortcut is None else self.nin_shortcut(x_BCHW))
 
 
+def fuses(x_BCHW: Tensor) -> bool:
+    """Whether attention over the cells of a feature map is worth the copies that the fused kernel needs.
+
+    Measured on two cores, forward: 1.5 to 2.5 times faster with 4 to 16 times as many cells as channels, 0.8 to 0.95
+    times as fast with 0.5 to 2 times as many. On a GPU the other way needs memory for every pair of cells.
+    """
+    return x_BCHW.is_cuda or x_BCHW[0, 0].numel() > 2 * x_BCHW.shape[1]
+
+
 class AttnBlock(nn.Module):
     """Self-attention over all cells, with one head as wide as the feature map."""
 
@@ -126,6 +135,8 @@ class AttnBlock(nn.Module):
         """(B, C, H, W) -> (B, C, H, W)."""
         h = self.norm(x_BCHW)
         q, k, v = (layer(h).flatten(2).transpose(1, 2).unsqueeze(1) for layer in (self.q, self.k, self.v))
+        if fuses(x_BCHW):
+            q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
         attended = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2)
         return x_BCHW + self.proj_out(attended.reshape(x_BCHW.shape))
 

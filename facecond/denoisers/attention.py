@@ -50,8 +50,9 @@ class AttentionBlock(nn.Module):
         """(B, C, H, W) -> (B, C, H, W)."""
         B, C, H, W = x_BCHW.shape
         qkv = self.qkv(self.norm(x_BCHW).flatten(2))
-        # Each head holds its queries, keys and values next to one another: (B, heads, 3, head_channels, H W).
-        q, k, v = qkv.view(B, self.heads, 3, C // self.heads, H * W).transpose(-1, -2).unbind(2)
+        # Each head holds its queries, keys and values next to one another: (B, heads, 3, head_channels, H W). The fused
+        # kernel takes only those whose channels lie together.
+        q, k, v = qkv.view(B, self.heads, 3, C // self.heads, H * W).transpose(-1, -2).contiguous().unbind(2)
         attended = attend(q, k, v).transpose(-1, -2).reshape(B, C, H * W)
         return x_BCHW + self.proj_out(attended).view(B, C, H, W)
 

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from facecond.autoencoder.vq import VQModel
+from facecond.autoencoder.vq import AttnBlock, VQModel
 from facecond.config.networks import VQConfig
 from facecond.errors import ConfigError
 from tests.denoisers.golden import arrays, names_and_shapes, relative
+from tests.fused import fused
 
 
 def test_encode_quantise_and_decode_equal_compvis() -> None:
@@ -50,3 +51,9 @@ def test_a_small_variant_trains(mid_attention: bool) -> None:
 def test_groups_that_do_not_divide_the_channels_are_named() -> None:
     with pytest.raises(ConfigError, match=r"16 x 1 channels.*norm_groups=32"):
         VQModel(VQConfig(ch=16, ch_mult=[1, 3, 6]))
+
+
+@pytest.mark.parametrize(("side", "expected"), [(16, True), (8, False)])
+def test_attention_is_fused_where_cells_are_many(side: int, expected: bool) -> None:
+    block = AttnBlock(64, VQConfig(norm_groups=8))
+    assert fused(block, (1, 64, side, side)) is expected

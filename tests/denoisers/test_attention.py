@@ -2,8 +2,9 @@ import math
 
 import torch
 
-from facecond.denoisers.attention import LOCALITY, Attention, PositionCode, position_code
+from facecond.denoisers.attention import LOCALITY, Attention, AttentionBlock, PositionCode, position_code
 from facecond.denoisers.denoiser import cell_places
+from tests.fused import fused
 
 
 def test_cells_lie_at_their_centres_row_by_row() -> None:
@@ -44,3 +45,7 @@ def test_values_are_left_alone_and_one_matrix_serves_queries_and_keys() -> None:
     added = (keys - plain_keys).transpose(1, 2).flatten(2)[0]
     torch.testing.assert_close(added, position_code(places, query=False) @ layer.position.weight.T)
     assert [name for name, _ in layer.named_parameters() if "position" in name] == ["position.weight"]
+
+
+def test_plain_attention_is_fused() -> None:
+    assert fused(AttentionBlock(64, head_channels=32), (2, 64, 8, 8))
