@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check format bench clean setup
+.PHONY: demo test check format bench pretrained clean setup
 
 setup: $(VENV)/.synced
 
@@ -33,6 +33,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.run
+
+pretrained: setup
+	$(BIN)/python -m benchmarks.bundle
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

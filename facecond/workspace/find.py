@@ -9,6 +9,8 @@ outputs/parsed/NAME     photographs as aligned faces with label maps
 outputs/results/NAME    measurements
 outputs/reports/NAME    pages about runs
 outputs/demo            the demo's page
+
+What came with the program (see `bundled`) is found by name, and where the workspace has nothing of its kind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +22,7 @@ from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
 from facecond.config.settings import completed, of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import finished_at, read_json, sha256_file, write_json
+from facecond.workspace.bundled import WHY, bundled_pack, bundled_run, bundled_runs
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
 
@@ -61,6 +64,8 @@ def find_pack(workspace: str, name: str | None) -> Found:
     from facecond.data.pack import read_manifest
 
     packs = Path(workspace) / "packs"
+    if name is not None and not _there(packs, name) and (people := bundled_pack(name)):
+        return Found(people, f"named, {WHY}")
     hint = "make one: facecond data draw, or: facecond data pack data=label_maps data.root=FOLDER"
     found = _find("pack", packs, name, "manifest.json", hint, DataError)
     read_manifest(found.path)
@@ -83,7 +88,7 @@ def run_names(workspace: str) -> list[str]:
 
 
 def find_run(workspace: str, name: str | None, kind: str) -> Found:
-    """The run called `name`, or the latest finished run of models of `kind`.
+    """The run called `name`, or the latest finished run of models of `kind`, else the one that came with the program.
 
     Raises:
         CheckpointError: when there is none, or the named one is of another kind.
@@ -93,11 +98,15 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
     hint = f"train one: facecond train model={example}"
     if name is None:
         finished = finished_runs(workspace, kind)
+        if not finished and (bundled := bundled_runs(kind)):
+            return Found(bundled[0], WHY)
         if not finished:
             unreadable = [path.name for path in _folders(runs, "run.json") if _kind(path) == "unknown"]
             more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
             raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
         return Found(finished[0], f"the latest {kind} run")
+    if not _there(runs, name) and (place := bundled_run(name, kind)):
+        return Found(place, f"named, {WHY}")
     usable = [path.name for path in finished_runs(workspace, kind)]
     found = _find("run", runs, name, "run.json", hint, CheckpointError, usable)
     if read_run(found.path).kind != kind:
@@ -180,6 +189,11 @@ def _find(
     return Found(_by_age(found, "finished.json", marker)[0], f"the latest {what}")
 
 
+def _there(folder: Path, name: str) -> bool:
+    """Whether `name` is a folder, or one in `folder`."""
+    return Path(name).is_dir() or (folder / name).is_dir()
+
+
 def _by_age(folders: list[Path], note: str, marker: str) -> list[Path]:
     """The folders, the one that was finished last first: by its note, else by when its marker changed, then by name."""
     return sorted(folders, key=lambda path: (finished_at(path / note, path / marker), path.name), reverse=True)
@@ -230,9 +244,10 @@ def first_stage_of(workspace: str, digest: str, of: str, named: str | None = Non
         return Path(NO_FIRST_STAGE)
     if named is not None:
         return find_first_stage(workspace, named).path
-    for done in sorted((Path(workspace) / "runs").glob("*/done.json")):
-        if read_json(done)["weights_sha256"] == digest:
-            return done.parent
+    runs = [done.parent for done in sorted((Path(workspace) / "runs").glob("*/done.json"))]
+    for run in [*runs, *bundled_runs("vq")]:
+        if read_json(run / "done.json")["weights_sha256"] == digest:
+            return run
     if (kept := kept_first_stage(workspace, digest)).is_file():
         return kept
     raise CheckpointError(f"the first stage {digest[:12]} of {of} is not in {workspace}", hint=_KEPT)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import CheckpointError
 from facecond.io.files import sha256_file
+from facecond.workspace.bundled import WHY, bundled_runs, is_bundled
 from facecond.workspace.find import Found, find_run, finished_runs, images_seen, read_run
 from facecond.workspace.origin import weights_file
 
@@ -51,11 +52,12 @@ def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:
     """The judge of `kind` ("parser", "classifier") made for `pack`, and how much it learnt.
 
     Made for it: trained on this pack, else on another of its resolution and kind of source, and on none of its
-    validation faces. Of several the latest that saw its training pictures at least once; else the one that saw most.
+    validation faces. Of several the latest that saw its training pictures at least once, one that came with the program
+    last; else the one that saw most.
 
     Raises CheckpointError, with what is the matter with each, when none fits.
     """
-    runs = finished_runs(workspace, kind)
+    runs = [*finished_runs(workspace, kind), *bundled_runs(kind)]
     unfit = {path: _unfit(path, pack) for path in runs}
     digest = sha256_file(pack.path / "manifest.json")
     ranks = []
@@ -71,6 +73,8 @@ def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:
             hint=f"train one: facecond train model={kind} pack={pack.path.name}, or name one: {kind}=RUN",
         )
     (enough, same, *_), path, learnt = max(ranks, key=lambda rank: rank[0])
+    if is_bundled(path):
+        return Found(path, f"{WHY}, {images_seen(path)} images seen")
     made = "this pack" if same else "this resolution and source"
     which, little = ("latest", "") if enough else ("most trained", f", fewer than its {learnt['count']} training faces")
     return Found(path, f"the {which} made for {made}, {images_seen(path)} images seen{little}")

@@ -17,6 +17,7 @@ from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerCo
 from facecond.config.settings import plain, restore
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import read_json, sha256_file
+from facecond.workspace.bundled import bundled_pack, is_bundled
 from facecond.workspace.find import Found, RunInfo, find_pack, finished_runs, first_stage_of, images_seen
 
 
@@ -70,8 +71,8 @@ def how_trained(found: Found, pack: Path, workspace: str, named: str | None) -> 
     if named is None:
         finished = finished_runs(workspace, "diffusion")
         others = {path: images_seen(path) for path in finished if (path / "done.json").is_file()}
-        most = max(others, key=others.__getitem__)
-        if others[most] >= MANY_MORE * seen:
+        most = max(others, key=others.__getitem__, default=found.path)
+        if most != found.path and others[most] >= MANY_MORE * seen:
             words += f"; {most.name} saw {others[most]}: run={most.name}"
     return str(Found(found.path, words))
 
@@ -91,7 +92,12 @@ def weights_file(run: RunInfo) -> Path:
 
 
 def own_pack(run: RunInfo, workspace: str) -> Found | None:
-    """The pack the run was trained on, wherever it lies in the workspace now, else where it lay; None when it is gone."""
+    """The pack the run was trained on, wherever it lies in the workspace now, else where it lay; None when it is gone.
+
+    Of a run that came with the program, the people that came with it.
+    """
+    if is_bundled(run.path) and (people := bundled_pack(run.path.name)):
+        return Found(people, "drawn people that came with the program")
     places = [*sorted((Path(workspace) / "packs").glob("*")), Path(run.content["pack_path"])]
     for place in places:
         manifest = place / "manifest.json"

@@ -1,0 +1,161 @@
+"""Make the weights that come with the program, `facecond/bundled`: `make pretrained`, or `python -m benchmarks.bundle`.
+
+Draws people, trains first stage, judges and a multi-conditional model on them, writes each in half precision as it is done (so
+that latents are those of the first stage that comes with the program), measures what was written, and writes a model card. It
+takes hours; what is done is not done again, and what was interrupted goes on. `--share 0.01` is a hundredth of the training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.commands import data_draw, encode, train
+from facecond.commands import eval as evaluate
+from facecond.commands.steps import Steps, run_command
+from facecond.io.files import read_json, sha256_file, write_json
+from facecond.progress import start_log
+from facecond.workspace.bundled import FOLDER, MEMBERS, SETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = SETS[0]
+
+FACES, HELD_OUT, SEED = 32768, 1024, 11
+"""Drawn people to learn from and to measure on. Their seed is nobody's default, so that they meet no pack of a user."""
+
+PEOPLE, PEOPLE_SEED = 128, 12
+"""People that come with the program, for commands that are asked for people where there is no pack."""
+
+RECIPES: dict[str, tuple[int, list[str]]] = {
+    "vq": (600_000, ["model.network.ch=24", "model.network.n_embed=4096", "trainer.warmup_images=2000"]),
+    "parser": (200_000, ["model.network.width=32"]),
+    "classifier": (200_000, []),
+    "multicond": (800_000, ["model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1"]),
+}
+"""Images each model learns from, and what differs from `size=tiny`."""
+
+MEASURES = ["miou", "accuracy", "attributes", "reconstruction"]
+
+
+def halved(run: Path, target: Path) -> dict[str, str]:
+    """Write a finished run as one that comes with the program: matrices in half precision, nothing about this machine."""
+    import torch
+
+    from facecond.io.checkpoint import load_weights, save_weights
+
+    weights = load_weights(run / "weights.safetensors")
+    tensors = {
+        name: tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+        for name, tensor in weights.tensors.items()
+    }
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point())
+    target.mkdir(parents=True, exist_ok=True)
+    digest = save_weights(target / "weights.safetensors", tensors, weights.config, **weights.metadata)
+    content = read_json(run / "run.json")
+    content |= {"pack_path": "", "overrides": []}
+    content["config"] |= {"workspace": "outputs", "pack": None, "name": None}
+    if "first_stage" in content["config"]:
+        content["config"]["first_stage"] = None
+    write_json(target / "run.json", content)
+    done = read_json(run / "done.json")
+    write_json(target / "done.json", {**done, "weights_sha256": digest})
+    return {"run": str(target)}
+
+
+def people(workspace: str, target: Path) -> dict[str, str]:
+    """Draw the people that come with the program."""
+    name = f"{NAME}-people"
+    run_command(data_draw, [
+        f"workspace={workspace}", f"name={name}", f"data.count={PEOPLE + 1}", f"data.validation={PEOPLE}",
+        f"data.seed={PEOPLE_SEED}", "resolution=64",
+    ])  # fmt: skip
+    shutil.copytree(Path(workspace) / "packs" / name, target, dirs_exist_ok=True)
+    return {"pack": str(target)}
+
+
+def card(workspace: str, results: Path, target: Path) -> dict[str, str]:
+    """Write the model card and the record beside the weights."""
+    from facecond.io.results import read_results
+    from facecond.reports.tables import report_markdown
+
+    record: dict[str, Any] = {"set": NAME, "models": {}}
+    for name, (_, words) in RECIPES.items():
+        run = target / f"{NAME}-{name}"
+        done, content = read_json(run / "done.json"), read_json(run / "run.json")
+        record["models"][name] = {
+            "words": ["size=tiny", *words], "images": done["images_seen"], "hours": round(done["seconds"] / 3600, 2),
+            "sha256": done["weights_sha256"], "bytes": (run / "weights.safetensors").stat().st_size,
+            "code": content["code"], "versions": content["versions"],
+        }  # fmt: skip
+    found = read_results(results)
+    record["figures"] = json.loads(results.read_text())["figures"]
+    write_json(target / f"{NAME}.json", record)
+    rows = [
+        f"| {name} | {' '.join(each['words'])} | {each['images']} | {each['hours']:.1f} | {each['bytes'] / 1e6:.1f} |"
+        for name, each in record["models"].items()
+    ]
+    text = "\n".join([
+        f"# {NAME}: the weights that come with the program", "",
+        f"Made by `make pretrained` from {FACES} drawn people at 64 px (`facecond data draw data.seed={SEED}`), nothing else; no",
+        "photograph of a person is in them. Use: trying the program, the demo's judges and first stage, tests. They know drawn",
+        "faces and no others. Half precision on disk, float32 when loaded; the files are safetensors and are never unpickled.", "",
+        "| model | words of `facecond train` | images | hours | MB |", "|---|---|---:|---:|---:|", *rows, "",
+        f"Measured as they are here, on {HELD_OUT} people that none of them saw:", "",
+        report_markdown(list(found.figures)), "",
+    ])  # fmt: skip
+    (target / f"{NAME}.md").write_text(text, encoding="utf-8")
+    return {"card": str(target / f"{NAME}.md")}
+
+
+def make(workspace: str, target: Path, share: float, device: str) -> None:
+    """Go through the steps."""
+    steps = Steps(Path(workspace) / "bundle.json", 4 + 2 * len(RECIPES))
+    pack = f"{workspace}/packs/{NAME}"
+    common = [f"workspace={workspace}", f"pack={pack}", f"device={device}"]
+
+    def step(key: str, module: Any, words: Sequence[str]) -> dict[str, str]:
+        return steps.call(key, key, lambda: run_command(module, words), words=words)
+
+    step("draw people", data_draw, [
+        f"workspace={workspace}", f"name={NAME}", f"data.count={FACES + HELD_OUT}", f"data.validation={HELD_OUT}",
+        f"data.seed={SEED}", "resolution=64",
+    ])  # fmt: skip
+    for kind, name in MEMBERS.items():
+        images, words = RECIPES[name]
+        words = [f"model={name}", "size=tiny", f"name={NAME}-{name}", f"trainer.images={int(images * share)}", *words]
+        if kind == "diffusion":
+            stage = f"first_stage={target / f'{NAME}-vq' / 'weights.safetensors'}"  # kept in the workspace, by content
+            step("encode", encode, [*common, stage])
+            words.append(stage)
+        run = step(f"train {name}", train, [*common, *words])["run"]
+        place = target / f"{NAME}-{name}"
+        digest = sha256_file(Path(run) / "weights.safetensors")
+        steps.call(f"write {name}", f"write {name}", partial(halved, Path(run), place), words=[digest])
+    results = step("measure", evaluate, [
+        *common, f"metrics=[{','.join(MEASURES)}]", f"count={HELD_OUT}", f"run={target / f'{NAME}-multicond'}",
+        *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
+    ])["results"]  # fmt: skip
+    steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))
+    steps.call("card", "write the card", lambda: card(workspace, Path(results), target), again=True)
+
+
+def main() -> None:
+    """Read the words and make the set."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--workspace", default="outputs/bundle", help="where runs and measurements are kept")
+    words.add_argument("--to", type=Path, default=FOLDER, help="where the set is written")
+    words.add_argument("--share", type=float, default=1.0, help="share of the training")
+    words.add_argument("--device", default="auto")
+    options = words.parse_args()
+    start_log()
+    make(options.workspace, options.to, options.share, options.device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What comes with the program is used where the workspace has nothing of its kind, and by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+from benchmarks.bundle import halved, people
+from facecond.errors import CheckpointError, DataError
+from facecond.io.files import read_json, sha256_file
+from facecond.sampling.generation import open_generation
+from facecond.workspace import bundled
+from facecond.workspace.find import find_pack, find_run
+from tests.commands.conftest import MODEL, TINY, Facecond, call
+
+
+@pytest.fixture(scope="module")
+def folder(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set as `benchmarks.bundle` writes it: the multi-conditional model learnt latents of the first stage in half precision."""
+    home, target = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bundled")
+    for name in ("vq", "parser", "classifier"):
+        halved(made_once / "runs" / name, target / f"drawn64-{name}")
+    stage = target / "drawn64-vq" / "weights.safetensors"
+    call("data draw", f"workspace={home}", "data.count=40", "data.validation=16", "data.seed=11")
+    call("encode", f"workspace={home}", f"first_stage={stage}")
+    words = ["model=multicond", "name=multicond", f"first_stage={stage}", *MODEL, *TINY]
+    call("train", f"workspace={home}", *words)
+    halved(home / "runs" / "multicond", target / "drawn64-multicond")
+    people(str(home), target / "drawn64-people")
+    return target
+
+
+@pytest.fixture(autouse=True)
+def comes_along(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "FOLDER", folder)
+
+
+def test_half_precision_is_near_and_says_nothing_of_the_machine(made_once: Path, folder: Path) -> None:
+    one, other = made_once / "runs" / "parser", folder / "drawn64-parser"
+    with safe_open(one / "weights.safetensors", "np") as before, safe_open(other / "weights.safetensors", "np") as after:
+        assert set(before.keys()) == set(after.keys())
+        for name in before.keys():  # noqa: SIM118 - not a mapping
+            expected = before.get_tensor(name)
+            found = after.get_tensor(name)
+            assert found.dtype == (np.float16 if expected.ndim > 1 else expected.dtype)
+            np.testing.assert_allclose(found, expected, rtol=2**-10, atol=1e-7)
+    assert read_json(other / "done.json")["weights_sha256"] == sha256_file(other / "weights.safetensors")
+    assert str(made_once) not in (other / "run.json").read_text()
+
+
+def test_an_empty_workspace_samples_swaps_and_measures(tmp_path: Path, facecond: Facecond) -> None:
+    here = f"workspace={tmp_path}"
+    for words in (
+        ["sample", "--attr", "+Smiling,+Eyeglasses", "--count", "2", here],
+        ["swap-masks", "--count", "1", here],
+        ["eval", "miou", "accuracy", "attributes", "--count", "4", here],
+    ):
+        status, _, said = facecond(*words)
+        assert status == 0, said
+        assert "drawn64-multicond (came with the program, 16 images seen" in said
+    assert "drawn64-parser (came with the program, 16 images seen)" in said
+    assert not (tmp_path / "packs").exists()
+
+
+def test_a_map_is_followed_without_a_pack(tmp_path: Path, made_once: Path, facecond: Facecond) -> None:
+    map_file = tmp_path / "map.png"
+    Image.fromarray(np.load(made_once / "packs" / "drawn-64" / "labels.npy")[0]).save(map_file)
+    status, _, said = facecond("sample", "--mask", map_file, "--count", "1", f"workspace={tmp_path}")
+    assert status == 0, said
+
+
+def test_what_the_workspace_has_comes_first(made_once: Path, folder: Path) -> None:
+    assert find_run(str(made_once), None, "parser").path == made_once / "runs" / "parser"
+    assert find_run(str(made_once), "drawn64", "parser").path == folder / "drawn64-parser"
+    assert find_run(str(made_once), "drawn64-parser", "parser").path == folder / "drawn64-parser"
+    assert find_pack(str(made_once), None).path.name == "drawn-64"
+    assert find_pack(str(made_once), "drawn64").path == folder / "drawn64-people"
+    with pytest.raises(DataError, match="drawn64-nobody"):
+        find_pack(str(made_once), "drawn64-nobody")
+    with pytest.raises(CheckpointError, match="drawn64-vq"):
+        find_run(str(made_once), "drawn64-vq", "parser")
+
+
+def test_an_own_run_of_that_name_comes_first(tmp_path: Path, made_once: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "drawn64").symlink_to(made_once / "runs" / "parser")
+    assert find_run(str(tmp_path), "drawn64", "parser").path == tmp_path / "runs" / "drawn64"
+
+
+def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
+    here = f"workspace={tmp_path}"
+    call("data draw", here, "data.count=24", "data.validation=8", "data.seed=5")
+    call("encode", here, "first_stage=drawn64")
+    call("train", here, "model=attr", "first_stage=drawn64", "name=mine", *MODEL, *TINY)
+    result = call("eval", here, "metrics=[attributes]", "count=4")
+    assert result.used["run"].startswith(str(tmp_path / "runs" / "mine"))
+    assert "came with the program" in result.used["classifier"]
+    made = open_generation(result.made["samples"])
+    assert made.made_with["first_stage"] == read_json(bundled.FOLDER / "drawn64-vq" / "done.json")["weights_sha256"]
