@@ -2,7 +2,7 @@
 
 Draws people, trains first stage, judges and a multi-conditional model on them, writes each in half precision as it is done (so
 that latents are those of the first stage that comes with the program), measures what was written, and writes a model card. It
-takes hours; what is done is not done again, and what was interrupted goes on. `--share 0.01` is a hundredth of the training.
+takes hours; what is done is not done again, and what was interrupted goes on. `--share 0.01` is a hundredth of it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ NAME = SETS[0]
 
 FACES, HELD_OUT, SEED = 32768, 1024, 11
 """Drawn people to learn from and to measure on. Their seed is nobody's default, so that they meet no pack of a user."""
+
+LEAST_HELD_OUT = 16
 
 PEOPLE, PEOPLE_SEED = 128, 12
 """People that come with the program, for commands that are asked for people where there is no pack."""
@@ -79,7 +81,7 @@ def people(workspace: str, target: Path) -> dict[str, str]:
     return {"pack": str(target)}
 
 
-def card(workspace: str, results: Path, target: Path) -> dict[str, str]:
+def card(results: Path, target: Path, faces: int, held_out: int) -> dict[str, str]:
     """Write the model card and the record beside the weights."""
     from facecond.io.results import read_results
     from facecond.reports.tables import report_markdown
@@ -102,11 +104,11 @@ def card(workspace: str, results: Path, target: Path) -> dict[str, str]:
     ]
     text = "\n".join([
         f"# {NAME}: the weights that come with the program", "",
-        f"Made by `make pretrained` from {FACES} drawn people at 64 px (`facecond data draw data.seed={SEED}`), nothing else; no",
+        f"Made by `make pretrained` from {faces} drawn people at 64 px (`facecond data draw data.seed={SEED}`), nothing else; no",
         "photograph of a person is in them. Use: trying the program, the demo's judges and first stage, tests. They know drawn",
         "faces and no others. Half precision on disk, float32 when loaded; the files are safetensors and are never unpickled.", "",
         "| model | words of `facecond train` | images | hours | MB |", "|---|---|---:|---:|---:|", *rows, "",
-        f"Measured as they are here, on {HELD_OUT} people that none of them saw:", "",
+        f"Measured as they are here, on {held_out} people that none of them saw:", "",
         report_markdown(list(found.figures)), "",
     ])  # fmt: skip
     (target / f"{NAME}.md").write_text(text, encoding="utf-8")
@@ -115,7 +117,8 @@ def card(workspace: str, results: Path, target: Path) -> dict[str, str]:
 
 def make(workspace: str, target: Path, share: float, device: str) -> None:
     """Go through the steps."""
-    steps = Steps(Path(workspace) / "bundle.json", 4 + 2 * len(RECIPES))
+    steps = Steps(Path(workspace) / "bundle.json", 5 + 2 * len(RECIPES))
+    faces, held_out = int(FACES * share), max(LEAST_HELD_OUT, int(HELD_OUT * share))
     pack = f"{workspace}/packs/{NAME}"
     common = [f"workspace={workspace}", f"pack={pack}", f"device={device}"]
 
@@ -123,7 +126,7 @@ def make(workspace: str, target: Path, share: float, device: str) -> None:
         return steps.call(key, key, lambda: run_command(module, words), words=words)
 
     step("draw people", data_draw, [
-        f"workspace={workspace}", f"name={NAME}", f"data.count={FACES + HELD_OUT}", f"data.validation={HELD_OUT}",
+        f"workspace={workspace}", f"name={NAME}", f"data.count={faces + held_out}", f"data.validation={held_out}",
         f"data.seed={SEED}", "resolution=64",
     ])  # fmt: skip
     for kind, name in MEMBERS.items():
@@ -138,11 +141,11 @@ def make(workspace: str, target: Path, share: float, device: str) -> None:
         digest = sha256_file(Path(run) / "weights.safetensors")
         steps.call(f"write {name}", f"write {name}", partial(halved, Path(run), place), words=[digest])
     results = step("measure", evaluate, [
-        *common, f"metrics=[{','.join(MEASURES)}]", f"count={HELD_OUT}", f"run={target / f'{NAME}-multicond'}",
+        *common, f"metrics=[{','.join(MEASURES)}]", f"count={held_out}", f"run={target / f'{NAME}-multicond'}",
         *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
     ])["results"]  # fmt: skip
     steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))
-    steps.call("card", "write the card", lambda: card(workspace, Path(results), target), again=True)
+    steps.call("card", "write the card", lambda: card(Path(results), target, faces, held_out), again=True)
 
 
 def main() -> None:
@@ -150,7 +153,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--workspace", default="outputs/bundle", help="where runs and measurements are kept")
     words.add_argument("--to", type=Path, default=FOLDER, help="where the set is written")
-    words.add_argument("--share", type=float, default=1.0, help="share of the training")
+    words.add_argument("--share", type=float, default=1.0, help="share of the people and of the training")
     words.add_argument("--device", default="auto")
     options = words.parse_args()
     start_log()

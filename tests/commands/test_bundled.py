@@ -39,7 +39,10 @@ def comes_along(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_half_precision_is_near_and_says_nothing_of_the_machine(made_once: Path, folder: Path) -> None:
     one, other = made_once / "runs" / "parser", folder / "drawn64-parser"
-    with safe_open(one / "weights.safetensors", "np") as before, safe_open(other / "weights.safetensors", "np") as after:
+    with (
+        safe_open(one / "weights.safetensors", "np") as before,
+        safe_open(other / "weights.safetensors", "np") as after,
+    ):
         assert set(before.keys()) == set(after.keys())
         for name in before.keys():  # noqa: SIM118 - not a mapping
             expected = before.get_tensor(name)
