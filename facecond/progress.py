@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
+def duration(seconds: float) -> str:
+    """A time for people: 40 s, 12 min, 13.2 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") -> tqdm:
     """Return a progress bar over `total` units, `initial` of which are already done; call `.update(n)` and `.close()`."""
     from tqdm import tqdm

@@ -34,6 +34,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     "train": (
         "facecond train model=vq debug=quick",
         "facecond train model=multicond debug=quick",
+        "facecond train model=attr --minutes 10 --dry-run",
         "facecond train model=multicond experiment=paper --dry-run",
         "facecond train -m model=attr,mask debug=quick --dry-run",
     ),

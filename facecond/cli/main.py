@@ -188,6 +188,9 @@ def parse(
 def train(
     overrides: Overrides = None,
     pack: Pack = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time to plan for on this machine (minutes=).", show_default=False)
+    ] = None,
     json: AsJson = False,
     dry_run: DryRun = False,
     multirun: Multirun = False,
@@ -196,7 +199,7 @@ def train(
 
     Running the same command again continues where it stopped.
     """
-    execute("train", overrides, {"pack": pack}, json=json, dry_run=dry_run, multirun=multirun)
+    execute("train", overrides, {"pack": pack, "minutes": minutes}, json=json, dry_run=dry_run, multirun=multirun)
 
 
 @app.command("encode", cls=Command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
     from facecond.data.pack import Pack
     from facecond.training.learner import Learner
+
+FORWARD = 0.25
+"""Time of a forward pass as a share of a training step's."""
+
+EVALUATIONS = 4
+"""Evaluations in a training that is planned by minutes."""
 
 LATENTS = "0" * 64
 """Stands for the hash of the first stage whose latents are noise."""
@@ -56,3 +63,43 @@ def time_training(
     of_kind = {"latents": LATENTS, "first_stage": None} if kind == "diffusion" else {}
     learner, _ = learner_of(kind, config, pack, device, **of_kind)
     return seconds_per_image(learner, config.trainer, seconds=seconds, warmup=warmup), learner
+
+
+def images_in(
+    minutes: float, kind: str, config: Any, pack: Pack, device: torch.device, of_kind: Mapping[str, Any]
+) -> int:
+    """Return how many images a training of `config` learns from in about `minutes` here, its evaluations counted; timed
+    for a few seconds.
+
+    `of_kind`: what the learner of `kind` needs beside.
+    """
+    from facecond.assembly.training import learner as learner_of
+    from facecond.training.timing import seconds_per_image
+
+    trainer = dataclasses.replace(config.trainer, sample_grid=0)
+
+    def timed(config: Any) -> float:
+        learner, _ = learner_of(kind, config, pack, device, **of_kind)
+        return seconds_per_image(learner, trainer, seconds=3.0)
+
+    config = dataclasses.replace(config, trainer=trainer)
+    each = timed(config)
+    if kind == "vq" and (after := config.model.training.quantise_after) > 0:
+        training = dataclasses.replace(config.model.training, quantise_after=0.0)
+        quantised = dataclasses.replace(config, model=dataclasses.replace(config.model, training=training))
+        each = after * each + (1 - after) * timed(quantised)
+    looked_at = min(trainer.evaluate_items, len(pack.indices("validation")))
+    left = minutes * 60 - EVALUATIONS * looked_at * each * FORWARD
+    return max(int(left / each), trainer.batch_size) // trainer.batch_size * trainer.batch_size
+
+
+def pace(kind: str, images: int) -> dict[str, int]:
+    """Return what follows from the number of images in a training of minutes, by key: warm-up, evaluations, checkpoints, log."""
+    keys = {
+        "trainer.images": images,
+        "trainer.warmup_images": max(64, images // 40),
+        "trainer.evaluate_every": max(1600, images // EVALUATIONS),
+        "trainer.checkpoint_every": max(1600, images // 8),
+        "trainer.log_every": max(160, images // 100),
+    }
+    return keys | ({"model.training.restart_every": max(800, images // 40)} if kind == "vq" else {})

@@ -3,22 +3,29 @@
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facecond.commands.continuing import check_pack, choose_latents, choose_pack, started_run, write_run
 from facecond.commands.defaults import choose_size
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.commands.timing import images_in, pace
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig, TrainDiffusionConfig, TrainFirstStageConfig
 from facecond.config.compose import Composed, compose, quoted
-from facecond.config.settings import plain
+from facecond.config.settings import flatten, plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.files import read_json
+from facecond.progress import duration
 from facecond.workspace.find import find_run, first_stage_of, train_defaults
 from facecond.workspace.origin import check_guided, check_sampling
+
+if TYPE_CHECKING:
+    import torch
+
+    from facecond.data.pack import Pack
 
 log = logging.getLogger("facecond")
 
@@ -37,6 +44,8 @@ class Training:
     """Diffusion: hash of the first stage whose latents are learnt."""
     first_stage: Path | None = None
     """Diffusion: run or weights file of that first stage."""
+    settled: list[str] = field(default_factory=list)
+    """Overrides that replace those typed."""
 
     @property
     def of_kind(self) -> dict[str, Any]:
@@ -65,20 +74,29 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     name = config.name or "-".join([*_distinctive(composed.choices), pack.path.name])
     if started is None and (started := started_run(config, name, kind)):
         check_pack(started, pack.path)
+    settled = []
     if config.init is not None:
         used["init"] = str(_initial(config.workspace, config.init, kind))
-        settled = [f"init={quoted(used['init'])}"]
+        settled.append(f"init={quoted(used['init'])}")
         if isinstance(config, TrainFirstStageConfig):
             settled += _keep_codebook(config, composed)
+    if config.minutes is not None and composed.given("trainer.images"):
+        raise ConfigError("minutes= and trainer.images= both say how long to train", hint="give one of them")
+    if config.minutes is not None and started is not None:
+        recorded = {key: flatten(started.config)[key] for key in pace(kind, 1)}
+        settled += [f"{key}={value}" for key, value in recorded.items() if not composed.given(key)]
+        used["images"] = f"{recorded['trainer.images']} (planned when the run was started)"
+    if settled:
         composed = compose("train", words, size=size, above=settled)
         config = composed.config
+    found = replace(found, settled=settled)
     if config.trainer.compile and kind != "diffusion":
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
     if isinstance(config, TrainDiffusionConfig):
         config.model.told()
         latents, used["latents"] = choose_latents(config, pack.path, started)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
-        found = Training(kind=kind, pack=pack.path, latents=latents, first_stage=place)
+        found = replace(found, latents=latents, first_stage=place)
         check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
         check_guided(composed, config.model.conditions, "this model")
     return Prepared(composed=composed, name=name, used=used, found=found)
@@ -98,6 +116,9 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     divide(config.trainer, processes)
     device = choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
+    if config.minutes is not None and not (folder / "run.json").is_file():
+        plan(prepared, pack, device)
+        config = prepared.config
     learner, weights_config = learner_of(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
     found = prepared.found
     processes.first_does(lambda: write_run(folder, prepared.composed, found.kind, pack, found.latents, weights_config))
@@ -113,6 +134,23 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     if state.finished:
         made["weights"] = folder / "weights.safetensors"
     return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared))
+
+
+def plan(prepared: Prepared[TrainConfig, Training], pack: "Pack", device: "torch.device") -> None:
+    """Turn minutes into images by a short timing, once; what follows from their number is set too, where nothing was typed.
+
+    Raises ConfigError with several processes, whose timings would differ.
+    """
+    composed, found = prepared.composed, prepared.found
+    config: TrainConfig = composed.config
+    assert config.minutes is not None
+    if prepared.processes.size > 1:
+        raise ConfigError("minutes= is planned by one process", hint="say trainer.images=")
+    images = images_in(config.minutes, found.kind, config, pack, device, found.of_kind)
+    log.info("images: %d in about %g minutes on this machine", images, config.minutes)
+    words = [f"{key}={value}" for key, value in pace(found.kind, images).items() if not composed.given(key)]
+    size = composed.choices.get("size")
+    prepared.composed = compose("train", composed.overrides, size=size, above=[*found.settled, *words])
 
 
 def _keep_codebook(config: TrainFirstStageConfig, composed: Composed) -> list[str]:
@@ -167,6 +205,9 @@ def _tell(event: Any) -> None:
     figures = " ".join(f"{name} {value:.4g}" for name, value in event.figures.items())
     if event.kind in ("evaluation", "resume", "stopped"):
         log.info("%s at %d images %s", event.kind, event.images_seen, figures)
+    elif event.kind == "pace":
+        speed, left = event.figures["images_per_second"], duration(event.seconds_left)
+        log.info("%d images, %.3g a second here: about %s", event.images_total, speed, left)
     elif event.kind == "training" and not sys.stderr.isatty():
         left = f", {event.seconds_left / 60:.1f} min left" if event.seconds_left is not None else ""
         log.info("%d of %d images%s %s", event.images_seen, event.images_total, left, figures)

@@ -158,6 +158,9 @@ class TrainConfig(ComputeConfig):
     """(The classes below narrow this type for type checkers only: OmegaConf fills a section whose type is a model's with that
     model's defaults, denoiser included, before it takes what was chosen.)"""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    minutes: float | None = bounded(None, minimum=0.1)
+    """Time to plan for on this machine, minutes: a short timing at the start turns it into trainer.images, and sets warm-up,
+    evaluations and checkpoints to match; they are written down, and a run that is continued keeps them. none = as configured."""
     init: str | None = None
     """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
     diffusion (first stage, U-Net), of face-parsing.PyTorch (parser), or torchvision's resnet18 (classifier)."""

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
+from facecond.commands.timing import FORWARD, drawn_pack, pace, time_training, write_noise_latents
+from facecond.config.catalogue import kind_of
 from facecond.config.commands import DemoConfig
 from facecond.errors import DataError
 from facecond.io.files import read_json, write_json
@@ -75,9 +76,6 @@ LEAST = {"vq": 1600, "parser": 1600, "classifier": 1600, "multicond": 3200}
 
 FIGURES = 96
 """Samples drawn for grids, beside those that are measured."""
-
-FORWARD = 0.25
-"""Time of a forward pass as a share of a training step's."""
 
 TOO_LONG = 1.3
 """Times the minutes asked for at which the demo says that it takes longer."""
@@ -174,16 +172,10 @@ def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Pla
 def overrides(name: str, plan: Plan) -> list[str]:
     """What differs from the tiny configurations in the demo's training of one model."""
     total = plan.images[name]
-    words = [
-        f"model={name}", "size=tiny", f"trainer.seed={plan.seed}", f"trainer.images={total}",
-        f"trainer.warmup_images={max(64, total // 40)}", f"trainer.evaluate_every={max(1600, total // 4)}",
-        f"trainer.checkpoint_every={max(1600, total // 8)}", f"trainer.log_every={max(160, total // 100)}",
-        "trainer.tensorboard=false",
-    ]  # fmt: skip
+    words = [f"model={name}", "size=tiny", f"trainer.seed={plan.seed}", "trainer.tensorboard=false"]
+    words += [f"{key}={value}" for key, value in pace(kind_of(name), total).items()]
     if name == "multicond":
         words += [*PACES[plan.pace].network, *PACES[plan.pace].sampling]
-    if name == "vq":
-        words.append(f"model.training.restart_every={max(800, total // 40)}")
     return words
 
 

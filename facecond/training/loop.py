@@ -49,6 +49,7 @@ def fit(
         with StopRequest() as stop:
             while run.state.images_seen < run.total:
                 run.step()
+                run.tell_pace()
                 if bar:
                     bar.update(config.batch_size)
                 if run.due(config.log_every):

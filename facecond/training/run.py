@@ -33,11 +33,17 @@ class TrainingStoppedError(TrainingError):
     exit_status = 130
 
 
+FIRST_STEPS = 2
+"""Steps after which the pace is timed."""
+
+TIMED_SECONDS = 3.0
+
+
 class Event(NamedTuple):
     """One event of a training, for the log."""
 
     kind: str
-    """start, resume, training, evaluation, checkpoint, stopped, finished."""
+    """start, resume, pace, training, evaluation, checkpoint, stopped, finished."""
     images_seen: int
     images_total: int
     figures: Mapping[str, float]
@@ -69,6 +75,8 @@ class Run:
         self.clock = self.started = self.checkpointed = time.monotonic()
         self.seen_at_start = 0
         self.logged = (0, self.started)  # images seen and time at the last line of figures
+        self.timed: tuple[int, float] | None = None  # images seen and time after the first steps
+        self.pace_told = False
 
     def already_finished(self) -> bool:
         """Say whether done.json stands for at least as many images as asked for; the state then holds no weights."""
@@ -145,6 +153,22 @@ class Run:
         state.average.update()
         if self.device.type == "cpu":  # nothing to wait for: stop at once
             self.watch.check()
+
+    def tell_pace(self) -> None:
+        """Say once, after the first seconds, how long all of it will take; the first steps are slower and not counted."""
+        if self.pace_told:
+            return
+        seen, now = self.state.images_seen, time.monotonic()
+        if self.timed is None:
+            if seen - self.seen_at_start >= FIRST_STEPS * self.config.batch_size:
+                self.timed = (seen, now)
+            return
+        before, since = self.timed
+        if now - since >= TIMED_SECONDS:
+            self.watch.check()  # waits for the device
+            speed = (seen - before) / (time.monotonic() - since)
+            self.pace_told = True
+            self.tell("pace", {"images_per_second": speed}, left=(self.total - seen) / speed)
 
     def log(self) -> None:
         """Look at the losses since the last time, and write a line."""
@@ -253,11 +277,18 @@ class Run:
         minutes = self.config.checkpoint_minutes
         return self.processes.first and minutes is not None and time.monotonic() - self.checkpointed > 60 * minutes
 
-    def tell(self, kind: str, figures: Mapping[str, float] | None = None, path: Path | None = None) -> None:
+    def tell(
+        self,
+        kind: str,
+        figures: Mapping[str, float] | None = None,
+        path: Path | None = None,
+        left: float | None = None,
+    ) -> None:
         """Pass an event on, from the first process."""
         if self.processes.first:
             done, spent = self.state.images_seen - self.seen_at_start, time.monotonic() - self.started
-            left = (self.total - self.state.images_seen) * spent / done if done > 0 else None
+            if left is None and done > 0:
+                left = (self.total - self.state.images_seen) * spent / done
             self.on_event(Event(kind, self.state.images_seen, self.total, figures or {}, left, path))
 
     def _write_weights(self, path: Path) -> str:
