@@ -69,14 +69,19 @@ def _difference(one: Figure, two: Figure, names: Sequence[str]) -> Figure:
             f"{one.heading}: measured by {one.judge} on {one.reference}, and by {two.judge} on {two.reference}",
             hint="compare runs on one pack (pack=) with the same judges (parser=, classifier=)",
         )
-    spread = (
-        one.spread.of_difference(two.spread)
-        if isinstance(one.spread, Spread) and isinstance(two.spread, Spread)
-        else None
-    )
+    spread = None
+    if isinstance(one.spread, Spread) and isinstance(two.spread, Spread):
+        try:
+            spread = one.spread.of_difference(two.spread)
+        except ValueError:
+            raise DataError(
+                f"{one.heading}: {names[0]} and {names[1]} were not measured on the same conditions",
+                hint=f"ask for as many of both: count={min(one.count, two.count)} or fewer",
+            ) from None
     labels = names if names[0] != names[1] else [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     return dataclasses.replace(
         one, value=one.value - two.value, spread=spread, title=f"{one.heading}: {labels[0]} - {labels[1]}", classes=(),
         marks={labels[0]: one.value, labels[1]: two.value}, ceiling=None, floor=None,
+        caution="; ".join(dict.fromkeys(filter(None, (one.caution, two.caution)))),
         note=f"Difference on the same conditions. \u00b1: of the difference, condition by condition. {one.note}",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facecond.commands.evidence import Measuring, load_evidence, pictures_in, readers, varies
+from facecond.commands.evidence import Measuring, load_evidence, pictures_in, readers
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
@@ -56,9 +56,9 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         SAMPLES: samples or _folder(prepared, "conditions", 1, seen_by),
         VARIATIONS: samples or _folder(prepared, "variations", config.variations, seen_by),
     }
-    counts = [config.count, config.conditions if varies(measures) else 0]
-    name = _name(prepared.name, measures, detectors, config, [*map(str, folders.values()), counts, str(origin.pack)])
     found = Measuring(measures=measures, detectors=detectors, samples=samples, origin=origin, folders=folders)
+    counts = [config.count, config.conditions if found.looks_at(VARIATIONS) else 0]
+    name = _name(prepared.name, measures, detectors, config, [*map(str, folders.values()), counts, str(origin.pack)])
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
 
 
@@ -135,9 +135,11 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     if not prepared.processes.first:  # it helped to sample
         return Result(command="eval", used=prepared.used)
     made = write_figures(prepared, figures, "eval", {"made_with": made_with})
-    return Result(
-        command="eval", used=prepared.used, figures=figures, made=made | {"samples": prepared.found.folders[SAMPLES]}
-    )
+    found = prepared.found
+    which = next((which for which in (SAMPLES, VARIATIONS) if found.looks_at(which)), None)
+    if which is not None:
+        made["samples"] = found.folders[which]
+    return Result(command="eval", used=prepared.used, figures=figures, made=made)
 
 
 def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], dict[str, Any]]:

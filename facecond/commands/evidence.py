@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,10 @@ class Measuring:
     folders: dict[str, Path] = field(default_factory=dict)
     """Where samples and variations are, or will be, or the pictures of samples and reference; by the names of their sets."""
 
+    def looks_at(self, which: str) -> bool:
+        """Whether a measure looks at the set of pictures called `which`."""
+        return any(which in measure.scores.sets for measure in self.measures.values())
+
 
 def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
     """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
@@ -58,21 +63,23 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
         return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
     session = open_session(found.origin, config, processes=prepared.processes)
     detectors = load_detectors(found.detectors, config, session.generator.device, prepared.used)
-    samples, pack = _samples(found, session, detectors), session.pack
-    name = pack.manifest["sha256"]["images.npy"]
-    items = Items(samples, pack, config.seed) if found.origin.conditions else None
-    reference = Rows(pack.images, pack.indices("validation"), name)
-    real = reference if items is None else Rows(pack.images, items.unique, name)
-    sets: dict[str, Pictures] = {
-        SAMPLES: Rows(samples.images, np.arange(len(samples.images))),
-        REAL: real,
-        RECONSTRUCTIONS: Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256),
-        REFERENCE: reference,
-    }
-    groups = None
-    if varies(found.measures):
+    pack, told = session.pack, bool(found.origin.conditions)
+    name, held_out = pack.manifest["sha256"]["images.npy"], pack.indices("validation")
+    sets: dict[str, Pictures] = {REFERENCE: Rows(pack.images, held_out, name)}
+    items, groups, made_with = None, None, session.made_with
+    real = Rows(pack.images, held_out[: config.count] if told else held_out, name)
+    if found.looks_at(SAMPLES) or found.samples is not None:
+        samples = _samples(found, session, detectors)
+        sets[SAMPLES], made_with = Rows(samples.images, np.arange(len(samples.images))), samples.made_with
+        if told:
+            items = Items(samples, pack, config.seed)
+            real = Rows(pack.images, items.unique, name)
+    if found.looks_at(VARIATIONS):
         varied = Items(samples if found.samples is not None else _variations(found, session, detectors), pack)
         sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
+        items = items or varied
+    sets[REAL] = real
+    sets[RECONSTRUCTIONS] = Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256)
     evidence = Evidence(
         sets=sets,
         detectors=detectors,
@@ -81,12 +88,7 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
         varied=groups,
         kept=kept,
     )
-    return evidence, samples.made_with
-
-
-def varies(measures: dict[str, Measure]) -> bool:
-    """Whether several samples of one condition are looked at."""
-    return any(VARIATIONS in measure.scores.sets for measure in measures.values())
+    return evidence, made_with
 
 
 def pictures_in(folder: Path) -> "Pictures":
@@ -116,14 +118,23 @@ def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") 
     """What the model is told for each place of the plan: a validation item's conditions, those of `noisy` as judges see them."""
     import numpy as np
 
+    from facecond.measuring.pictures import PIECE
+
     if not session.generator.conditioner.names:
         nothing = session.read({})
         return lambda place: nothing
     judges, pack = readers(session.config.noisy), session.pack
+    held_out = pack.indices("validation")
+
+    @lru_cache(maxsize=1)
+    def seen(piece: int) -> "dict[str, NDArray[Any]]":
+        """What the judges see in the real pictures of one piece, all of them together."""
+        real = np.asarray(pack.images[held_out[piece * PIECE : (piece + 1) * PIECE]])
+        return {name: said(detectors[kind](real)) for name, kind in judges.items()}
 
     def prompt(place: int) -> "Prompt":
-        real = pack.images[pack.indices("validation")[place]][None]
-        return session.prompt(place, {name: said(detectors[kind](real)[0]) for name, kind in judges.items()})
+        piece, row = divmod(place, PIECE)
+        return session.prompt(place, {name: values[row] for name, values in seen(piece).items()} if judges else {})
 
     def said(seen: "NDArray[Any]") -> "NDArray[Any]":
         """As a condition has it: there or not there is 1 or -1, since 0 says nothing."""

@@ -178,6 +178,15 @@ def keep_records(path: str | os.PathLike[str], keep: Callable[[Record], bool]) -
     return kept
 
 
+def _is_torn(place: Path) -> bool:
+    """Whether the last line of a file has no end."""
+    with place.open("rb") as stream:
+        if stream.seek(0, os.SEEK_END) == 0:
+            return False
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"
+
+
 class RecordWriter:
     """Appends records to a file, each with one write, so that an interruption tears at most the last one.
 
@@ -187,10 +196,8 @@ class RecordWriter:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_file():
-            content = place.read_bytes()
-            if content and not content.endswith(b"\n"):
-                os.truncate(place, content.rfind(b"\n") + 1)
+        if place.is_file() and _is_torn(place):
+            os.truncate(place, place.read_bytes().rfind(b"\n") + 1)
         self._stream = place.open("ab", buffering=0)
 
     def write(self, record: Record) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facecond.io.files import sha256_file
@@ -68,7 +67,14 @@ def _load(
 
 
 def identity(candidates: Candidates) -> str:
-    """What tells the weights to try first from others: their SHA-256, or, while they are not here, the file they will be."""
-    place: Path = candidates[0][1].path
-    file = place / "weights.safetensors" if place.is_dir() else place
-    return sha256_file(file) if file.is_file() else file.name
+    """What tells the weights that may be looked with from others: the SHA-256 of each, or, while it is not here, its file.
+
+    Of those that are here only the first can be meant.
+    """
+    names = []
+    for _, found in candidates:
+        file = found.path / "weights.safetensors" if found.path.is_dir() else found.path
+        names.append(sha256_file(file) if file.is_file() else file.name)
+        if file.is_file():
+            break
+    return " ".join(names)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facecond.io.results import Figure
+    from facecond.measuring.evidence import Evidence
     from facecond.metrics.influence import Distance
 
 
@@ -30,6 +31,21 @@ class FeatureDistance(FeatureScores):
     least: ClassVar[int] = 2
     """Conditions, or pictures without any, that a set must have."""
 
+    def __init__(self, evidence: Evidence) -> None:
+        """Raises DataError, before anything is looked at, when a set is too small."""
+        super().__init__(evidence)
+        units = evidence.conditions
+        if units < self.least:
+            words = "pictures" if evidence.items is None else "conditions"
+            raise DataError(
+                f"{units} {words} are too few for {self.published[1]}", hint=f"measure {self.least} or more of them"
+            )
+        if (real := len(evidence.sets[REFERENCE])) < 2:
+            raise DataError(
+                f"{evidence.reference}: {real} picture is too few for {self.published[1]}",
+                hint="two or more are needed",
+            )
+
     @abstractmethod
     def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
         """The distance of two sets of features, (N, D) and (M, D); `conditions_N` as in `Evidence`, of the first set."""
@@ -40,8 +56,6 @@ class FeatureDistance(FeatureScores):
 
     def figures(self) -> dict[str, Figure]:
         """See `metrics.figures.distance_figure`."""
-        import numpy as np
-
         from facecond.metrics.figures import distance_figure
 
         evidence, detector = self.evidence, self.evidence.detectors[self.detector]
@@ -51,12 +65,6 @@ class FeatureDistance(FeatureScores):
             cautions.append(f"in the features of {detector.name}, not of Inception: not {self.published[1]}")
         samples, reference = self.features(SAMPLES), self.features(REFERENCE)
         conditions_N = evidence.conditions_N
-        units = len(samples) if conditions_N is None else len(np.unique(conditions_N))
-        if units < self.least:
-            words = "pictures" if conditions_N is None else "conditions"
-            raise DataError(
-                f"{units} {words} are too few for {self.published[1]}", hint=f"measure {self.least} or more of them"
-            )
         few = min(len(samples), len(reference))
         if few < FEW:
             cautions.append(f"{few} pictures are too few for a distribution")
@@ -64,7 +72,7 @@ class FeatureDistance(FeatureScores):
         marks = {}
         if RECONSTRUCTIONS in evidence.sets:
             marks["reconstructions"] = self.between(self.features(RECONSTRUCTIONS), reference).value
-        halves = (reference[::2], reference[1::2]) if len(reference) >= 2 * self.least else None
+        halves = self.halves(REFERENCE) if len(reference) >= 2 * self.least else None
         figure = distance_figure(
             self.between(samples, reference, conditions_N), name=name, title=title, against=len(reference), words=self.words,
             marks=marks,

@@ -18,7 +18,7 @@ from facecond.data.learnt import count_learnt
 from facecond.measuring import pictures
 from facecond.measuring.items import Items
 from facecond.measuring.kept import Kept
-from facecond.measuring.measure import REFERENCE, SETS, VARIATIONS, Detector, Measure, Scores
+from facecond.measuring.measure import REAL, REFERENCE, SAMPLES, SETS, VARIATIONS, Detector, Measure, Scores
 from facecond.measuring.pictures import Pictures
 from facecond.metrics.figures import Circumstances
 from facecond.progress import bar
@@ -55,6 +55,11 @@ class Evidence:
         """int64 (N,): the condition of each sample, the unit of every interval; None: each has its own."""
         return None if self.items is None else self.items.places
 
+    @property
+    def conditions(self) -> int:
+        """Number of conditions behind the samples; of samples where each has its own."""
+        return len(self.sets[SAMPLES]) if self.items is None else len(np.unique(self.items.places))
+
     def circumstances(self, scores: Scores, caution: str = "") -> Circumstances:
         """What figures of these scores share; `caution` as in `io.results.Figure`."""
         detector = self.detectors[scores.detector] if scores.detector else None
@@ -64,7 +69,8 @@ class Evidence:
         if scores.condition and scores.condition not in self.behind.told:
             name = scores.condition
             cautions.append(f"the samples were not told {name}, and are compared with that of the items behind them")
-        count = len(self.sets[REFERENCE]) if REFERENCE in scores.sets or self.items is None else len(self.items.unique)
+        against = REFERENCE if REFERENCE in scores.sets or REAL not in self.sets else REAL
+        count = len(self.sets[against])
         return Circumstances(
             reference=f"{self.reference}, {count} items",
             preprocessing=detector.preprocessing if detector else "",

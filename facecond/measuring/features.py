@@ -64,6 +64,14 @@ class FeatureScores(Scores):
         if found is not None and self.evidence.kept is None:
             self._pieces.setdefault(which, []).append(found)
 
+    def halves(self, which: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The features of a set in two halves, the same whatever the order of the pictures."""
+        from facecond.metrics.frechet import by_content
+
+        features = self.features(which)
+        order = by_content(features)
+        return features[order[::2]], features[order[1::2]]
+
     def features(self, which: str) -> NDArray[np.float32]:
         """The features (N, D) of a set, mapped from the disk where they are there."""
         import numpy as np

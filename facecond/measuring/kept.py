@@ -18,8 +18,15 @@ class Kept:
         self._path, self._count = path, count
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}.npy")
         self._array: NDArray[np.float32] | None = None
-        self.whole = path.is_file()
-        """Whether it can be read already."""
+        self.whole = path.is_file() and self._fits()
+        """Whether it can be read already; what is damaged is written anew."""
+
+    def _fits(self) -> bool:
+        try:
+            array = np.load(self._path, mmap_mode="r")
+        except (ValueError, EOFError, OSError):
+            return False
+        return array.dtype == np.float32 and len(array) == self._count
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """What was said of pictures `rows`."""

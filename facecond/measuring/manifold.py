@@ -37,7 +37,7 @@ class Manifold(FeatureScores):
         from facecond.metrics.neighbours import Neighbours
 
         samples, reference = self.features(SAMPLES), self.features(REFERENCE)
-        halves = Neighbours.of(reference[::2], reference[1::2], K) if len(reference) > 2 * K + 1 else None
+        halves = Neighbours.of(*self.halves(REFERENCE), K) if len(reference) > 2 * K + 1 else None
         figures = neighbour_figures(
             Neighbours.of(samples, reference, K), features=self.evidence.detectors[self.detector].name, k=K, halves=halves,
             conditions_N=self.evidence.conditions_N, circumstances=self.evidence.circumstances(self),

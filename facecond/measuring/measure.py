@@ -105,7 +105,8 @@ class DetectorKind:
             try:
                 found.append((source, source.find(config, pack)))
             except FacecondError as reason:
-                reasons.append(reason)
+                if not found:  # what would come after one that is there is not missed
+                    reasons.append(reason)
         if not found:
             raise reasons[0]
         for missing in reasons:

@@ -87,6 +87,11 @@ class Reconstructed:
         return hashlib.sha256((self.of.content() + self.first_stage).encode()).hexdigest()
 
 
+def _is_picture(file: Path, folder: Path) -> bool:
+    shown = not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return shown and file.suffix.lower() in SUFFIXES and file.is_file()
+
+
 @dataclass(frozen=True)
 class Files:
     """Picture files of one size."""
@@ -95,13 +100,15 @@ class Files:
 
     @classmethod
     def of(cls, folder: Path) -> Files:
-        """The pictures in `folder` and the folders in it, by name.
+        """The pictures in `folder` and the folders in it, by name; hidden files and folders are passed over.
 
-        Raises DataError when it is no folder, or holds fewer than two pictures.
+        Raises DataError when it is no folder, holds fewer than two pictures, or label maps beside pictures.
         """
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder", hint="name a folder of pictures")
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if (folder / "labels").is_dir() and (folder / "images").is_dir():
+            raise DataError(f"{folder} holds label maps beside pictures", hint=f"name {folder / 'images'}")
+        files = sorted(file for file in folder.rglob("*") if _is_picture(file, folder))
         if len(files) < 2:
             raise DataError(
                 f"{folder} holds {len(files)} picture{'' if len(files) == 1 else 's'} ({', '.join(SUFFIXES)})",

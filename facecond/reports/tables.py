@@ -24,10 +24,13 @@ LATEX = {
 
 
 def value_text(value: float | None, unit: str = "") -> str:
-    """Write a number for people: 0.712 for fractions, 27.4 dB, 8.20 for distances, `-` for None and NaN."""
+    """Write a number for people: 0.712 for fractions, 0.0029 for what is smaller, 27.4 dB, 8.20 for distances, `-` for None
+    and NaN."""
     if value is None or not math.isfinite(value):
         return MISSING
     digits = 3 if abs(value) < 2 else 2 if abs(value) < 20 else 1
+    if 1e-6 <= abs(value) < 0.1:
+        digits = max(3, 1 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}" + (f" {unit}" if unit else "")
 
 

@@ -14,6 +14,7 @@ import torch
 
 from facecond.assembly.generator import Generator
 from facecond.assembly.judges import Judge, load_classifier, load_parser
+from facecond.commands import compare
 from facecond.commands import eval as evaluate
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
@@ -23,7 +24,8 @@ from facecond.errors import CheckpointError, ConfigError, DataError, FacecondErr
 from facecond.io.checkpoint import load_weights
 from facecond.io.files import read_json, write_json
 from facecond.io.images import read_image, write_png
-from facecond.io.results import read_results
+from facecond.io.results import Figure, read_results
+from facecond.metrics.spread import Share, Spread
 from facecond.reports import layouts
 from facecond.sampling import generation
 from facecond.sampling.generation import open_generation
@@ -215,6 +217,38 @@ def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facec
         status, _, err = facecond(*line.split(), f"workspace={own}")
         assert status == 2
         assert said in err
+
+
+def test_what_needs_no_samples_samples_none(own: Path, rendered: list[int]) -> None:
+    words = [f"workspace={own}", "run=multicond", "seed=77", "sampler.steps=1", "download=false"]
+    result = call("eval", *words, "count=6", "metrics=[psnr,ssim,lpips_reconstruction]")
+    assert rendered == []
+    assert "samples" not in result.made
+    assert [figure.count for figure in result.figures] == [6, 6, 6]
+    assert all(figure.reference.endswith("6 items") for figure in result.figures)
+    alone = call("eval", *words, "count=6", "conditions=2", "variations=2", "metrics=[lpips]")
+    assert sum(rendered) == 4
+    both = call("eval", *words, "count=6", "conditions=2", "variations=2", "metrics=[lpips,miou]")
+    assert sum(rendered) == 4 + 6
+    (one,), two = alone.figures, both.figures[0]
+    assert (one.name, one.value, one.ceiling, one.floor) == (two.name, two.value, two.ceiling, two.floor)
+
+
+def test_what_is_known_of_either_run_is_said_of_their_difference(own: Path) -> None:
+    words = [f"workspace={own}", "pack=drawn-64", "count=4", "sampler.steps=1", "parser=parser"]
+    for runs in ("[multicond,attr]", "[attr,multicond]"):
+        (figure,) = call("compare", *words, f"runs={runs}", "metrics=[miou]").figures[:1]
+        assert "the samples were not told mask" in figure.caution
+
+
+def test_runs_on_other_numbers_of_conditions_are_not_compared() -> None:
+    random = np.random.default_rng(0)
+    figures = [
+        Figure(name="fid", title="FID", value=1.0, count=n, spread=Spread.of_shares([Share(random.normal(size=n), n)]))
+        for n in (5, 7)
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=r"FID: a and b were not measured on the same conditions .*count=5 or fewer"):
+        compare._difference(*figures, ["a", "b"])
 
 
 def test_without_published_features_the_classifier_s_are_used(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,13 @@ from facecond.io.files import read_json
 from facecond.workspace.find import read_run
 from tests.commands.conftest import TINY, Facecond, call
 
-QUICK = ["model=classifier", "size=tiny", "trainer.tensorboard=false", "trainer.evaluate_items=8", "trainer.batch_size=8"]
+QUICK = [
+    "model=classifier",
+    "size=tiny",
+    "trainer.tensorboard=false",
+    "trainer.evaluate_items=8",
+    "trainer.batch_size=8",
+]
 
 
 def test_minutes_become_images_once(workspace: Path, facecond: Facecond) -> None:

@@ -1,6 +1,7 @@
 """Distances and diversity: what is shown of features, what is kept on the disk, and what others are used when some are missing."""
 
 import dataclasses
+import logging
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from facecond.config.commands import EvalConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
 from facecond.measuring import pictures
-from facecond.measuring.detectors import find_detectors
+from facecond.measuring.detectors import find_detectors, identity
 from facecond.measuring.evidence import Evidence, measure
 from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
-from facecond.measuring.pictures import Files
+from facecond.measuring.pictures import Files, Rows
 from facecond.measuring.table import DETECTORS, measures_named
 from facecond.metrics.classes import class_score
 from facecond.metrics.extrapolation import frechet_at_infinity
@@ -52,7 +53,8 @@ def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None
     samples, again = features(seen.behind.samples.images), features(255 - np.asarray(pack.images[sorted(set(ITEMS))]))
     for figure, distance in ((fid, frechet_distance), (kid, kernel_distance), (mind, sliced_distance)):
         assert figure.value == pytest.approx(distance(samples, real).value)
-        assert figure.ceiling == pytest.approx(distance(real[::2], real[1::2]).value)
+        halves = [distance(real[list(half)], np.delete(real, half, axis=0)).value for half in combinations(range(8), 4)]
+        assert any(figure.ceiling == pytest.approx(each) for each in halves)
         assert figure.marks["reconstructions"] == pytest.approx(distance(again, real).value)
         assert figure.spread == pytest.approx(distance(samples, real).spread(np.array(ITEMS)))
         assert figure.better == "lower"
@@ -268,6 +270,82 @@ def test_names_and_order_of_files_do_not_matter(folders: tuple[Path, Path]) -> N
         frechet_distance(features(after.read(np.arange(5))), features(Files.of(folders[1]).read(np.arange(7)))).value
     )
     assert values[0] == values[1]
+
+
+def test_the_ceiling_does_not_depend_on_names_either(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Bit for bit, with features that were kept under the old names and without."""
+
+    def ceilings(**kept: Path) -> list[float | None]:
+        sets = {which: Files.of(folder) for which, folder in zip(("samples", "reference"), folders, strict=True)}
+        seen = Evidence(sets=sets, detectors={"features": Counting(features, keeps=True)}, reference="b", **kept)
+        return [figure.ceiling for figure in measure(measures_named(["fid", "kid"]), seen)]
+
+    before = ceilings(kept=tmp_path / "kept")
+    for name, other in (("0.png", "zzz.png"), ("4.png", "33.png")):
+        (folders[1] / name).rename(folders[1] / other)
+    assert ceilings(kept=tmp_path / "kept") == ceilings() == before
+
+
+def test_what_is_no_picture_of_the_set_is_passed_over(folders: tuple[Path, Path]) -> None:
+    before = Files.of(folders[0]).files
+    (folders[0] / ".0.png.123.tmp.png").write_bytes(b"half a picture")
+    (folders[0] / ".hidden").mkdir()
+    (folders[0] / ".hidden" / "1.png").write_bytes(b"")
+    (folders[0] / "folder.png").mkdir()
+    assert Files.of(folders[0]).files == before
+    for name in ("images", "labels"):
+        (folders[0] / name).mkdir()
+    with pytest.raises(DataError, match=r"holds label maps beside pictures .*images"):
+        Files.of(folders[0])
+
+
+def test_sets_that_are_too_small_are_refused_before_they_are_looked_at(pack: Pack, tmp_path: Path) -> None:
+    seen = evidence(pack, tmp_path)
+    one = dataclasses.replace(seen, sets={**seen.sets, "reference": Rows(pack.images, np.array([4]))})
+    few = dataclasses.replace(seen, sets={**seen.sets, "samples": Rows(pack.images, np.array([0]))}, items=None)
+    for name in ("fid", "kid", "mind"):
+        with pytest.raises(DataError, match="validation split of faces: 1 picture is too few"):
+            measure(measures_named([name]), one)
+        with pytest.raises(DataError, match="1 pictures are too few"):
+            measure(measures_named([name]), few)
+    assert seen.detectors["features"].sizes == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY\x01", None])
+def test_damaged_features_are_worked_out_again(pack: Pack, tmp_path: Path, damage: bytes | None) -> None:
+    first, second = (evidence(pack, tmp_path / name, kept=tmp_path / "kept") for name in ("a", "b"))
+    (before,) = measure(measures_named(["fid"]), first)
+    for file in (tmp_path / "kept").iterdir():
+        if damage is None:
+            np.save(file, np.load(file)[:-1])
+        else:
+            file.write_bytes(damage)
+    (after,) = measure(measures_named(["fid"]), second)
+    assert after == before
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+
+
+def test_results_are_named_after_everything_that_may_be_looked_with(tmp_path: Path) -> None:
+    """A network that is not here yet, and the one that takes its place until it is."""
+    absent, present, other = (tmp_path / name for name in ("absent.pt", "present.pt", "other.pt"))
+    present.write_bytes(b"one")
+    other.write_bytes(b"two")
+
+    def named(*files: Path) -> str:
+        return identity([(source("any"), Found(file, "")) for file in files])
+
+    assert named(absent, present) != named(absent, other)
+    assert named(present, other) == named(present, absent)
+
+
+def test_only_what_is_missed_is_warned_of(pack: Pack, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("facecond").propagate = True
+    DetectorKind(sources=(source("a"), source("b", missing=True))).candidates(EvalConfig(), pack)
+    assert not caplog.records
+    DetectorKind(sources=(source("a", missing=True), source("b"))).candidates(EvalConfig(), pack)
+    assert [record.message for record in caplog.records] == [
+        "warning: a is missing; another network may take its place, under other names"
+    ]
 
 
 def test_folders_that_cannot_be_measured(folders: tuple[Path, Path], tmp_path: Path) -> None:

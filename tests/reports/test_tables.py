@@ -70,7 +70,17 @@ def test_the_report_names_the_judge_and_lists_classes() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "words"),
-    [(0.5, "", "0.500"), (27.42, "dB", "27.4 dB"), (8.2, "", "8.20"), (None, "dB", "-"), (math.nan, "", "-")],
+    [
+        (0.5, "", "0.500"),
+        (27.42, "dB", "27.4 dB"),
+        (8.2, "", "8.20"),
+        (0.031, "", "0.031"),
+        (0.0029, "", "0.0029"),
+        (-0.00042, "", "-0.00042"),
+        (0.0, "", "0.000"),
+        (None, "dB", "-"),
+        (math.nan, "", "-"),
+    ],
 )
 def test_numbers_for_people(value: float | None, unit: str, words: str) -> None:
     assert value_text(value, unit) == words
