@@ -105,8 +105,9 @@ class Mask(SpatialCondition):
         import numpy as np
 
         from facecond.io.images import read_label_map
+        from facecond.io.reading import inside
 
-        path = folder / text
+        path = inside(folder, text, of=f"a record of {folder}, {self.name}")
         if path.suffix == ".png":
             return read_label_map(path)
         try:

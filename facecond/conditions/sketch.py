@@ -104,10 +104,12 @@ class Sketch(SpatialCondition):
         import numpy as np
 
         from facecond.io.images import read_image
+        from facecond.io.reading import inside
 
-        grey = read_image(folder / text)[..., 0]
+        path = inside(folder, text, of=f"a record of {folder}, {self.name}")
+        grey = read_image(path)[..., 0]
         if not np.isin(grey, (LINE, PAPER, OPEN)).all():
-            raise DataError(f"{folder / text} holds other levels than {LINE}, {OPEN}, {PAPER}", hint="it was changed")
+            raise DataError(f"{path} holds other levels than {LINE}, {OPEN}, {PAPER}", hint="it was changed")
         return np.where(grey == OPEN, UNSPECIFIED_LABEL, grey == LINE).astype(np.uint8)
 
     def picture(self, value: NDArray[Any]) -> NDArray[np.uint8] | None:

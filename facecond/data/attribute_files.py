@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facecond.errors import ConfigError, DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES, attribute_index
 from facecond.io.files import atomic_write
+from facecond.io.reading import read_text
 
 Table = dict[str, NDArray[np.int8]]
 """Stem of a file name -> int8 (40,), -1, 0 (unknown), +1."""
@@ -23,7 +24,7 @@ def read_annotation(path: Path) -> Table:
     The number of rows may differ from the count (part of a release). Raises DataError for a missing file, other
     names, a row of another length, or values other than -1, 0, 1.
     """
-    lines = _read(path).splitlines()
+    lines = read_text(path, what="attribute file").splitlines()
     if len(lines) < 2 or not lines[0].strip().isdigit():
         raise DataError(f"{path}: line 1 should be a number of pictures", hint="is this the official annotation file?")
     places = _columns(path, lines[1].split())
@@ -49,7 +50,7 @@ def read_csv(path: Path, ids: Collection[str]) -> Table:
     ignored. Raises DataError when no column is an attribute, none names the pictures, a value is not -1, 0 or 1
     (nothing counts as 0), or the file is written in 0 and 1, where absent could not be told from unknown.
     """
-    rows = list(csv.reader(_read(path).splitlines()))
+    rows = list(csv.reader(read_text(path, what="attribute file").splitlines()))
     if len(rows) < 2:
         raise DataError(f"{path}: expected a line of column names and a row per picture")
     header = rows[0]
@@ -90,15 +91,6 @@ def write_csv(path: Path, table: Mapping[str, NDArray[np.int8]]) -> None:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["image", *ATTRIBUTES])
         rows.writerows([name, *map(int, values)] for name, values in table.items())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such attribute file") from None
-    except (OSError, UnicodeDecodeError) as reason:
-        raise DataError(f"{path} cannot be read: {reason}") from None
 
 
 def _columns(path: Path, header: list[str]) -> list[int | None]:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from facecond.errors import DataError
+from facecond.io.reading import read_text
 from facecond.rng import mix
 
 CELEBA_FIRST_VALIDATION = 162_770
@@ -53,10 +54,7 @@ def read_mapping(path: Path) -> dict[int, int]:
 
     Raises DataError for a missing file and for a line that is not `index number file`.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as reason:
-        raise DataError(f"{path} cannot be read: {reason}", hint="it is part of the official release") from None
+    lines = read_text(path, hint="it is part of the official release").splitlines()
     mapping = {}
     for number, line in enumerate(lines, 1):
         words = line.split()

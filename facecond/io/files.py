@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from facecond.errors import DataError, FacecondError
+from facecond.io.reading import MOST_JSON, open_regular, read_text
 
 _CHUNK = 1 << 20
 
@@ -63,9 +64,9 @@ def flush_folder(folder: Path) -> None:
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits. Raises DataError when it cannot be read."""
     digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
+    with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -101,15 +102,13 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 def read_json(path: str | os.PathLike[str], *, error: type[FacecondError] = DataError, hint: str | None = None) -> Any:
     """Return what the JSON file holds; `error` names the file when it is missing, unreadable or no JSON."""
-    place = Path(path)
+    text = read_text(path, most=MOST_JSON, error=error, hint=hint)
     try:
-        return json.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise error(f"{place}: no such file", hint=hint) from None
-    except OSError as reason:
-        raise error(f"{place}: cannot be read: {reason.strerror or reason}", hint=hint) from reason
-    except ValueError as reason:  # both UnicodeDecodeError and JSONDecodeError
-        raise error(f"{place}: not valid JSON: {reason}", hint=hint) from reason
+        return json.loads(text)
+    except ValueError as reason:
+        raise error(f"{path}: not valid JSON: {reason}", hint=hint) from reason
+    except RecursionError:
+        raise error(f"{path}: not valid JSON for this program: nested too deeply", hint=hint) from None
 
 
 Record = dict[str, Any]
@@ -127,9 +126,9 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
 def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[int, Record]]:
     """Yield what `read_records` returns, one at a time, each with the byte its line begins at."""
     place, start = Path(path), 0
-    if not place.is_file():
+    if not place.exists():
         return
-    with place.open("rb") as stream:
+    with open_regular(place) as stream:
         for number, line in enumerate(stream, 1):
             if line.endswith(b"\n") and line.strip():
                 yield start, _parse(line, place, number)
@@ -141,6 +140,8 @@ def _parse(line: bytes, place: Path, number: int) -> Record:
         record = json.loads(line)
     except ValueError as reason:
         raise DataError(f"{place}, line {number}: not valid JSON: {reason}") from reason
+    except RecursionError:
+        raise DataError(f"{place}, line {number}: not valid JSON for this program: nested too deeply") from None
     if not isinstance(record, dict):
         raise DataError(f"{place}, line {number}: expected a JSON object, found {type(record).__name__}")
     return record

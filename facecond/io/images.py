@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +13,71 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facecond.errors import DataError
 from facecond.faces.labels import PALETTE
 from facecond.io.files import atomic_write
+from facecond.io.reading import MOST_PICTURE, open_regular
 
-_LABEL_MODES = ("L", "P", "1", "I", "I;16")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""Formats that are read. Others, some of which start programs of their own, are not looked into whatever a file is called."""
+
+MOST_PIXELS = 100_000_000
+"""Pixels of a picture; a small file can unpack to more than memory holds."""
+
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L")
+
+COLOURS = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
+"""Pillow's modes that mean colours of 8 bits."""
+
+SEE_THROUGH = ("LA", "PA", "RGBA")
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Open a picture whole. Raises DataError when it is missing, damaged or of an unknown format."""
-    try:
-        picture = Image.open(path)
-        picture.load()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such picture") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{path}: not a picture this program can read") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as reason:
-        raise DataError(f"{path}: damaged picture: {reason}") from reason
+    """Open a picture whole.
+
+    Raises DataError when it is missing, no regular file, damaged, of another format than `FORMATS`, too large, or several.
+    """
+    with open_regular(path, what="picture", most=MOST_PICTURE) as stream:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is below
+                picture = Image.open(stream, formats=FORMATS)
+            _check_extent(picture, path)
+            picture.load()
+        except UnidentifiedImageError:
+            raise DataError(
+                f"{path}: not a picture this program can read", hint=f"it reads {', '.join(FORMATS)}"
+            ) from None
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as reason:
+            raise DataError(f"{path}: damaged picture: {reason}") from reason
     return picture
+
+
+def _check_extent(picture: Image.Image, path: Path) -> None:
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"{path} is {width} x {height}, expected at most {MOST_PIXELS:,} pixels", hint="make it smaller"
+        )
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":  # a telephone's photograph with a preview behind it
+        raise DataError(f"{path} holds {frames} pictures, expected one", hint="save the one that is meant by itself")
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Return a picture as uint8 (H, W, 3) RGB, turned as its EXIF orientation says; transparency is dropped onto
-    white.
+    white, and of 16 bits the upper eight are kept. Raises DataError also for pixels that are no colours (floating point).
     """
-    picture = ImageOps.exif_transpose(open_picture(Path(path)))
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+    place = Path(path)
+    picture = ImageOps.exif_transpose(open_picture(place))
+    if picture.mode in SIXTEEN_BITS:
+        grey = (np.asarray(picture).astype(np.uint32) * 255 + 32767) // 65535
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode in SEE_THROUGH or (picture.mode in COLOURS and "transparency" in picture.info):
         coloured = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+    elif picture.mode not in COLOURS:
+        raise DataError(
+            f"{place}: its pixels are of mode {picture.mode}, expected colours of 8 or 16 bits",
+            hint="save it as a PNG or JPEG",
+        )
     return np.array(picture.convert("RGB"))
 
 
@@ -45,22 +85,33 @@ def read_label_map(path: str | os.PathLike[str], *, classes: int = 19) -> NDArra
     """Return a label map as uint8 (H, W): values 0..classes-1, and 255 where nothing is specified.
 
     Grey and palette files hold the labels themselves (a palette's indices, not its colours). A colour file is
-    accepted when its three channels are equal. Raises DataError for other colours and for values out of range: a
-    lossy or coloured rendering of a map is not a map.
+    accepted when its three channels are equal and nothing shines through. Raises DataError for other colours, for
+    pixels that are no whole numbers and for values out of range: a lossy or coloured rendering of a map is not a map.
     """
     place = Path(path)
     picture = open_picture(place)
-    if picture.mode in _LABEL_MODES:
-        values = np.asarray(picture)
-    else:
-        colours = np.asarray(picture.convert("RGB"))
+    if picture.mode in ("L", "P", "1", "I", *SIXTEEN_BITS):
+        values = np.asarray(picture).astype(np.int64)
+    elif picture.mode in ("RGB", "RGBA", "LA"):
+        channels = np.asarray(picture)
+        if picture.mode != "RGB" and (channels[..., -1] != 255).any():
+            raise DataError(
+                f"{place}: a label map has no transparency, this one does ({picture.mode})",
+                hint="save the class numbers as a grey PNG; 255 stands for not specified",
+            )
+        colours = channels[..., :3] if picture.mode != "LA" else channels[..., :1]
         if (colours != colours[..., :1]).any():
             raise DataError(
                 f"{place}: a label map has one channel of class numbers, this is a colour picture ({picture.mode})",
                 hint="save the class numbers as a grey PNG",
             )
-        values = colours[..., 0]
-    wrong = np.unique(values[(values >= classes) & (values != 255)])
+        values = colours[..., 0].astype(np.int64)
+    else:
+        raise DataError(
+            f"{place}: a label map holds whole numbers, the pixels of this one are of mode {picture.mode}",
+            hint="save the class numbers as a grey PNG",
+        )
+    wrong = np.unique(values[((values < 0) | (values >= classes)) & (values != 255)])
     if wrong.size:
         shown = ", ".join(str(value) for value in wrong[:5]) + (", ..." if wrong.size > 5 else "")
         raise DataError(

@@ -28,6 +28,7 @@ from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import CLASSES, NUM_CLASSES
 from facecond.io.files import Record, RecordWriter, read_json, read_records, write_json, write_records
 from facecond.io.images import write_label_map, write_png
+from facecond.io.reading import inside
 from facecond.photos.reading import ParsedFace
 
 FORMAT, VERSION = "facecond-parsed", 1
@@ -73,7 +74,7 @@ class ParsedFolder:
 
     def file(self, kind: str, record: Record) -> Path:
         """Where a picture (`kind` = images) or label map (labels) is."""
-        return self.path / kind / f"{record['name']}.png"
+        return inside(self.path / kind, f"{record['name']}.png", of=f"a record of {self.path}, name")
 
     def holds(self, digest: str, classifier: str | None) -> bool:
         """Say whether the photograph with SHA-256 `digest` is finished, with attributes by `classifier` (SHA-256) unless None."""

@@ -1,3 +1,6 @@
+import os
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +73,89 @@ def test_bad_pictures(tmp_path, pixels):
     (tmp_path / "torn.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
     with pytest.raises(DataError, match=r"torn\.png: damaged picture"):
         read_image(tmp_path / "torn.png")
+
+
+@pytest.mark.timeout(20)
+def test_only_pictures_of_named_formats_are_looked_into(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr("subprocess.check_call", lambda *words, **named: started.append(words))
+    monkeypatch.setattr("subprocess.Popen", lambda *words, **named: started.append(words))
+    (tmp_path / "script.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    with pytest.raises(DataError, match=r"script\.png: not a picture this program can read .*PNG, JPEG"):
+        read_image(tmp_path / "script.png")
+    assert not started
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png is a pipe, expected a picture"):
+        read_image(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match="/dev/zero is a device"):
+        read_image("/dev/zero")
+
+
+def test_pictures_that_unpack_to_too_much_are_refused_before_they_are_unpacked(tmp_path):
+    def chunk(kind, content):
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    head = (60_000).to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    (tmp_path / "bomb.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"bomb\.png"):
+        read_image(tmp_path / "bomb.png")
+    monstrous = Image.new("1", (12_000, 9_000))  # 108 million pixels in a file of a few kB
+    monstrous.save(tmp_path / "large.png")
+    with pytest.raises(DataError, match=r"large\.png is 12000 x 9000, expected at most 100,000,000 pixels"):
+        read_image(tmp_path / "large.png")
+
+
+def test_one_picture_is_expected(tmp_path, pixels):
+    frames = [Image.fromarray(pixels), Image.fromarray(255 - pixels)]
+    frames[0].save(tmp_path / "moving.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"moving\.png holds 2 pictures, expected one"):
+        read_image(tmp_path / "moving.png")
+
+
+def test_sixteen_bits_keep_their_scale(tmp_path):
+    """A grey of 16 bits is g / 65535, of 8 bits g / 255."""
+    values = np.array([[0, 128, 32768, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    expected = np.round(values / 65535 * 255)
+    assert np.array_equal(read_image(tmp_path / "deep.png"), np.repeat(expected[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (np.array([[0, np.nan]], np.float32), "mode F"),
+        (np.array([[0, 3.7]], np.float32), "mode F"),
+        (np.array([[0, -1]], np.int32), "label values -1"),
+        (np.array([[0, 300]], np.int32), "label values 300"),
+        (np.array([[0, 257]], np.uint16), "label values 257"),
+    ],
+)
+def test_numbers_that_are_no_classes_are_refused(tmp_path, values, kind):
+    Image.fromarray(values).save(tmp_path / "map.tiff")
+    with pytest.raises(DataError, match=kind):
+        read_label_map(tmp_path / "map.tiff")
+
+
+def test_label_maps_of_other_modes(tmp_path):
+    labels = np.array([[0, 5, 18]], np.uint8)
+    Image.fromarray(np.stack([labels, np.full_like(labels, 255)], -1), mode="LA").save(tmp_path / "whole.png")
+    assert np.array_equal(read_label_map(tmp_path / "whole.png"), labels)
+    Image.fromarray(np.stack([labels, np.full_like(labels, 254)], -1), mode="LA").save(tmp_path / "thin.png")
+    with pytest.raises(DataError, match=r"thin\.png: a label map has no transparency"):
+        read_label_map(tmp_path / "thin.png")
+    Image.fromarray(labels.repeat(4, axis=0)).convert("CMYK").save(tmp_path / "print.tiff")
+    with pytest.raises(DataError, match=r"print\.tiff: a label map holds whole numbers, .* mode CMYK"):
+        read_label_map(tmp_path / "print.tiff")
+
+
+def test_photographs_for_print_become_rgb(tmp_path, pixels):
+    Image.fromarray(pixels).convert("CMYK").save(tmp_path / "print.tiff")
+    assert np.array_equal(
+        read_image(tmp_path / "print.tiff"), np.array(Image.open(tmp_path / "print.tiff").convert("RGB"))
+    )
+    Image.fromarray(pixels[..., 0].astype(np.float32)).save(tmp_path / "numbers.tiff")
+    with pytest.raises(DataError, match=r"numbers\.tiff: its pixels are of mode F, expected colours"):
+        read_image(tmp_path / "numbers.tiff")
