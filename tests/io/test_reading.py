@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from facecond.conditions.table import CONDITIONS
 from facecond.errors import CheckpointError, DataError
 from facecond.io.reading import inside, open_regular, read_bytes, read_text
 
@@ -61,3 +62,12 @@ def test_names_lead_into_their_folder(tmp_path: Path) -> None:
             inside(folder, name, of="records.jsonl")
     with pytest.raises(DataError, match="leads out of"):
         inside(folder, "out/secret", of="records.jsonl")
+
+
+@pytest.mark.parametrize("condition", ["mask", "sketch"])
+def test_records_read_inside_their_folder(tmp_path: Path, condition: str) -> None:
+    (tmp_path / "generation").mkdir()
+    (tmp_path / "secret.png").write_bytes(b"")
+    for name in ("../secret.png", "/etc/passwd", str(tmp_path / "secret.png")):
+        with pytest.raises(DataError, match=rf"a record of .*generation, {condition}: .* is no file of"):
+            CONDITIONS[condition].recall(name, tmp_path / "generation")
