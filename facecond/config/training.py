@@ -77,6 +77,8 @@ class TrainerConfig:
     """Images between checkpoints."""
     checkpoint_minutes: float | None = bounded(15.0, above=0.0)
     """Minutes between checkpoints, whichever comes first; none = by images alone."""
+    keep_checkpoints: int = bounded(2, minimum=1)
+    """Newest checkpoints that are kept; when the newest is damaged, the run goes on from the one before."""
     snapshot_every: int | None = bounded(None, minimum=1)
     """Images between copies of the averaged weights that are kept for good, to compare them later; none = only the
     last."""

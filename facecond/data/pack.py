@@ -24,7 +24,7 @@ from facecond.data.arrays import ArraySpec, ArrayWriter
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES
 from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED
-from facecond.io.files import read_json, sha256_file
+from facecond.io.files import apart, read_json, sha256_file
 from facecond.progress import bar
 
 FORMAT = "facecond-pack"
@@ -258,8 +258,9 @@ def verify(pack: Pack) -> None:
     for name, expected in pack.manifest["sha256"].items():
         found = sha256_file(pack.path / name)
         if found != expected:
+            seen, said = apart(found, expected)
             raise DataError(
-                f"{pack.path / name} has SHA-256 {found[:12]}..., its manifest says {expected[:12]}...",
+                f"{pack.path / name} has SHA-256 {seen}, its manifest says {said}",
                 hint="the file was changed or damaged after packing; pack the data again",
             )
 

@@ -2,13 +2,15 @@
 unpickled.
 
 One weights file is one safetensors file whose header holds, under the single key `facecond`, the configuration that
-builds the network and whatever else describes it. (One key, because safetensors writes several in random order and
-the file's hash would change from run to run.) A training state is a folder of such files with `state.json` and,
+builds the network, whatever else describes it, and the SHA-256 of all that and of the tensors, which is compared
+whenever they are read. (One key, because safetensors writes several in random order and the file's hash would change
+from run to run.) A training state is a folder of such files with `state.json` and,
 written last, a manifest of hashes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +25,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facecond.errors import CheckpointError
-from facecond.io.files import atomic_write, flush_folder, read_json, sha256_file, write_json
+from facecond.io.files import apart, atomic_write, flush_folder, read_json, sha256_file, write_json
+from facecond.io.reading import inside, open_regular
 
 WEIGHTS_FORMAT = "facecond-weights"
 STATE_FORMAT = "facecond-state"
@@ -53,10 +56,25 @@ def save_weights(
     header = {
         "format": WEIGHTS_FORMAT, "version": VERSION, "config": dict(config), "metadata": metadata,
     }  # fmt: skip
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    own = {name: _own(tensor) for name, tensor in tensors.items()}
+    text = _header_text(header | {"sha256": _digest(header, own)})
     with atomic_write(path) as temporary:
-        save_file({name: _own(tensor) for name, tensor in tensors.items()}, temporary, {"facecond": text})
+        save_file(own, temporary, {"facecond": text})
         return sha256_file(temporary)
+
+
+def _header_text(header: Mapping[str, Any]) -> str:
+    return json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a header without its own, and of name, dtype, shape and bytes of every tensor."""
+    digest = hashlib.sha256(_header_text({key: value for key, value in header.items() if key != "sha256"}).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        if tensor.numel():
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _own(tensor: Tensor) -> Tensor:
@@ -70,23 +88,46 @@ def load_weights(
 ) -> Weights:
     """Read a weights file. A file written by another program gives an empty `config` and `metadata`.
 
-    Raises CheckpointError when the file is missing, damaged or of a later version.
+    Raises CheckpointError when the file is missing, damaged (its content is not what its header says), or of a later
+    version.
     """
     place = Path(path)
-    if not place.is_file():
-        raise CheckpointError(f"{place}: no such weights file", hint=hint)
+    open_regular(place, what="weights file", error=CheckpointError, hint=hint).close()
     try:
         with safe_open(place, framework="pt", device=str(device)) as stored:
-            header = json.loads((stored.metadata() or {}).get("facecond", "{}"))
+            text = (stored.metadata() or {}).get("facecond")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError) as reason:
         raise CheckpointError(f"{place}: not a readable safetensors file: {reason}", hint=hint) from reason
-    if header and header["version"] > VERSION:
+    if text is None:
+        return Weights(tensors, {}, {}, sha256_file(place))
+    header = _header(text, place, hint)
+    if "sha256" in header and (found := _digest(header, tensors)) != header["sha256"]:
+        seen, said = apart(found, header["sha256"])
         raise CheckpointError(
-            f"{place}: weights format version {header['version']}, this program reads up to {VERSION}",
-            hint="update facecond",
+            f"{place}: damaged: the SHA-256 of its content is {seen}, its header says {said}",
+            hint=hint or "bring the file back",
         )
-    return Weights(tensors, header.get("config", {}), header.get("metadata", {}), sha256_file(place))
+    return Weights(tensors, header["config"], header["metadata"], sha256_file(place))
+
+
+def _header(text: str, place: Path, hint: str | None) -> dict[str, Any]:
+    """What stands in a weights file's header. Raises CheckpointError unless it is that of weights of this version."""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as reason:
+        raise CheckpointError(f"{place}: damaged: its header is no JSON: {reason}", hint=hint) from reason
+    version = header.get("version") if isinstance(header, dict) else None
+    if not isinstance(version, int) or header.get("format") != WEIGHTS_FORMAT:
+        raise CheckpointError(f"{place}: damaged: its header is not that of {WEIGHTS_FORMAT}", hint=hint)
+    if version > VERSION:
+        raise CheckpointError(
+            f"{place}: weights format version {version}, this program reads up to {VERSION}", hint="update facecond"
+        )
+    for key in ("config", "metadata"):
+        if not isinstance(header.get(key), dict):
+            raise CheckpointError(f"{place}: damaged: {key} in its header is no object", hint=hint)
+    return header
 
 
 @contextmanager
@@ -163,9 +204,14 @@ class StoredState(NamedTuple):
 
 
 def save_state(
-    folder: Path, images_seen: int, groups: Mapping[str, Mapping[str, Tensor]], values: Mapping[str, Any]
+    folder: Path,
+    images_seen: int,
+    groups: Mapping[str, Mapping[str, Tensor]],
+    values: Mapping[str, Any],
+    *,
+    keep: int = 1,
 ) -> Path:
-    """Write a training state as `folder/<images seen, 12 digits>/` and remove the older ones once it is complete.
+    """Write a training state as `folder/<images seen, 12 digits>/` and remove all but the `keep` newest once it is complete.
 
     Every group becomes one safetensors file; `state.json` holds `values`; `manifest.json`, with the SHA-256 of each,
     comes last, and only then does the folder get its name. A state already complete at `images_seen` is left as it
@@ -186,35 +232,52 @@ def save_state(
         write_json(partial / "manifest.json", {"format": STATE_FORMAT, "version": VERSION, "sha256": hashes})
         partial.rename(target)
         flush_folder(folder)
+    kept = {target, *[state for state in find_states(folder) if state != target][: keep - 1]}
     for entry in folder.iterdir():
-        if entry.is_dir() and entry != target:
+        if entry.is_dir() and entry not in kept:
             shutil.rmtree(entry, ignore_errors=True)
     return target
 
 
-def find_state(folder: Path) -> Path | None:
-    """Return the complete training state with the most images seen below `folder`, or None."""
+def find_states(folder: Path) -> list[Path]:
+    """Return the complete training states below `folder`, the one with the most images seen first."""
     complete = [
         entry for entry in folder.glob("[0-9]*") if entry.name.isdigit() and (entry / "manifest.json").is_file()
     ]
-    return max(complete, key=lambda entry: int(entry.name), default=None)
+    return sorted(complete, key=lambda entry: int(entry.name), reverse=True)
 
 
 def load_state(path: Path, *, device: torch.device | str = "cpu") -> StoredState:
     """Read a complete training state; CheckpointError when a file is missing or its hash is not the manifest's."""
-    hint = f"delete {path} to go on from what is left of the run"
-    manifest = read_json(path / "manifest.json", error=CheckpointError, hint=hint)
-    if manifest.get("format") != STATE_FORMAT or manifest.get("version", 0) > VERSION:
-        raise CheckpointError(f"{path}: not a training state this program can read", hint="update facecond")
     groups: dict[str, dict[str, Tensor]] = {}
-    for name, expected in manifest["sha256"].items():
-        file = path / name
+    for name, expected in _hashes(path).items():
+        file = inside(path, name, of=f"{path / 'manifest.json'}, sha256", error=CheckpointError)
         if not file.is_file():
-            raise CheckpointError(f"{file}: listed in the manifest but missing", hint=hint)
-        weights = load_weights(file, device=device, hint=hint) if file.suffix == ".safetensors" else None
+            raise CheckpointError(f"{file}: listed in the manifest but missing")
+        weights = load_weights(file, device=device) if file.suffix == ".safetensors" else None
         found = weights.sha256 if weights else sha256_file(file)
         if found != expected:
-            raise CheckpointError(f"{file}: damaged: SHA-256 {found[:12]}, expected {expected[:12]}", hint=hint)
+            seen, said = apart(found, expected)
+            raise CheckpointError(f"{file}: damaged: its SHA-256 is {seen}, the manifest says {said}")
         if weights:
             groups[file.stem] = weights.tensors
-    return StoredState(groups, read_json(path / "state.json", error=CheckpointError, hint=hint), path)
+    values = read_json(path / "state.json", error=CheckpointError)
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path / 'state.json'}: expected an object, found {type(values).__name__}")
+    return StoredState(groups, values, path)
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    """SHA-256 by file name, as the manifest of the state `path` says. Raises CheckpointError for any other content."""
+    file = path / "manifest.json"
+    manifest = read_json(file, error=CheckpointError)
+    if not isinstance(manifest, dict) or manifest.get("format") != STATE_FORMAT:
+        raise CheckpointError(f"{file}: damaged: not the manifest of a training state")
+    version, hashes = manifest.get("version"), manifest.get("sha256")
+    if not isinstance(version, int) or version > VERSION:
+        raise CheckpointError(f"{file}: version {version}, this program reads up to {VERSION}", hint="update facecond")
+    if not isinstance(hashes, dict) or not all(isinstance(digest, str) for digest in hashes.values()):
+        raise CheckpointError(f"{file}: damaged: sha256 is no table of hashes")
+    if "state.json" not in hashes:
+        raise CheckpointError(f"{file}: damaged: it does not list state.json")
+    return hashes

@@ -25,6 +25,9 @@ from facecond.io.reading import MOST_JSON, open_regular, read_text
 
 _CHUNK = 1 << 20
 
+SHOWN = 12
+"""Digits of a hash in messages."""
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -70,6 +73,15 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def apart(found: str, expected: object) -> tuple[str, str]:
+    """Two hashes as they are shown: twelve digits from the first in which they differ."""
+    other = str(expected)
+    first = next((place for place, pair in enumerate(zip(found, other, strict=False)) if pair[0] != pair[1]), 0)
+    start = 0 if first < SHOWN else first
+    before = "..." if start else ""
+    return before + found[start : start + SHOWN], before + other[start : start + SHOWN]
 
 
 def note_finished(path: str | os.PathLike[str]) -> None:

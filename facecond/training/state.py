@@ -5,8 +5,9 @@ No state of a random generator is among it: random numbers are functions of (see
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,53 @@ from torch.optim import AdamW
 from facecond.config.settings import difference
 from facecond.config.training import TrainerConfig
 from facecond.errors import CheckpointError, TrainingError
-from facecond.io.checkpoint import find_state, join_modules, load_state, load_strictly, save_state, split_modules
+from facecond.io.checkpoint import (
+    StoredState,
+    find_states,
+    join_modules,
+    load_state,
+    load_strictly,
+    save_state,
+    split_modules,
+)
 from facecond.training.ema import Average
 from facecond.training.learner import Learner
 
+log = logging.getLogger("facecond")
+
 MAY_CHANGE = {f"trainer.{key}" for key in (
     "images", "micro_batch", "precision", "compile", "log_every", "evaluate_every", "evaluate_items", "sample_grid",
-    "checkpoint_every", "checkpoint_minutes", "snapshot_every", "stop_after_minutes", "tensorboard",
+    "checkpoint_every", "checkpoint_minutes", "keep_checkpoints", "snapshot_every", "stop_after_minutes", "tensorboard",
 )}  # fmt: skip
 """Settings that may differ when a run is continued; all others decide what the weights become. (Of `micro_batch` this holds
 without BatchNorm only.)"""
 
 _BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+def newest_whole(folder: Path) -> StoredState | None:
+    """Read the newest state below `folder` that is whole; None when there is none at all.
+
+    Damaged ones that are newer are put aside, with a warning. Raises CheckpointError, and changes nothing, when all are.
+    """
+    damaged: list[tuple[Path, CheckpointError]] = []
+    for path in find_states(folder):
+        try:
+            stored = load_state(path)
+        except CheckpointError as reason:
+            damaged.append((path, reason))
+            continue
+        for broken, why in damaged:
+            log.warning("warning: %s; going on from %d images", why, int(path.name))
+            with suppress(OSError):  # another process of the run did it
+                broken.rename(broken.with_name(f"{broken.name}.damaged"))
+        return stored
+    if damaged:
+        raise CheckpointError(
+            f"no checkpoint below {folder} is whole; of the newest: {damaged[0][1].message}",
+            hint=f"bring it back, or delete {folder} to start anew",
+        )
+    return None
 
 
 class TrainState:
@@ -89,17 +125,17 @@ class TrainState:
             "seconds": self.seconds, "pending": self.pending, "average_updates": self.average.updates,
             "identity": dict(self.learner.identity), "trainer": config,
         }  # fmt: skip
-        return save_state(folder, self.images_seen, groups, values)
+        return save_state(folder, self.images_seen, groups, values, keep=config["keep_checkpoints"])
 
     def restore(self, folder: Path, config: dict[str, Any]) -> bool:
-        """Take up the newest complete state below `folder`; say whether there was one.
+        """Take up the newest whole state below `folder`; say whether there was one.
 
-        Raises CheckpointError when it is damaged, or was made on other data or with other settings that matter.
+        Raises CheckpointError when all are damaged, or it was made on other data or with other settings that matter.
         """
-        path = find_state(folder)
-        if path is None:
+        stored = newest_whole(folder)
+        if stored is None:
             return False
-        stored = load_state(path)
+        path = stored.path
         recorded = {**stored.values["identity"], "trainer": stored.values["trainer"]}
         now = {**self.learner.identity, "trainer": config}
         if other := difference(recorded, now, defaults=self.defaults, ignoring=MAY_CHANGE):

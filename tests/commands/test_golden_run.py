@@ -13,7 +13,7 @@ from facecond.config.models import FirstStageModelConfig
 from facecond.config.networks import VQConfig
 from facecond.config.training import TrainerConfig
 from facecond.errors import CheckpointError
-from facecond.io.checkpoint import find_state, load_state, load_weights
+from facecond.io.checkpoint import find_states, load_state, load_weights
 from facecond.io.files import read_json, sha256_file, write_json
 from tests.commands.conftest import call
 from tests.commands.golden_run import GOLDEN, WORDS
@@ -34,13 +34,13 @@ def golden(tmp_path: Path) -> Path:
 def go_on(workspace: Path, *words: str) -> dict[str, Any]:
     """Give the golden run's command again; return what it found, after checking that it went on where it had stopped."""
     run = workspace / "runs" / "first"
-    before = load_state(find_state(run / "checkpoints"))  # type: ignore[arg-type]
+    before = load_state(find_states(run / "checkpoints")[0])
     assert before.values["images_seen"] == 4
     result = call("train", *WORDS, f"workspace={workspace}", *words)
     assert result.facts["finished"]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["images_seen"] for line in lines if line["kind"] == "training"] == [4, 8, 12, 16]
-    after = load_state(find_state(run / "checkpoints"))  # type: ignore[arg-type]
+    after = load_state(find_states(run / "checkpoints")[0])
     steps = {int(tensor) for name, tensor in after.groups["optimiser"].items() if name.endswith("/step")}
     assert steps == {4}
     for name, tensor in before.groups["network"].items():

@@ -8,7 +8,7 @@ from torch import nn
 
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import (
-    find_state,
+    find_states,
     join_modules,
     load_state,
     load_strictly,
@@ -17,7 +17,7 @@ from facecond.io.checkpoint import (
     save_weights,
     split_modules,
 )
-from facecond.io.files import sha256_file
+from facecond.io.files import apart, sha256_file
 
 
 @pytest.fixture
@@ -86,6 +86,44 @@ def test_bad_weights_files(tmp_path, tensors):
         load_weights(tmp_path / "later.safetensors")
 
 
+def test_a_flipped_bit_anywhere_is_found_or_does_no_harm(tmp_path, tensors):
+    file = tmp_path / "w.safetensors"
+    save_weights(file, tensors, {"width": 64, "name": "Å"}, kind="parser")
+    whole, before = file.read_bytes(), load_weights(file)
+    refused = []
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << (place % 8)
+        file.write_bytes(flipped)
+        try:
+            after = load_weights(file)
+        except CheckpointError as error:
+            refused.append(str(error))
+            continue
+        assert after.config in ({}, before.config)  # {}: the name of our header is another; callers expect a kind in it
+        assert all(torch.equal(after.tensors[name], tensor) for name, tensor in before.tensors.items())
+    assert all("w.safetensors" in line and "\n" not in line for line in refused)
+    assert len(refused) > 0.95 * len(whole)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["[" * 100_000, "null", "[]", "1", "{", '{"version": 1}', '{"format": "facecond-weights", "version": "x"}',
+     '{"format": "facecond-weights", "version": 1, "config": 1, "metadata": {}}',
+     '{"format": "facecond-weights", "version": 1, "config": {}, "metadata": []}'],
+)  # fmt: skip
+def test_headers_of_wrong_content_are_one_line(tmp_path, tensors, header):
+    save_file(tensors, tmp_path / "w.safetensors", {"facecond": header})
+    with pytest.raises(CheckpointError, match=r"w\.safetensors: damaged: "):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_weights_from_before_their_header_vouched_for_them_are_read(tmp_path, tensors):
+    header = json.dumps({"format": "facecond-weights", "version": 1, "config": {"a": 1}, "metadata": {}})
+    save_file(tensors, tmp_path / "w.safetensors", {"facecond": header})
+    assert load_weights(tmp_path / "w.safetensors").config == {"a": 1}
+
+
 def test_foreign_safetensors_have_no_config(tmp_path, tensors):
     save_file(tensors, tmp_path / "foreign.safetensors")
     assert load_weights(tmp_path / "foreign.safetensors").config == {}
@@ -119,14 +157,39 @@ def test_modules_join_and_split():
 
 def test_state_round_trip_keeps_only_the_newest(tmp_path, tensors):
     folder = tmp_path / "checkpoints"
-    assert find_state(folder) is None
+    assert find_states(folder) == []
     save_state(folder, 96, {"network": tensors, "optimiser": {}}, {"seconds": 1.5})
     save_state(folder, 1056, {"network": tensors, "optimiser": {}}, {"seconds": 2.5})
     assert sorted(entry.name for entry in folder.iterdir()) == ["000000001056"]
-    state = load_state(find_state(folder))
+    state = load_state(find_states(folder)[0])
     assert state.values == {"images_seen": 1056, "seconds": 2.5}
     assert state.groups["optimiser"] == {}
     assert all(torch.equal(state.groups["network"][name], tensor) for name, tensor in tensors.items())
+
+
+def test_as_many_states_stay_as_are_to_be_kept(tmp_path, tensors):
+    for images in (8, 16, 24, 32):
+        save_state(tmp_path, images, {"network": tensors}, {}, keep=2)
+    assert [path.name for path in find_states(tmp_path)] == ["000000000032", "000000000024"]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["null", "[]", "{}", '{"format": "facecond-state"}', '{"format": "facecond-state", "version": "x", "sha256": {}}',
+     '{"format": "facecond-state", "version": 1, "sha256": {}}', '{"format": "facecond-state", "version": 1, "sha256": 3}',
+     '{"format": "facecond-state", "version": 1, "sha256": {"state.json": 3}}',
+     '{"format": "facecond-state", "version": 1, "sha256": {"../../secret": "ab", "state.json": "ab"}}', "[" * 10_000],
+)  # fmt: skip
+def test_manifests_of_wrong_content_are_one_line(tmp_path, tensors, manifest):
+    path = save_state(tmp_path, 96, {"network": tensors}, {})
+    (path / "manifest.json").write_text(manifest)
+    with pytest.raises(CheckpointError, match=r"manifest\.json"):
+        load_state(path)
+
+
+def test_hashes_are_shown_where_they_differ():
+    assert apart("a" * 64, "b" * 64) == ("a" * 12, "b" * 12)
+    assert apart("a" * 40 + "c" * 24, "a" * 40 + "d" * 24) == ("..." + "c" * 12, "..." + "d" * 12)
 
 
 def test_incomplete_states_are_passed_over(tmp_path, tensors):
@@ -136,9 +199,9 @@ def test_incomplete_states_are_passed_over(tmp_path, tensors):
     unfinished.mkdir()
     save_weights(unfinished / "network.safetensors", tensors, {})
     (folder / ".000000000288.partial").mkdir()
-    assert find_state(folder).name == "000000000096"
+    assert find_states(folder)[0].name == "000000000096"
     save_state(folder, 192, {"network": tensors}, {})
-    assert find_state(folder).name == "000000000192"
+    assert find_states(folder)[0].name == "000000000192"
     assert [entry.name for entry in folder.iterdir()] == ["000000000192"]
 
 

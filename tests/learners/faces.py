@@ -6,7 +6,7 @@ from facecond.config.training import LearningRateSchedule, Precision, TrainerCon
 from facecond.data.latents import LatentWriter
 from facecond.data.pack import PackWriter
 from facecond.drawn.painter import draw
-from facecond.io.checkpoint import find_state, load_state
+from facecond.io.checkpoint import find_states, load_state
 from facecond.training.learner import Draws, Step
 
 SIZE, COUNT, TRAIN = 32, 80, 64
@@ -48,7 +48,7 @@ def step_of(learner, *, images_seen=0, batch=16, first=0, count=None, total=640)
 
 
 def last_state(folder):
-    state = load_state(find_state(folder / "checkpoints"))
+    state = load_state(find_states(folder / "checkpoints")[0])
     return {f"{group}/{name}": tensor for group, held in state.groups.items() for name, tensor in held.items()}
 
 

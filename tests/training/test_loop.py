@@ -1,4 +1,6 @@
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from facecond.errors import CheckpointError, ConfigError, TrainingError
-from facecond.io.checkpoint import find_state, load_state, load_weights
+from facecond.io.checkpoint import find_states, load_state, load_weights
 from facecond.io.files import read_json, read_records
 from facecond.processes import Processes
 from facecond.training.loop import fit
@@ -41,7 +43,7 @@ def whole(tmp_path_factory):
 
 def end_of(folder):
     """Everything a run ends with: weights, averages, optimisers; and the figures that do not depend on the clock."""
-    state = load_state(find_state(folder / "checkpoints"))
+    state = load_state(find_states(folder / "checkpoints")[0])
     tensors = {f"{group}/{name}": tensor for group, held in state.groups.items() for name, tensor in held.items()}
     clocks = {"seconds", "images_per_second"}
     lines = [{k: v for k, v in line.items() if k not in clocks} for line in read_records(folder / "metrics.jsonl")]
@@ -84,7 +86,7 @@ def test_what_a_run_leaves(whole):
     assert weights.config == {"toy": True}
     assert weights.metadata["images_seen"] == 96
     assert weights.sha256 == read_json(folder / "done.json")["weights_sha256"]
-    average = load_state(find_state(folder / "checkpoints")).groups["average"]
+    average = load_state(find_states(folder / "checkpoints")[0]).groups["average"]
     assert weights.tensors.keys() == average.keys()
     assert all(torch.equal(weights.tensors[name], tensor) for name, tensor in average.items())
     assert not torch.equal(average["generator.0.weight"], learner.modules["generator"][0].weight)
@@ -130,7 +132,7 @@ def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number,
     folder = tmp_path / "killed"
     process = start(folder, options='{"pause": 0.15}')
     deadline = time.monotonic() + 120
-    while find_state(folder / "checkpoints") is None:
+    while not find_states(folder / "checkpoints"):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -138,7 +140,7 @@ def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number,
     process.send_signal(number)
     message = process.stderr.read()
     assert process.wait() == status, message
-    reached = int(find_state(folder / "checkpoints").name)
+    reached = int(find_states(folder / "checkpoints")[0].name)
     assert 24 <= reached < 96
     assert not (folder / "done.json").exists()
     if number == signal.SIGTERM:
@@ -163,7 +165,7 @@ def test_stop_after_minutes_comes_back_unfinished(tmp_path):
     state = run(tmp_path / "a", stop_after_minutes=1e-9)
     assert not state.finished
     assert state.images_seen == 8
-    assert int(find_state(tmp_path / "a" / "checkpoints").name) == 8
+    assert int(find_states(tmp_path / "a" / "checkpoints")[0].name) == 8
 
 
 def test_longer_training_goes_on(whole, tmp_path):
@@ -228,7 +230,7 @@ def test_non_finite_loss_stops_at_once_and_is_never_saved(tmp_path):
     items = Toy().items(40, 8).indices_B
     assert ", ".join(map(str, items)) in str(caught.value)
     assert caught.value.exit_status == 2
-    state = load_state(find_state(tmp_path / "a" / "checkpoints"))
+    state = load_state(find_states(tmp_path / "a" / "checkpoints")[0])
     assert state.values["images_seen"] == 24
     assert all(tensor.isfinite().all() for held in state.groups.values() for tensor in held.values())
 
@@ -245,7 +247,7 @@ def test_non_finite_weights_are_never_saved(tmp_path):
     learner.after_step = spoil
     with pytest.raises(TrainingError, match=r"not finite, first generator\.3\.bias"):
         run(tmp_path / "a", learner, evaluate_every=1000)
-    assert int(find_state(tmp_path / "a" / "checkpoints").name) == 24
+    assert int(find_states(tmp_path / "a" / "checkpoints")[0].name) == 24
 
 
 def test_another_run_is_not_continued(tmp_path):
@@ -303,3 +305,32 @@ def test_tensorboard_gets_the_same_figures(tmp_path):
     lines = read_records(tmp_path / "a" / "metrics.jsonl")
     assert written == pytest.approx({x["images_seen"]: x["error"] for x in lines if x["kind"] == "evaluation"})
     assert [image.step for image in events.Images("grid")] == [32, 64, 96]
+
+
+@pytest.mark.parametrize("damaged", ["network.safetensors", "optimiser.safetensors", "state.json", "manifest.json"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, whole, damaged, caplog):
+    folder = shutil.copytree(whole[0], tmp_path / "run")
+    logging.getLogger("facecond").propagate = True
+    (folder / "done.json").unlink()
+    newest, before = find_states(folder / "checkpoints")
+    content = bytearray((newest / damaged).read_bytes())
+    content[len(content) // 2] ^= 4
+    (newest / damaged).write_bytes(content)
+    run(folder)
+    assert f"going on from {int(before.name)} images" in caplog.text
+    assert str(newest) in caplog.text
+    assert_same_end(folder, whole[0])
+    assert [path.name for path in (folder / "checkpoints").iterdir() if path.name.endswith(".damaged")] == []
+
+
+def test_without_a_whole_checkpoint_nothing_is_changed(tmp_path):
+    run(tmp_path, images=64)
+    (tmp_path / "done.json").unlink()
+    states = find_states(tmp_path / "checkpoints")
+    for state in states:
+        (state / "state.json").write_text("{}")
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint below .*checkpoints is whole; of the newest: .*state\.json"
+    ):
+        run(tmp_path)
+    assert find_states(tmp_path / "checkpoints") == states
