@@ -39,6 +39,10 @@ class CheckpointError(FacecondError):
     """Weights that are missing, damaged, foreign or of another architecture."""
 
 
+class StorageError(FacecondError):
+    """A file or folder that cannot be written: no room, no permission."""
+
+
 class TrainingError(FacecondError):
     """Training that cannot go on, for example because the loss is no longer finite."""
 

@@ -4,10 +4,12 @@ import importlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from facecond.cli.show import as_values, print_configuration, print_json, print_result
 from facecond.errors import ConfigError
+from facecond.io.writing import require_writable
 from facecond.processes import Processes
 from facecond.progress import start_log
 
@@ -89,6 +91,8 @@ def execute(
             shown = [as_values(item.composed) for item in prepared]
             print_json(shown[0] if len(shown) == 1 else shown)
         return
+    for item in prepared:
+        require_writable(Path(item.config.workspace))
     results = []
     with Processes.from_environment() as processes:
         for i, item in enumerate(prepared):

@@ -419,8 +419,8 @@ def main() -> None:
     except OSError as error:
         if os.environ.get("FACECOND_DEBUG"):
             raise
-        what = f"{error.filename or 'a file'}: {error.strerror or error}"
-        print_error(FacecondError(what, hint="see that it exists and may be written"))
+        what = f"{error.filename}: {error.strerror or error}" if error.filename else f"{error.strerror or error}"
+        print_error(FacecondError(what, hint="FACECOND_DEBUG=1 shows where"))
         status = 2
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError" or os.environ.get("FACECOND_DEBUG"):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from facecond.errors import DataError
 from facecond.io.files import note_finished, write_json
+from facecond.io.writing import explained
 
 SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""
@@ -97,7 +98,7 @@ class ArrayWriter:
                 )
         for name, spec in self.specs.items():
             row_bytes = int(np.prod(spec.row, dtype=np.int64)) * spec.dtype.itemsize
-            with self.path(name).open("r+b") as stream:
+            with explained(self.path(name)), self.path(name).open("r+b") as stream:
                 stream.seek(self._offsets[name] + start * row_bytes)
                 stream.write(np.ascontiguousarray(arrays[name]).data)
                 stream.flush()
@@ -125,13 +126,15 @@ class ArrayWriter:
             self.notes[start] = notes
 
     def _append(self, value: Any) -> None:
-        with (self.folder / SIDE_FILE).open("a", encoding="utf-8") as stream:
+        file = self.folder / SIDE_FILE
+        with explained(file), file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(value) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
 
     def _begin(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         ours = {SIDE_FILE, FINISHED_FILE, *(f"{name}.npy" for name in self.specs)}
         foreign = sorted(path.name for path in self.folder.iterdir() if path.name not in ours)
         if foreign:
@@ -148,7 +151,8 @@ class ArrayWriter:
                 hint="choose another workspace or a smaller resolution",
             )
         for name, spec in self.specs.items():
-            np.lib.format.open_memmap(self.path(name), mode="w+", dtype=spec.dtype, shape=(self.count, *spec.row))
+            with explained(self.path(name)):
+                np.lib.format.open_memmap(self.path(name), mode="w+", dtype=spec.dtype, shape=(self.count, *spec.row))
         self._append(self._identity)
 
     def _resume(self) -> bool:

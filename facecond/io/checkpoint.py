@@ -24,9 +24,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from facecond.errors import CheckpointError
+from facecond.errors import CheckpointError, StorageError
 from facecond.io.files import apart, atomic_write, flush_folder, read_json, sha256_file, write_json
 from facecond.io.reading import inside, open_regular
+from facecond.io.writing import explained
 
 WEIGHTS_FORMAT = "facecond-weights"
 STATE_FORMAT = "facecond-state"
@@ -59,7 +60,10 @@ def save_weights(
     own = {name: _own(tensor) for name, tensor in tensors.items()}
     text = _header_text(header | {"sha256": _digest(header, own)})
     with atomic_write(path) as temporary:
-        save_file(own, temporary, {"facecond": text})
+        try:
+            save_file(own, temporary, {"facecond": text})
+        except SafetensorError as reason:
+            raise StorageError(f"{path} cannot be written: {reason}", hint="is there room on the disk?") from reason
         return sha256_file(temporary)
 
 
@@ -222,7 +226,8 @@ def save_state(
         partial = folder / f".{target.name}.partial"
         for remains in (partial, target):
             shutil.rmtree(remains, ignore_errors=True)
-        partial.mkdir(parents=True)
+        with explained(partial):
+            partial.mkdir(parents=True)
         hashes = {
             f"{name}.safetensors": save_weights(partial / f"{name}.safetensors", tensors, {})
             for name, tensors in groups.items()

@@ -8,6 +8,7 @@ interruption can tear their last line, which is dropped.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -22,6 +23,7 @@ from typing import Any
 
 from facecond.errors import DataError, FacecondError
 from facecond.io.reading import MOST_JSON, open_regular, read_text
+from facecond.io.writing import explained
 
 _CHUNK = 1 << 20
 
@@ -34,18 +36,20 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; what is written there becomes `path` when the block ends well.
 
     The temporary name keeps the suffix of `path` (writers that look at the suffix work) and starts with a dot. An
-    exception inside the block leaves `path` as it was. Missing parent folders are made.
+    exception inside the block leaves `path` as it was; one that says that it cannot be written becomes a StorageError.
+    Missing parent folders are made.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.{secrets.token_hex(4)}{target.suffix}")
-    try:
-        yield temporary
-        _flush(temporary)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     flush_folder(target.parent)
 
 
@@ -207,16 +211,21 @@ class RecordWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_file() and _is_torn(place):
-            os.truncate(place, place.read_bytes().rfind(b"\n") + 1)
-        self._stream = place.open("ab", buffering=0)
+        self._place = place = Path(path)
+        with explained(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.is_file() and _is_torn(place):
+                os.truncate(place, place.read_bytes().rfind(b"\n") + 1)
+            self._stream = place.open("ab", buffering=0)
 
     def write(self, record: Record) -> int:
-        """Append one record; return the byte its line begins at."""
+        """Append one record; return the byte its line begins at. Raises StorageError, and takes back half a line."""
         start = self._stream.tell()
-        self._stream.write(format_record(record).encode("utf-8"))
+        line = format_record(record).encode("utf-8")
+        with explained(self._place):
+            if self._stream.write(line) != len(line):
+                self._stream.truncate(start)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return start
 
     def close(self) -> None:

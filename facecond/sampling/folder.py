@@ -26,6 +26,7 @@ from facecond.config.settings import difference
 from facecond.errors import DataError
 from facecond.io.files import RecordWriter, read_json, scan_records, write_json, write_records
 from facecond.io.images import read_image, write_png
+from facecond.io.writing import explained
 
 FORMAT = "facecond-generation"
 VERSION = 2
@@ -112,7 +113,8 @@ class GenerationFolder:
             raise DataError(
                 f"{path} holds other files and no generation.json", hint="choose a new or empty folder for the images"
             )
-        (path / "images").mkdir(exist_ok=True)
+        with explained(path):
+            (path / "images").mkdir(exist_ok=True)
         self.records = RecordIndex(path)
         for index in self.records:
             if not self._image(index).exists():
@@ -216,7 +218,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
 def _make_array(path: Path, shape: tuple[int, ...]) -> bool:
     """Make an array of zeros unless it is there; whether it was made here. Several processes may try."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-    with temporary.open("wb") as stream:
+    with explained(path), temporary.open("wb") as stream:
         header = _header(shape)
         stream.write(header)
         stream.truncate(len(header) + int(np.prod(shape)))
@@ -243,7 +245,7 @@ def _lengthen_array(path: Path, shape: tuple[int, ...]) -> None:
     if open_array(path).shape[0] >= shape[0]:
         return
     header = _header(shape)
-    with path.open("r+b") as stream:
+    with explained(path), path.open("r+b") as stream:
         stream.truncate(len(header) + int(np.prod(shape)))
         stream.write(header)
 
@@ -253,7 +255,7 @@ def _write_rows(
 ) -> None:
     """Write rows of the array with plain writes: a memory map would count what was written as memory of this process."""
     start, size = len(_header(shape)), int(np.prod(shape[1:]))
-    with path.open("r+b") as stream:
+    with explained(path), path.open("r+b") as stream:
         for index, image_HWC in zip(indices, images, strict=True):
             stream.seek(start + index * size)
             stream.write(np.ascontiguousarray(image_HWC).tobytes())
