@@ -7,7 +7,8 @@ cases, and one process runs exactly the code that many run. torch is loaded only
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -85,6 +86,13 @@ class Processes(NamedTuple):
     def first_does(self, work: Callable[[], object]) -> None:
         """Let the first process do `work` while the others wait; see `all_do`."""
         self.all_do(work if self.first else lambda: None)
+
+    @contextmanager
+    def first_enters(self, context: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+        """Let the first process be inside `context()` while the block runs in all; see `all_do` for what fails on the way in."""
+        with ExitStack() as inside:
+            self.first_does(lambda: inside.enter_context(context()))
+            yield
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over the processes."""

@@ -231,20 +231,22 @@ class Session(Generic[C]):
 
     def generate(self, plan: Sequence[Any], folder: Path, description: str = "sampling") -> Generation:
         """Sample what `folder` lacks of `plan`, with all processes; return the plan's images, opened."""
+        from facecond.io.lock import WAIT, hold
         from facecond.sampling.folder import finish
         from facecond.sampling.generation import generate, open_generation
 
         config, generator, processes = self.config, self.generator, self.processes
         render = generator.renderer(config.sampler, config.guidance, config.precision)
-        processes.all_do(lambda: generate(
-            plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
-            about={"pack": self.pack_sha256} if self.own_pack else {},
-            defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
-            batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
-            description=description,
-        ))  # fmt: skip
-        if processes.size > 1:
-            processes.first_does(lambda: finish(folder))
+        with processes.first_enters(lambda: hold(folder, wait=WAIT)):
+            processes.all_do(lambda: generate(
+                plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
+                about={"pack": self.pack_sha256} if self.own_pack else {},
+                defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
+                batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
+                description=description,
+            ))  # fmt: skip
+            if processes.size > 1:
+                processes.first_does(lambda: finish(folder))
         return open_generation(folder, len(plan))
 
 

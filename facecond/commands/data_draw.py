@@ -33,11 +33,13 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
     from facecond.data.inspection import inspect_pack
     from facecond.data.packing import pack_source
     from facecond.drawn.release import write_release
+    from facecond.io.lock import hold
 
     config = prepared.config
     if config.layout is Layout.release:
         folder = Path(config.workspace) / "releases" / prepared.name
-        write_release(folder, seed=config.data.seed, count=config.data.count, resolution=config.resolution)
+        with hold(folder):
+            write_release(folder, seed=config.data.seed, count=config.data.count, resolution=config.resolution)
         return Result(
             command="data draw",
             facts={"faces": config.data.count, "resolution": config.resolution},
@@ -45,7 +47,8 @@ def run(prepared: Prepared[DrawConfig, None]) -> Result:
             next=[prepared.suggest(f"data pack data=celebamask_hq data.root={folder} resolution={config.resolution}")],
         )
     folder = Path(config.workspace) / "packs" / prepared.name
-    pack = pack_source(open_source(config.data), folder, config.resolution)
+    with hold(folder):
+        pack = pack_source(open_source(config.data), folder, config.resolution)
     summary = inspect_pack(pack)
     return Result(
         command="data draw",

@@ -43,11 +43,13 @@ def run(prepared: Prepared[PackConfig, None]) -> Result:
     from facecond.assembly.sources import open_source
     from facecond.data.inspection import inspect_pack
     from facecond.data.packing import pack_source
+    from facecond.io.lock import hold
 
     config = prepared.config
     folder = Path(config.workspace) / "packs" / prepared.name
     source = open_source(config.data)
-    pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
+    with hold(folder):
+        pack = pack_source(source, folder, config.resolution, workers=config.workers or os.cpu_count() or 1)
     summary = inspect_pack(pack)
     return Result(
         command="data pack",

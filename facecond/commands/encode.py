@@ -48,13 +48,10 @@ def prepare(words: Sequence[str]) -> Prepared[EncodeConfig, Encoding]:
 
 def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     """Encode what is missing; complete latents are left as they are."""
-    import numpy as np
-    import torch
-
-    from facecond import progress
     from facecond.assembly.first_stage import check_resolution, keep_first_stage, load_first_stage
-    from facecond.data.latents import LatentStore, LatentWriter, latents_folder
+    from facecond.data.latents import LatentStore, latents_folder
     from facecond.data.pack import Pack
+    from facecond.io.lock import WAIT, hold
     from facecond.training.device import choose_device
 
     prepared.announce()
@@ -66,27 +63,8 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     if prepared.found.first_stage.resolve().parent != (Path(config.workspace) / "runs").resolve():
         keep_first_stage(first_stage, config.workspace)
     folder = latents_folder(pack.path, first_stage.sha256)
-    made = 0
-    if not (folder / "manifest.json").exists():
-        side = pack.resolution // first_stage.network.factor
-        shape = (first_stage.network.channels, side, side)
-        writer = LatentWriter(
-            pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
-            source={"first_stage": str(first_stage.origin)},
-        )  # fmt: skip
-
-        def encode(images: torch.Tensor) -> np.ndarray:
-            with torch.inference_mode():
-                return first_stage.encode(images).float().cpu().numpy()
-
-        with progress.bar("encode", len(pack), initial=writer.done) as bar:
-            for rows in writer.missing(config.batch_size):
-                images = torch.from_numpy(np.array(pack.images[rows])).to(device).permute(0, 3, 1, 2)
-                flipped = encode(images.flip(-1)) if config.flips else None
-                writer.write(rows, encode(images), flipped)
-                made += len(images)
-                bar.update(len(images))
-        writer.finish(pack.indices("train"))
+    with hold(folder, wait=WAIT):
+        made = _encode(pack, first_stage, folder, config, device)
     store = LatentStore.open(pack.path, first_stage.sha256)
     if config.flips and store.latents_flipped is None:
         raise DataError(
@@ -107,6 +85,39 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
         made={"latents": folder},
         next=[prepared.suggest("train model=multicond", pack=config.pack, first_stage=config.first_stage)],
     )
+
+
+def _encode(pack: "Pack", first_stage: "FirstStage", folder: Path, config: EncodeConfig, device: "torch.device") -> int:
+    """Encode what is missing; return how many pictures there were to encode."""
+    import numpy as np
+    import torch
+
+    from facecond import progress
+    from facecond.data.latents import LatentWriter
+
+    if (folder / "manifest.json").exists():
+        return 0
+    made = 0
+    side = pack.resolution // first_stage.network.factor
+    shape = (first_stage.network.channels, side, side)
+    writer = LatentWriter(
+        pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
+        source={"first_stage": str(first_stage.origin)},
+    )  # fmt: skip
+
+    def encode(images: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            return first_stage.encode(images).float().cpu().numpy()
+
+    with progress.bar("encode", len(pack), initial=writer.done) as bar:
+        for rows in writer.missing(config.batch_size):
+            images = torch.from_numpy(np.array(pack.images[rows])).to(device).permute(0, 3, 1, 2)
+            flipped = encode(images.flip(-1)) if config.flips else None
+            writer.write(rows, encode(images), flipped)
+            made += len(images)
+            bar.update(len(images))
+    writer.finish(pack.indices("train"))
+    return made
 
 
 def _learnt_from(found: Encoding) -> bool:

@@ -100,6 +100,7 @@ def run(prepared: Prepared[ParseConfig, Parsing]) -> Result:
     from facecond.assembly.photographs import PhotoClassifier, PhotoParser, read_photograph
     from facecond.data.attribute_files import write_csv
     from facecond.io.images import read_image
+    from facecond.io.lock import WAIT, hold
     from facecond.photos.folder import ParsedFolder
     from facecond.training.device import choose_device
 
@@ -109,47 +110,52 @@ def run(prepared: Prepared[ParseConfig, Parsing]) -> Result:
     parser = PhotoParser(found.parser, device)
     classifier = PhotoClassifier(found.classifier, device) if found.classifier else None
     judge = classifier.sha256 if classifier else None
-    folder = ParsedFolder(
-        Path(config.workspace) / "parsed" / prepared.name,
-        made_with={"parser": parser.sha256, "resolution": found.resolution, "align": config.align.name},
-        judges={"parser": parser.name, "classifier": classifier.name if classifier else None},
-    )
-    parsed, skipped = 0, dict[Path, str]()
-    with progress.bar("parse", len(found.photos)) as bar:
-        for photo in found.photos:
+    place = Path(config.workspace) / "parsed" / prepared.name
+    with hold(place, wait=WAIT):
+        folder = ParsedFolder(
+            place,
+            made_with={"parser": parser.sha256, "resolution": found.resolution, "align": config.align.name},
+            judges={"parser": parser.name, "classifier": classifier.name if classifier else None},
+        )
+
+        def take(photo: Path) -> bool:
+            """Parse a photograph unless that was done; whether it was now. Raises DataError when it cannot be used."""
             digest = sha256_file(photo)
-            if not folder.holds(digest, judge):
+            if folder.holds(digest, judge):
+                return False
+            image = read_image(photo)
+            face = read_photograph(image, parser, classifier, found.resolution, config.align)
+            if face is None:
+                raise DataError(f"{photo}: no face found")
+            folder.write(photo, digest, image.shape[1::-1], *face, judge)
+            return True
+
+        parsed, skipped = 0, dict[Path, str]()
+        with progress.bar("parse", len(found.photos)) as bar:
+            for photo in found.photos:
                 try:
-                    image = read_image(photo)
+                    parsed += take(photo)
                 except DataError as reason:
                     skipped[photo] = reason.message.removeprefix(f"{photo}: ")
-                else:
-                    face = read_photograph(image, parser, classifier, found.resolution, config.align)
-                    if face is None:
-                        skipped[photo] = "no face found"
-                    else:
-                        folder.write(photo, digest, image.shape[1::-1], *face, judge)
-                        parsed += 1
-                if photo in skipped:
                     log.warning("%s: %s; skipped", photo, skipped[photo])
-            bar.update()
-    if len(skipped) == len(found.photos):
-        photo, why = next(iter(skipped.items()))
-        raise DataError(
-            f"none of the {len(skipped)} photographs can be used, for example {photo}: {why}",
-            hint="align=never takes the middle of a picture as it is",
-        )
-    made = {
-        "pictures": folder.path / "images",
-        "label maps": folder.path / "labels",
-        "records": folder.path / "records.jsonl",
-    }
-    if table := folder.finish():
-        made["table of attributes"] = folder.path / "attributes.csv"
-        write_csv(made["table of attributes"], table)
-    if config.sheet:
-        made["contact sheet"] = folder.path / "sheet.png"
-        _draw_sheet(folder, config.sheet, parser.name)
+                bar.update()
+        if len(skipped) == len(found.photos):
+            photo, why = next(iter(skipped.items()))
+            raise DataError(
+                f"none of the {len(skipped)} photographs can be used, for example {photo}: {why}",
+                hint="align=never takes the middle of a picture as it is",
+            )
+        made = {
+            "pictures": folder.path / "images",
+            "label maps": folder.path / "labels",
+            "records": folder.path / "records.jsonl",
+        }
+        if table := folder.finish():
+            made["table of attributes"] = folder.path / "attributes.csv"
+            write_csv(made["table of attributes"], table)
+        if config.sheet:
+            made["contact sheet"] = folder.path / "sheet.png"
+            _draw_sheet(folder, config.sheet, parser.name)
     records = folder.records
     return Result(
         command="parse",

@@ -106,6 +106,7 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     """Train to the end, or until stopped; a finished run is left as it is."""
     from facecond.assembly.training import learner as learner_of
     from facecond.data.pack import Pack
+    from facecond.io.lock import hold
     from facecond.training.device import choose_device
     from facecond.training.loop import fit
     from facecond.training.run import divide
@@ -116,18 +117,21 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     divide(config.trainer, processes)
     device = choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
-    if config.minutes is not None and not (folder / "run.json").is_file():
-        plan(prepared, pack, device)
-        config = prepared.config
-    learner, weights_config = learner_of(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
-    found = prepared.found
-    processes.first_does(lambda: write_run(folder, prepared.composed, found.kind, pack, found.latents, weights_config))
-    log.info("run: %s", folder)
-    state = fit(
-        learner, config.trainer, folder, weights_config=weights_config, processes=processes,
-        defaults=train_defaults(prepared.found.kind, plain(config)),
-        label=f"train {prepared.composed.choices['model']}", on_event=_tell,
-    )  # fmt: skip
+    with processes.first_enters(lambda: hold(folder)):
+        if config.minutes is not None and not (folder / "run.json").is_file():
+            plan(prepared, pack, device)
+            config = prepared.config
+        learner, weights_config = learner_of(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
+        found = prepared.found
+        processes.first_does(
+            lambda: write_run(folder, prepared.composed, found.kind, pack, found.latents, weights_config)
+        )
+        log.info("run: %s", folder)
+        state = fit(
+            learner, config.trainer, folder, weights_config=weights_config, processes=processes,
+            defaults=train_defaults(prepared.found.kind, plain(config)),
+            label=f"train {prepared.composed.choices['model']}", on_event=_tell,
+        )  # fmt: skip
     facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
     facts |= _last_evaluation(folder)
     made = {"run": folder}
