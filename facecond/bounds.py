@@ -15,9 +15,16 @@ WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or f
 """Kinds of values, for people."""
 
 
+WIDEST, DEEPEST, MOST = 8192, 1024, 10_000_000
+"""Channels of a layer, layers in a row and pictures of one command beyond which a number is a slip."""
+
+
 def bounded(default: Any, *, minimum: float = -math.inf, maximum: float = math.inf, above: float = -math.inf) -> Any:
-    """Return a dataclass field for a number with `minimum <= value <= maximum` and `value > above`."""
-    return dataclasses.field(default=default, metadata={"minimum": minimum, "maximum": maximum, "above": above})
+    """Return a dataclass field for a number with `minimum <= value <= maximum` and `value > above`, or a list of such numbers."""
+    limits = {"minimum": minimum, "maximum": maximum, "above": above}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=limits)
+    return dataclasses.field(default=default, metadata=limits)
 
 
 T = TypeVar("T")

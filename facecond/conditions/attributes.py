@@ -5,10 +5,11 @@ Values are int8 (40,) in {-1, 0, +1}; 0 = not specified, which adds nothing to t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facecond.bounds import WIDEST, bounded
 from facecond.conditions.condition import Column, Condition, ConditionSettings
 from facecond.errors import ConfigError, DataError
 from facecond.faces.names import NUM_ATTRIBUTES
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class AttributesSettings(ConditionSettings):
     """The attribute encoder: an MLP, 40 attributes -> one token."""
 
-    hidden: list[int] = field(default_factory=lambda: [512])
+    hidden: list[int] = bounded([512], minimum=1, maximum=WIDEST)
     """Widths of the hidden layers."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from facecond.bounds import bounded
+from facecond.bounds import DEEPEST, WIDEST, bounded
 from facecond.conditions.condition import Condition, ConditionSettings
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ class Norm(Enum):
 class SpatialSettings(ConditionSettings):
     """The encoder of a map: a ResNet-18 without its classifier, one token or a grid of tokens."""
 
-    width: int = bounded(64, minimum=1)
+    width: int = bounded(64, minimum=1, maximum=WIDEST)
     """Channels of the first stage."""
-    channel_mult: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
+    channel_mult: list[int] = bounded([1, 2, 4, 8], minimum=1, maximum=64)
     """Channels of each stage, in widths; ResNet-18 has four stages."""
-    depth: int = bounded(2, minimum=1)
+    depth: int = bounded(2, minimum=1, maximum=DEEPEST)
     """Residual blocks per stage."""
     norm: Norm = Norm.batch
     """Normalisation of every convolution."""
     pooling: Pooling = Pooling.none
     """Tokens for every cell, or their average as one token."""
-    grid: int = bounded(8, minimum=1)
+    grid: int = bounded(8, minimum=1, maximum=1024)
     """Cells of the last map along each side; the pack's resolution / grid must be a power of two. 8 gives 64 tokens."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from facecond.bounds import bounded, with_fields
+from facecond.bounds import MOST, bounded, with_fields
 from facecond.conditions.table import CONDITIONS
 from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, LabelMapsConfig
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
@@ -96,7 +96,7 @@ class PackConfig(CommandConfig):
     """Name of the pack; none = the source and the resolution."""
     resolution: int = bounded(256, minimum=16, maximum=1024)
     """Height and width of pictures and label maps, pixels."""
-    workers: int = bounded(0, minimum=0)
+    workers: int = bounded(0, minimum=0, maximum=1024)
     """Processes that read and resize; 0 = one per core."""
 
 
@@ -226,7 +226,7 @@ class EncodeConfig(ComputeConfig):
     the most below that divide its channels."""
     flips: bool = True
     """Also encode every picture mirrored (encoding does not commute with mirroring)."""
-    batch_size: int = bounded(32, minimum=1)
+    batch_size: int = bounded(32, minimum=1, maximum=65_536)
     """Pictures encoded at once."""
 
 
@@ -240,9 +240,9 @@ class GenerateConfig(ComputeConfig):
     """Where the run's first stage is (a run or a file), when it is not in the workspace; none = found by its content."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
-    seed: int = bounded(0, minimum=0)
+    seed: int = bounded(0, minimum=0, maximum=2**63 - 1)
     """Seed of the starting noise; every picture gets a seed of its own from it."""
-    batch_size: int = bounded(64, minimum=1)
+    batch_size: int = bounded(64, minimum=1, maximum=65_536)
     """Pictures sampled at once; has no influence on the pictures beyond rounding."""
     precision: Precision = Precision.auto
     """Arithmetic of the denoiser; auto = bfloat16 where the hardware has it."""
@@ -261,9 +261,9 @@ class SampleConfig(GenerateConfig):
     grid: Grid = Grid.conditions
     """conditions = a row for each condition; attributes = same noise, many attribute sets; variations = several samples of one
     condition; checkpoints = same noise across the checkpoints of the run."""
-    count: int = bounded(8, minimum=1)
+    count: int = bounded(8, minimum=1, maximum=MOST)
     """Conditions taken from the validation split, or samples when the condition is given by hand."""
-    samples: int = bounded(1, minimum=1)
+    samples: int = bounded(1, minimum=1, maximum=MOST)
     """Samples of each condition."""
     items: list[int] = field(default_factory=list)
     """Validation items (0, 1, ...) whose conditions to use; empty = the first `count`."""
@@ -291,7 +291,7 @@ class EvalConfig(GenerateConfig):
     reference: str | None = None
     """Folder of pictures, or pack (its validation split), that the pictures in `samples`, of either kind, are compared with; no run
     is needed then."""
-    count: int = bounded(256, minimum=2)
+    count: int = bounded(256, minimum=2, maximum=MOST)
     """Validation conditions sampled, no more than the split holds; samples of an unconditional model."""
     snapshot: int | None = bounded(None, minimum=1)
     """Measure the weights kept after so many images (trainer.snapshot_every=); none = those at the end."""
@@ -312,9 +312,9 @@ class EvalConfig(GenerateConfig):
     """Refuse where published weights cannot be had; false = measure in other features, under other names."""
     mode: FidMode = FidMode.clean
     """How fid, kid, mind and others resize pictures for Inception: clean (clean-fid) or legacy (the first FID)."""
-    conditions: int = bounded(24, minimum=2)
+    conditions: int = bounded(24, minimum=2, maximum=MOST)
     """Validation conditions of which lpips samples several."""
-    variations: int = bounded(10, minimum=2)
+    variations: int = bounded(10, minimum=2, maximum=MOST)
     """Samples of each of those."""
 
 
@@ -334,9 +334,9 @@ class SwapConfig(GenerateConfig):
     """Parts to exchange: CelebAMask-HQ names, or eyes, brows, ears, lips."""
     pairs: list[str] = field(default_factory=list)
     """Pairs of validation items, for example 3:17; empty = people whose heads are turned differently."""
-    count: int = bounded(3, minimum=1)
+    count: int = bounded(3, minimum=1, maximum=MOST)
     """Pairs to choose when none are given."""
-    samples: int = bounded(4, minimum=1)
+    samples: int = bounded(4, minimum=1, maximum=MOST)
     """Samples of each mixed mask."""
     name: str | None = None
     """Name of the folder in WORKSPACE/swaps; none = made from the run and the parts."""
@@ -350,9 +350,9 @@ class ReportConfig(CommandConfig):
     """Runs: folders, or names in WORKSPACE/runs; empty = the latest finished ones, at most six."""
     name: str | None = None
     """Name of the folder in WORKSPACE/reports; none = made from the runs, or `latest`."""
-    samples: int = bounded(4, minimum=0)
+    samples: int = bounded(4, minimum=0, maximum=MOST)
     """Folders of samples and swaps shown of each run, the latest."""
-    records: int = bounded(8, minimum=0)
+    records: int = bounded(8, minimum=0, maximum=MOST)
     """Pictures of each folder whose records are shown."""
 
 
@@ -366,9 +366,9 @@ class DemoConfig(CommandConfig):
     """Time to plan for on this machine, minutes; a short timing at the start turns it into numbers of images."""
     resolution: int = bounded(64, minimum=64, maximum=64)
     """Pixels. The small configurations of the demo are made for 64."""
-    seed: int = bounded(0, minimum=0)
+    seed: int = bounded(0, minimum=0, maximum=2**63 - 1)
     """Seed of the faces, the trainings and the samples."""
-    count: int = bounded(256, minimum=16)
+    count: int = bounded(256, minimum=16, maximum=MOST)
     """Validation conditions sampled and measured."""
     name: str = "demo"
     """Prefix of the pack and the runs, and name of the page's folder."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from facecond.bounds import bounded
+from facecond.bounds import MOST, bounded
 
 
 class ReleaseSplit(Enum):
@@ -59,9 +59,9 @@ class LabelMapsConfig(DataConfig):
 class DrawnConfig(DataConfig):
     """Faces drawn by program: the default, since it needs no download."""
 
-    count: int = bounded(8192, minimum=2)
+    count: int = bounded(8192, minimum=2, maximum=MOST)
     """Number of faces, validation included."""
-    validation: int | None = bounded(None, minimum=1)
+    validation: int | None = bounded(None, minimum=1, maximum=MOST)
     """Number of faces held out, the last of them; none = one in sixteen, at least one."""
 
     @property

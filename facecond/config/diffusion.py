@@ -6,7 +6,7 @@ Defaults are the paper's values.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from facecond.bounds import bounded, with_fields
+from facecond.bounds import WIDEST, bounded, with_fields
 from facecond.conditions.condition import ConditionSettings
 from facecond.conditions.table import CONDITIONS, chosen
 from facecond.config.kinds import ModelConfig
@@ -72,7 +72,7 @@ class ScheduleConfig:
 
     shape: ScheduleShape = ScheduleShape.linear_sqrt
     """How latents become noise."""
-    timesteps: int = bounded(1000, minimum=2)
+    timesteps: int = bounded(1000, minimum=2, maximum=1_000_000)
     """linear_sqrt, linear: training timesteps."""
     beta_start: float = bounded(0.0015, above=0.0, maximum=1.0)
     """linear_sqrt, linear: beta of the first timestep."""
@@ -96,7 +96,7 @@ class DiffusionConfig(ModelConfig):
 
     conditions: list[str] = field(default_factory=list)
     """What the model is told: names of conditions, or nothing."""
-    token_width: int = bounded(512, minimum=1)
+    token_width: int = bounded(512, minimum=1, maximum=WIDEST)
     """Width of a token."""
     denoiser: DenoiserConfig = field(default_factory=UNetConfig)
     """The network that removes the noise."""
@@ -153,7 +153,7 @@ class SamplerConfig:
 
     name: Sampler = Sampler.ddim
     """Method."""
-    steps: int = bounded(500, minimum=1)
+    steps: int = bounded(500, minimum=1, maximum=1_000_000)
     """Steps, which is evaluations of the model, guidance apart; at most the schedule's timesteps, where it has any."""
     eta: float = bounded(0.0, minimum=0.0, maximum=1.0)
     """Fresh noise per step: 0 deterministic (the paper's "d."), 1 stochastic (the paper's "s.")."""

@@ -4,34 +4,34 @@ Defaults are the paper's (arXiv 2306.00914) or, where it builds on them, latent 
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from facecond.bounds import bounded, fixed
+from facecond.bounds import DEEPEST, WIDEST, bounded, fixed
 
 
 @dataclass(kw_only=True, slots=True)
 class VQConfig:
     """The first stage: latent diffusion's vector-quantised autoencoder."""
 
-    ch: int = bounded(128, minimum=1)
+    ch: int = bounded(128, minimum=1, maximum=WIDEST)
     """Channels at full resolution."""
-    ch_mult: list[int] = field(default_factory=lambda: [1, 2, 4])
+    ch_mult: list[int] = bounded([1, 2, 4], minimum=1, maximum=64)
     """Channels of each level as multiples of `ch`; n levels shrink a picture by 2^(n-1)."""
-    num_res_blocks: int = bounded(2, minimum=1)
+    num_res_blocks: int = bounded(2, minimum=1, maximum=DEEPEST)
     """Residual blocks per level of the encoder (the decoder has one more)."""
-    z_channels: int = bounded(3, minimum=1)
+    z_channels: int = bounded(3, minimum=1, maximum=WIDEST)
     """Channels between the encoder and the quantiser's convolution."""
-    embed_dim: int = bounded(3, minimum=1)
+    embed_dim: int = bounded(3, minimum=1, maximum=WIDEST)
     """Width of a code, which is the number of channels of a latent."""
-    n_embed: int = bounded(8192, minimum=1)
+    n_embed: int = bounded(8192, minimum=1, maximum=1_000_000)
     """Codes in the codebook."""
     beta: float = 0.25
     """Weight of the codebook's term that pulls codes to latents (latent diffusion's `legacy` form)."""
     mid_attention: bool = True
     """Self-attention in the middle of encoder and decoder."""
-    attention_levels: list[int] = field(default_factory=list)
+    attention_levels: list[int] = bounded([], minimum=0)
     """Levels that attend after each residual block too (0 = full resolution); latent diffusion's f8 has [3]."""
-    norm_groups: int = bounded(32, minimum=1)
+    norm_groups: int = bounded(32, minimum=1, maximum=WIDEST)
     """Groups of every group normalisation; divides the channels of every level."""
 
 
@@ -61,9 +61,9 @@ class VQLossConfig:
     """Weight of the discriminator's term, on top of the adaptive weight; 0 trains without a discriminator."""
     discriminator_start: int = 0
     """Images after which the discriminator joins."""
-    discriminator_channels: int = bounded(64, minimum=1)
+    discriminator_channels: int = bounded(64, minimum=1, maximum=WIDEST)
     """Channels of the discriminator's first layer."""
-    discriminator_layers: int = bounded(3, minimum=1)
+    discriminator_layers: int = bounded(3, minimum=1, maximum=DEEPEST)
     """Strided layers of the patch discriminator."""
 
 
@@ -82,9 +82,9 @@ class ParserConfig:
     kind: ParserKind = ParserKind.bisenet
     """`bisenet`: face-parsing.PyTorch's network; `small`: a U-Net with batch normalisation for 64 to 128 pixels;
     `efficientnet`: a U-Net on EfficientNet-Lite0, from its ImageNet features, for few faces."""
-    input_size: int | None = 512
+    input_size: int | None = bounded(512, minimum=8, maximum=4096)
     """Side in pixels that pictures are resized to before they are read; none: as they come."""
-    width: int = 24
+    width: int = bounded(24, minimum=1, maximum=WIDEST)
     """Channels of the small and the efficientnet parser at full resolution."""
 
 
@@ -103,9 +103,9 @@ class ClassifierConfig:
     kind: ClassifierKind = ClassifierKind.resnet18
     """`resnet18`: torchvision's layout; `small`: a short residual network for 64 to 128 pixels; `efficientnet`:
     EfficientNet-Lite0, from its ImageNet features, for few faces."""
-    input_size: int | None = 224
+    input_size: int | None = bounded(224, minimum=8, maximum=4096)
     """Side in pixels that pictures are resized to before they are read; none: as they come."""
-    width: int = 24
+    width: int = bounded(24, minimum=1, maximum=WIDEST)
     """Channels of the small classifier at full resolution."""
 
 
@@ -129,7 +129,7 @@ class DenoiserConfig:
 
     kind: str = fixed("")
     """Which denoiser this is; chosen with denoiser=."""
-    patch: int = bounded(1, minimum=1)
+    patch: int = bounded(1, minimum=1, maximum=64)
     """Latent cells along each side of the squares the network sees as one cell; 1 = every cell by itself."""
 
 
@@ -139,20 +139,20 @@ class UNetConfig(DenoiserConfig):
 
     kind: str = fixed("unet")
     """Which denoiser this is; chosen with denoiser=."""
-    model_channels: int = bounded(224, minimum=1)
+    model_channels: int = bounded(224, minimum=1, maximum=WIDEST)
     """Channels at full latent resolution; a multiple of `norm_groups`."""
-    channel_mult: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
+    channel_mult: list[int] = bounded([1, 2, 3, 4], minimum=1, maximum=64)
     """Channels of each level as multiples of `model_channels`; each further level halves height and width."""
-    num_res_blocks: int = bounded(2, minimum=1)
+    num_res_blocks: int = bounded(2, minimum=1, maximum=DEEPEST)
     """Residual blocks per level on the way down (one more on the way up)."""
-    attention_downsamplings: list[int] = field(default_factory=lambda: [2, 4, 8])
+    attention_downsamplings: list[int] = bounded([2, 4, 8], minimum=1)
     """Levels that attend, named by how far they are downsampled (1 = full latent resolution); the middle always
     attends."""
-    head_channels: int = bounded(32, minimum=1)
+    head_channels: int = bounded(32, minimum=1, maximum=WIDEST)
     """Width of an attention head; divides the channels of every level that attends."""
-    transformer_depth: int = bounded(1, minimum=1)
+    transformer_depth: int = bounded(1, minimum=1, maximum=DEEPEST)
     """Transformer blocks at each place that attends (conditional U-Net only)."""
-    norm_groups: int = bounded(32, minimum=1)
+    norm_groups: int = bounded(32, minimum=1, maximum=WIDEST)
     """Groups of every group normalisation; divides the channels of every level."""
     position: Position = Position.none
     """`shared`: one sine-cosine code of x and y joins the queries and keys of every cross-attention."""
@@ -167,13 +167,13 @@ class TransformerConfig(DenoiserConfig):
 
     kind: str = fixed("transformer")
     """Which denoiser this is; chosen with denoiser=."""
-    patch: int = bounded(2, minimum=1)
+    patch: int = bounded(2, minimum=1, maximum=64)
     """Latent cells along each side of the squares that become one token; their number decides the cost."""
-    width: int = bounded(1024, minimum=1)
+    width: int = bounded(1024, minimum=1, maximum=WIDEST)
     """Width of a token inside the network; a multiple of `head_channels` and of 4."""
-    depth: int = bounded(22, minimum=1)
+    depth: int = bounded(22, minimum=1, maximum=DEEPEST)
     """Blocks."""
-    head_channels: int = bounded(64, minimum=1)
+    head_channels: int = bounded(64, minimum=1, maximum=WIDEST)
     """Width of an attention head."""
 
 

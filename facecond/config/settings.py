@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
+from facecond.bounds import check_bounds
 from facecond.config.models import VARIANTS
 from facecond.errors import ConfigError
 
@@ -76,17 +77,29 @@ def to_yaml(values: dict[str, Any]) -> str:
 
 
 def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
-    """Build the dataclass `schema` from what `plain` gave, checking keys and types; `origin` names the file in errors."""
+    """Build the dataclass `schema` from what `plain` gave, checking keys, types and limits; `origin` names the file in errors.
+
+    Nothing in a file is looked up elsewhere: text that OmegaConf would replace (`${oc.env:HOME}`) is refused.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    hint = "the file was written by another version or edited by hand"
+    if not isinstance(values, dict):
+        raise ConfigError(f"{origin}: expected settings, found {type(values).__name__}", hint=hint)
+    for key, value in flatten(values).items():
+        if "${" in str(value) or "${" in key:
+            raise ConfigError(f"{origin}: {key}={_short(value)} refers to something else", hint=hint)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(of_kinds(schema, values, origin)), OmegaConf.create(values))
-        return OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"{origin}: {first_line(error)}", hint="the file was written by another version or edited by hand"
-        ) from error
+        settings = OmegaConf.to_object(merged)
+    except (OmegaConfBaseException, RecursionError, TypeError) as error:
+        raise ConfigError(f"{origin}: {first_line(error)}", hint=hint) from error
+    try:
+        check_bounds(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error.message}", hint=error.hint or hint) from None
+    return settings
 
 
 def of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
@@ -96,7 +109,8 @@ def of_kinds(schema: type, values: dict[str, Any], origin: str) -> Any:
         if variants := VARIANTS.get(field.type):
             if field.name not in values:
                 continue
-            kind = values[field.name].get("kind")
+            section = values[field.name]
+            kind = section.get("kind") if isinstance(section, dict) else None
             if kind not in variants:
                 raise ConfigError(f"{origin}: {field.name} is of kind {kind}", hint=f"known: {', '.join(variants)}")
             sections[field.name] = variants[kind]()

@@ -31,9 +31,9 @@ class Precision(Enum):
 class TrainerConfig:
     """The training loop."""
 
-    images: int = bounded(15_000_000, minimum=1)
+    images: int = bounded(15_000_000, minimum=1, maximum=10**12)
     """Images to learn from in all, rounded up to whole batches; the paper's 600 epochs of 25000."""
-    batch_size: int = bounded(48, minimum=1)
+    batch_size: int = bounded(48, minimum=1, maximum=65_536)
     """Images per update of the weights, over all processes."""
     micro_batch: int | None = bounded(None, minimum=1)
     """Images per forward pass of one process; none = its whole share of the batch. Divides that share. May change when a run
@@ -63,7 +63,7 @@ class TrainerConfig:
     """Compile the network with torch.compile (pays on a GPU)."""
     flips: bool = True
     """Learn from half of the images mirrored, with left and right parts exchanged."""
-    seed: int = bounded(0, minimum=0)
+    seed: int = bounded(0, minimum=0, maximum=2**63 - 1)
     """Seed of the data order, flips, timesteps, noise and the initial weights."""
     log_every: int = bounded(4_800, minimum=1)
     """Images between lines of metrics.jsonl; also how often a GPU's losses are looked at."""

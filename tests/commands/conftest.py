@@ -60,3 +60,8 @@ def facecond(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return int(left.value.code or 0), captured.out, captured.err
 
     return run
+
+
+def all_but_locks(folder: Path) -> list[Path]:
+    """Everything below a folder; the files of locks, which stay where a command has been, are nobody's result."""
+    return sorted(path for path in folder.rglob("*") if path.suffix != ".lock")

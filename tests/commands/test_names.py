@@ -6,7 +6,7 @@ import pytest
 import skimage.data
 
 from facecond.config.commands import COMMANDS
-from tests.commands.conftest import Facecond
+from tests.commands.conftest import Facecond, all_but_locks
 
 LINES = {
     "data pack": ["data", "pack", "data=label_maps", "data.root={workspace}"],
@@ -41,4 +41,4 @@ def test_every_command_refuses_in_one_line_and_writes_nothing(
 
 
 def _files(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
+    return set(all_but_locks(folder))

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from facecond.io.checkpoint import load_weights, save_weights
-from tests.commands.conftest import Facecond, call
+from tests.commands.conftest import Facecond, all_but_locks, call
 
 
 class Surprise:
@@ -243,4 +243,4 @@ def test_one_clear_line_and_status_2(
 
 
 def _files(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.is_file()}
+    return {path for path in all_but_locks(folder) if path.is_file()}
