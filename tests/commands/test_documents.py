@@ -94,7 +94,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     paper = any(word.startswith(("size=paper", "experiment=")) for word in words)
     if words[0] in ("demo", "reproduce") or (words[0] == "train" and paper):
         words += ["--dry-run"] if "--dry-run" not in words else []
-    elif words[0] == "train":
+    elif words[0] == "train" and "--dry-run" not in words:
         words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
     elif words[0] in ("sample", "eval", "swap-masks") and "--steps" not in words:
         words += ["--steps", "2"]
