@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from facecond.errors import CheckpointError
 from facecond.pretrained.classes import Classes
+from facecond.pretrained.weights import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +74,7 @@ class EfficientNet(nn.Module):
 
         self.network = Network.from_name("efficientnet-lite0")
         if file is not None:
-            self.network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+            self._load(file, read_weights(file))
         for name in without:
             delattr(self.network, name)
         if frozen:
@@ -81,9 +82,14 @@ class EfficientNet(nn.Module):
 
     def start(self, file: Path) -> None:
         """Give a network that will be trained the weights in `file`."""
-        weights = torch.load(file, map_location="cpu", weights_only=True)
         own = self.network.state_dict()
-        self.network.load_state_dict({name: value for name, value in weights.items() if name in own})
+        self._load(file, {name: value for name, value in read_weights(file).items() if name in own})
+
+    def _load(self, file: Path, weights: dict[str, Tensor]) -> None:
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as reason:  # missing, unexpected or misshapen
+            raise CheckpointError(f"{file} does not hold EfficientNet-Lite0: {str(reason)[:200]}") from reason
 
     def normalised(self, images_BCHW: Tensor, side: int | None = SIDE) -> Tensor:
         """uint8 pictures (B, 3, H, W) as the network expects them, resized to `side` (None = as they are)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from facecond.errors import CheckpointError
+from facecond.pretrained.weights import read_weights
 
 
 class LPIPS(nn.Module):
@@ -21,7 +21,7 @@ class LPIPS(nn.Module):
         Raises CheckpointError when they are damaged or other weights.
         """
         super().__init__()
-        features = _read(trunk)
+        features = read_weights(trunk)
         import lpips
 
         with warnings.catch_warnings():
@@ -65,13 +65,3 @@ def embedding(maps: list[Tensor], weights: list[Tensor] | None = None) -> Tensor
         share = 1 / len(maps) if weights is None else weights[layer][None, :, None, None]
         rows.append((features / length * torch.as_tensor(share / places).clamp(min=0).sqrt()).flatten(1))
     return torch.cat(rows, dim=1)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as reason:
-        raise CheckpointError(f"{path}: not a readable weights file") from reason
-    if not isinstance(tensors, dict):
-        raise CheckpointError(f"{path}: holds a {type(tensors).__name__}, not weights")
-    return {name: value for name, value in tensors.items() if isinstance(value, Tensor)}

@@ -89,7 +89,7 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     shutil.copytree(made, folder / "samples-lacking")
     promised = json.loads((folder / "samples-lacking" / "generation.json").read_text())
     (folder / "samples-lacking" / "generation.json").write_text(json.dumps({**promised, "count": 5}))
-    (latents,) = (workspace / "packs" / "drawn-64" / "latents").iterdir()
+    (latents,) = (workspace / "packs" / "drawn-64" / "latents").glob("[0-9a-f]*")
     files["latents"] = latents
     shutil.copytree(workspace / "packs" / "drawn-64", folder / "pack-unknown")
     attributes = np.load(folder / "pack-unknown" / "attributes.npy", mmap_mode="r+")
