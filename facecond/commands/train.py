@@ -117,20 +117,18 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     divide(config.trainer, processes)
     device = choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
+    if config.minutes is not None and not (folder / "run.json").is_file():
+        plan(prepared, pack, device)
+        config = prepared.config
+    found, composed = prepared.found, prepared.composed
+    learner, weights_config = learner_of(found.kind, config, pack, device, **found.of_kind)
     with processes.first_enters(lambda: hold(folder)):
-        if config.minutes is not None and not (folder / "run.json").is_file():
-            plan(prepared, pack, device)
-            config = prepared.config
-        learner, weights_config = learner_of(prepared.found.kind, config, pack, device, **prepared.found.of_kind)
-        found = prepared.found
-        processes.first_does(
-            lambda: write_run(folder, prepared.composed, found.kind, pack, found.latents, weights_config)
-        )
+        processes.first_does(lambda: write_run(folder, composed, found.kind, pack, found.latents, weights_config))
         log.info("run: %s", folder)
         state = fit(
             learner, config.trainer, folder, weights_config=weights_config, processes=processes,
-            defaults=train_defaults(prepared.found.kind, plain(config)),
-            label=f"train {prepared.composed.choices['model']}", on_event=_tell,
+            defaults=train_defaults(found.kind, plain(config)),
+            label=f"train {composed.choices['model']}", on_event=_tell,
         )  # fmt: skip
     facts: dict[str, Any] = {"images seen": state.images_seen, "finished": state.finished}
     facts |= _last_evaluation(folder)
