@@ -19,7 +19,10 @@ FORWARD = 0.25
 """Time of a forward pass as a share of a training step's."""
 
 EVALUATIONS = 4
-"""Evaluations in a training that is planned by minutes."""
+"""Evaluations in a training that is planned by minutes, at most."""
+
+EVALUATED_EVERY = 1600
+"""Images between them, at least."""
 
 LATENTS = "0" * 64
 """Stands for the hash of the first stage whose latents are noise."""
@@ -76,7 +79,7 @@ def images_in(
     from facecond.assembly.training import learner as learner_of
     from facecond.training.timing import seconds_per_image
 
-    trainer = dataclasses.replace(config.trainer, sample_grid=0)
+    grid, trainer = config.trainer.sample_grid, dataclasses.replace(config.trainer, sample_grid=0)
 
     def timed(config: Any) -> float:
         learner, _ = learner_of(kind, config, pack, device, **of_kind)
@@ -88,9 +91,12 @@ def images_in(
         training = dataclasses.replace(config.model.training, quantise_after=0.0)
         quantised = dataclasses.replace(config, model=dataclasses.replace(config.model, training=training))
         each = after * each + (1 - after) * timed(quantised)
-    looked_at = min(trainer.evaluate_items, len(pack.indices("validation")))
-    left = minutes * 60 - EVALUATIONS * looked_at * each * FORWARD
-    return max(int(left / each), trainer.batch_size) // trainer.batch_size * trainer.batch_size
+    evaluated = FORWARD * min(trainer.evaluate_items, len(pack.indices("validation")))
+    if kind == "diffusion":  # guidance looks twice
+        evaluated += 2 * FORWARD * grid * config.sampler.steps
+    images = minutes * 60 / each
+    images -= evaluated * min(EVALUATIONS, max(1, images // EVALUATED_EVERY))
+    return max(int(images), trainer.batch_size) // trainer.batch_size * trainer.batch_size
 
 
 def pace(kind: str, images: int) -> dict[str, int]:
@@ -98,8 +104,8 @@ def pace(kind: str, images: int) -> dict[str, int]:
     keys = {
         "trainer.images": images,
         "trainer.warmup_images": max(64, images // 40),
-        "trainer.evaluate_every": max(1600, images // EVALUATIONS),
-        "trainer.checkpoint_every": max(1600, images // 8),
+        "trainer.evaluate_every": max(EVALUATED_EVERY, images // EVALUATIONS),
+        "trainer.checkpoint_every": max(EVALUATED_EVERY, images // 8),
         "trainer.log_every": max(160, images // 100),
     }
     return keys | ({"model.training.restart_every": max(800, images // 40)} if kind == "vq" else {})
