@@ -224,6 +224,7 @@ def neighbour_figures(
         "density": ("dense_N", conditions_N, f"real balls around a sample, divided by {k}"),
         "coverage": ("covered_M", None, "real pictures whose ball holds a sample"),
     }
+    notes = {"N": SPREAD_NOTE, "M": "±: half of the 95 % interval, by drawing real pictures again; the samples stay."}
     figures = []
     for name, (key, groups, words) in parts.items():
         values = getattr(scores, key).astype(np.float64)
@@ -231,7 +232,7 @@ def neighbour_figures(
             name=name, title=f"{name.capitalize()}, {features} features", value=float(values.mean()),
             count=len(scores.precise_N), spread=mean_spread(values, groups),
             ceiling=float(getattr(halves, key).mean()) if halves else None, ceiling_of="real halves",
-            note=f"{words.capitalize()}; a ball reaches to neighbour {k} of its own set. {SPREAD_NOTE}",
+            note=f"{words.capitalize()}; a ball reaches to neighbour {k} of its own set. {notes[key[-1]]}",
         ))  # fmt: skip
     return _under(circumstances, figures)
 

@@ -66,6 +66,7 @@ class ParsedFolder:
         for record in read_records(path / "records.jsonl"):
             if all(self.file(kind, record).exists() for kind in ("images", "labels")):
                 self._records[record["sha256"]] = record
+        self._taken = {str(record["name"]).lower() for record in self._records.values()}
 
     @property
     def records(self) -> list[Record]:
@@ -118,6 +119,7 @@ class ParsedFolder:
         with RecordWriter(self.path / "records.jsonl") as writer:
             writer.write(record)
         self._records[digest] = record
+        self._taken.add(str(record["name"]).lower())
 
     def finish(self) -> dict[str, NDArray[np.int8]]:
         """Sort the records by name, and drop those that were replaced; return the attributes found, int8 (40,), by file name."""
@@ -135,8 +137,7 @@ class ParsedFolder:
         if digest in self._records:
             return str(self._records[digest]["name"])
         stem = re.sub(r"[^\w.() -]", "_", source.stem).strip(" .")[:LONGEST_NAME] or "photo"
-        taken = {str(record["name"]).lower() for record in self._records.values()}
-        return stem if stem.lower() not in taken else f"{stem}-{digest[:8]}"
+        return stem if stem.lower() not in self._taken else f"{stem}-{digest[:8]}"
 
 
 def class_shares(labels_HW: NDArray[np.uint8]) -> dict[str, float]:
