@@ -42,6 +42,7 @@ def prepare(words: Sequence[str]) -> Prepared[ReproduceConfig, Plan]:
     composed = compose("reproduce", words)
     scale = composed.choices["scale"]
     plan = Plan(composed.config, scale)
+    plan.works()
     name = f"{composed.choices.get('paper', 'own')}-{scale}"
     return Prepared(composed=composed, name=name, found=plan, used={"scale": f"{scale} ({sizes(plan.scale)})"})
 
@@ -51,8 +52,7 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
     plan, config = prepared.found, prepared.config
     prepared.announce()
     folder = Path(config.workspace) / "reproduced" / prepared.name
-    works = [*plan.common(), *plan.models(), *plan.measurings()]
-    steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(works) + 1)
+    steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(plan.works()) + 1)
     if config.plan:
         return _planned(prepared, steps)
     for work in plan.common():
@@ -168,7 +168,7 @@ def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
     trainings = [work for work in [*plan.common(), *plan.models()] if work.run]
     done = {work.run: steps.entries[work.key] for work in trainings if steps.is_done(work.key, work.words)}
     plan.instead |= {run: Path(entry["made"]["run"]) for run, entry in done.items()}
-    works = [*plan.common(), *plan.models(), *plan.measurings()]
+    works = plan.works()
     missing = [work for work in works if not steps.is_done(work.key, work.words)]
     seconds = seconds_of(missing, prepared.found, config.device)
     rows = [["step", "amount", "minutes", "command"]]

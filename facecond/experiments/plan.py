@@ -6,7 +6,7 @@ Names say what a model is and nothing of the table it is trained for, so that ta
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,18 +15,23 @@ from typing import Any
 from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
 from facecond.conditions.table import CONDITIONS
+from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import ReproduceConfig
-from facecond.config.compose import compose, quoted
+from facecond.config.compose import compose, is_group_choice, quoted
 from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
 from facecond.errors import ConfigError, nearest
 from facecond.measuring.measure import VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
+from facecond.workspace.origin import short_hash
 
 ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
 """Kinds that measure."""
 
 RANKED = {Kind.worst, Kind.again}
 """Kinds that rank samples by what the face parser sees in them."""
+
+LONGEST = 48
+"""Characters that overrides may take in the name of a run; longer ones become a hash."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,9 +108,14 @@ class Plan:
         return self._run(self.name_of(variant, seed))
 
     def name_of(self, variant: VariantConfig, seed: int) -> str:
-        """Name under which a variant is trained."""
-        chosen = [re.sub(r"[^\w.]+", "-", word.partition("=")[2]).strip("-") for word in variant.words]
-        return "-".join([self.prefix, variant.model, *chosen, f"s{seed}"])
+        """Name under which a variant is trained; other overrides give another name."""
+        return "-".join([self.prefix, variant.model, *in_name(variant.words), f"s{seed}"])
+
+    def works(self) -> list[Work]:
+        """All of it, in order. Raises ConfigError for two works of one key."""
+        works = [*self.common(), *self.models(), *self.measurings()]
+        check_once(works)
+        return works
 
     def common(self) -> Iterator[Work]:
         """What every model and every measure needs: faces, first stage, latents, judges; each knows what came before it."""
@@ -122,19 +132,18 @@ class Plan:
 
     def models(self) -> list[Work]:
         """The trainings of diffusion models, each once."""
-        works: dict[str, Work] = {}
+        works = []
         for seed in self.seeds():
             for variant in self.paper.variants:
                 words = [*self.scale.diffusion, *variant.words, f"trainer.seed={seed}"]
                 images, every = self._images_and_snapshots(variant, words)
                 words.append(f"trainer.snapshot_every={every}")
                 name = self.name_of(variant, seed)
-                work = self._training(
+                works.append(self._training(
                     name, f"train {variant.name}, seed {seed}", variant.model, words, name=name, images=images,
                     more=[f"first_stage={_text(self.first_stage)}"],
-                )  # fmt: skip
-                works.setdefault(work.key, work)
-        return list(works.values())
+                ))  # fmt: skip
+        return check_once(works)
 
     def _training(
         self, key: str, title: str, model: str, words: Sequence[str], *, name: str | None = None, images: int = 0,
@@ -200,7 +209,8 @@ class Plan:
             words.append(f"snapshot={snapshot}")
         several = self.scale.conditions * self.scale.variations if "lpips" in measures else 0
         title = f"measure {variant.name}, eta {eta:g}, seed {seed}" + (f", {snapshot} images" if snapshot else "")
-        key = f"{run.name} eta {eta:g} {'-'.join(measures)} {'noisy' if variant.noisy else ''} {snapshot or 'end'}"
+        noisy = f"noisy {','.join(variant.noisy)}" if variant.noisy else ""
+        key = f"{run.name} eta {eta:g} {'-'.join(measures)} {noisy} {snapshot or 'end'}"
         about = {"variant": variant.name, "eta": eta, "seed": seed, "snapshot": snapshot}
         return Work(key=key, title=title, module=evaluate, words=words, amount=count + several, about=about)
 
@@ -213,6 +223,40 @@ def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str]
     if VARIATIONS in measure.scores.sets:
         return bool(told) and eta > 0
     return measure.scores.condition is None or measure.scores.condition in (told if of is None else of)
+
+
+def in_name(words: Sequence[str]) -> list[str]:
+    """Parts of a run's name that tell its overrides apart: the overrides where they can be read off a name, else one short hash.
+
+    No two lists of overrides have the same parts: parts hold no dash but between a key and its value.
+    """
+    parts = [_readable(word) for word in words]
+    if not all(parts) or len("-".join(parts)) > LONGEST:
+        return [short_hash(list(words))]
+    return parts
+
+
+def _readable(word: str) -> str:
+    """An override as part of a name: an option that one group only has stands for itself; "" where there is no such part."""
+    key, _, value = word.partition("=")
+    if not all(re.fullmatch(r"[\w.]+", each, re.ASCII) for each in (key, value)):
+        return ""
+    if is_group_choice(word, "train") and sum(value in options_of(group) for group in groups_of("train")) == 1:
+        return value
+    return f"{key}-{value}"
+
+
+def check_once(works: Iterable[Work]) -> list[Work]:
+    """Works by their keys, each once. Raises ConfigError for two of one key that are told to do different things."""
+    known: dict[str, Work] = {}
+    for work in works:
+        one = known.setdefault(work.key, work)
+        if one.words != work.words:
+            raise ConfigError(
+                f"'{one.title}' and '{work.title}' would both be called {work.key!r}",
+                hint="reproduce them one after the other",
+            )
+    return list(known.values())
 
 
 def _text(value: str) -> str:

@@ -10,7 +10,7 @@ from facecond.config.compose import compose
 from facecond.config.reproduce import Kind
 from facecond.errors import ConfigError
 from facecond.experiments.command import prepare
-from facecond.experiments.plan import Plan, fits
+from facecond.experiments.plan import Plan, Work, check_once, fits
 from facecond.measuring.table import MEASURES
 
 EVERY = sorted(options_of("paper"))
@@ -63,6 +63,44 @@ def test_a_scale_with_seeds_trains_each_model_once_with_each() -> None:
     assert sorted(runs) == sorted(
         f"paper-small-{model}-s{seed}" for model in ("mask", "mask_pooled") for seed in range(3)
     )
+
+
+def variants(*each: str) -> list[str]:
+    """Words of a curve of FID over unconditional models with these overrides, called a, b, ..."""
+    rows = [f"{{name: {chr(97 + place)}, model: uncond, words: {words}}}" for place, words in enumerate(each)]
+    return ["paper=table1", "paper.orderings=[]", f"paper.variants=[{', '.join(rows)}]"]
+
+
+def test_other_overrides_are_other_runs() -> None:
+    lists = ['["weighting.gamma=1"]', '["weighting.k=1"]', '["weighting.gamma=1","weighting.k=1"]', '["trainer.warmup_images=1"]',
+             '["model.schedule.level_mean=1"]', '["model.schedule.level_mean=-1"]', '["size=paper"]', '["experiment=paper"]',
+             '["model.attributes.hidden=[8]"]', '["model.attributes.hidden=[8,8]"]', "[]"]  # fmt: skip
+    runs = [work.run for work in plan(*variants(*lists)).models()]
+    assert len(set(runs)) == len(lists)
+    assert runs[0] == "paper-demo-uncond-weighting.gamma-1-s0"
+    assert runs[-1] == "paper-demo-uncond-s0"
+
+
+def test_rows_of_one_model_share_its_training() -> None:
+    found = plan(*variants('["weighting=uniform"]', '["weighting=uniform"]'))
+    assert [work.run for work in found.models()] == ["paper-demo-uncond-uniform-s0"]
+
+
+def test_other_noisy_conditions_are_other_measurings() -> None:
+    rows = ", ".join(f"{{name: {name}, model: multicond, noisy: [{name}]}}" for name in ("mask", "attributes"))
+    found = plan(
+        "paper=table4", f"paper.variants=[{rows}]", "paper.orderings=[]", "paper.measures=[fid]", "paper.etas=[0]"
+    )
+    assert len({work.key for work in found.measurings()}) == 2
+
+
+def test_two_works_of_one_key_with_different_words_are_refused() -> None:
+    one, same, other = (
+        Work(key="a", title=title, module=None, words=[title[-1]]) for title in ("do 1", "again 1", "do 2")
+    )
+    assert check_once([one, same]) == [one]
+    with pytest.raises(ConfigError, match="'do 1' and 'do 2' would both be called 'a'"):
+        check_once([one, same, other])
 
 
 def test_a_model_is_measured_by_what_fits_it() -> None:
