@@ -7,12 +7,13 @@ for the interval of a difference), an equal run that is there already is used, a
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from facecond.commands import encode, train
 from facecond.commands import eval as evaluate
-from facecond.commands.continuing import NOT_COMPARED, hash_of
+from facecond.commands.continuing import NOT_COMPARED, OWN_NAME, hash_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
@@ -87,7 +88,9 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
             again=again,
         )
         return
-    equal = equal_run(work.words, snapshots=plan.snapshots(work))
+    folder, snapshots = Path(plan.config.workspace) / "runs" / work.run, plan.snapshots(work)
+    with _name_taken(folder):
+        equal = equal_run(work.words, snapshots=snapshots)
 
     def make() -> dict[str, str]:
         if equal is None:
@@ -99,10 +102,35 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
     changed = steps.is_done(work.key, work.words) and (
         equal is None or steps.entries[work.key]["made"]["run"] != str(equal)
     )
-    made = steps.call(work.key, work.title, make, words=work.words, again=changed)
+    with _name_taken(folder):
+        made = steps.call(work.key, work.title, make, words=work.words, again=changed)
     if not (Path(made["run"]) / "done.json").is_file():
         raise CheckpointError(f"{made['run']} is not finished", hint="the same command continues")
+    if missing := sorted(set(snapshots) - snapshots_of(Path(made["run"]))):
+        raise CheckpointError(
+            f"{made['run']} did not keep its weights after {missing[0]} images",
+            hint=MAKE_ROOM.format(folder=made["run"]),
+        )
     plan.instead[work.run] = Path(made["run"])
+
+
+MAKE_ROOM = "rename or delete {folder}, and the same command trains it anew"
+
+
+@contextmanager
+def _name_taken(folder: Path) -> Iterator[None]:
+    """Where another run has the name of the one to be trained, say what helps: a reproduction chooses names itself."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.hint is None or OWN_NAME.partition(":")[0] not in error.hint:
+            raise
+        raise CheckpointError(error.message, hint=MAKE_ROOM.format(folder=folder)) from error
+
+
+def snapshots_of(run: Path) -> set[int]:
+    """Images after which a run kept its weights on the way."""
+    return {int(file.stem) for file in (run / "snapshots").glob("*.safetensors")}
 
 
 def _encoded(plan: Plan) -> bool:
@@ -128,14 +156,13 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
     for path in sorted(finished_runs(config.workspace, kind), key=lambda path: path.name != prepared.name):
         try:
             run = read_run(path)
-            kept = {int(file.stem) for file in (path / "snapshots").glob("*.safetensors")}
             if (
                 (path / "done.json").is_file()
                 and (run.pack, run.first_stage) == (pack, found.latents)
                 and run.content.get("sha256 of the initial weights") == initial
                 and difference(run.config, wanted, ignoring={*NOT_COMPARED, *MAY_CHANGE}) is None
                 and run.config["trainer"]["images"] == images_seen(path) == config.trainer.images
-                and kept >= set(snapshots)
+                and snapshots_of(path) >= set(snapshots)
             ):
                 return path
         except FacecondError:

@@ -1,6 +1,7 @@
 """What a reproduction consists of: which models are trained, which samples are measured, with which words.
 
-Names say what a model is and nothing of the table it is trained for, so that tables and figures share what they need.
+Names say what a model is and nothing of the table it is trained for, so that tables and figures share what they need. What is
+made otherwise than its scale says (another pack, other words) has a short hash of that behind its name.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import ReproduceConfig
 from facecond.config.compose import compose, is_group_choice, quoted
 from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
+from facecond.config.settings import plain
 from facecond.errors import ConfigError, nearest
+from facecond.io.files import sha256_file
 from facecond.measuring.measure import VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
+from facecond.workspace.find import find_first_stage, find_pack
 from facecond.workspace.origin import short_hash
 
 ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
@@ -29,6 +33,16 @@ ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
 
 RANKED = {Kind.worst, Kind.again}
 """Kinds that rank samples by what the face parser sees in them."""
+
+DECIDES = {
+    "faces": ("draw",),
+    "vq": ("draw", "size", "first_stage"),
+    "parser": ("draw", "size", "parser"),
+    "classifier": ("draw", "size", "classifier"),
+    "model": ("draw", "size", "first_stage", "diffusion", "snapshots"),
+}
+"""Keys of the scale that decide what becomes of each thing that is made; a pack that is named stands for `draw`, a first stage that
+is named for `first_stage`."""
 
 LONGEST = 48
 """Characters that overrides may take in the name of a run; longer ones become a hash."""
@@ -56,7 +70,9 @@ class Plan:
     """All work of one reproduction, in order."""
 
     def __init__(self, config: ReproduceConfig, scale: str) -> None:
-        """Raises ConfigError for a table or figure that cannot be made of what its configuration names."""
+        """Raises ConfigError for a table or figure that cannot be made of what its configuration names, and DataError or
+        CheckpointError for a pack or a first stage that is not there.
+        """
         self.config, self.paper, self.scale, self.prefix = config, config.paper, config.scale, f"paper-{scale}"
         self.shared = [f"workspace={_text(config.workspace)}"]
         self.computing = [*self.shared, f"device={config.device.name}"]
@@ -69,7 +85,9 @@ class Plan:
                 f"scale={scale} needs a pack of real faces",
                 hint="facecond data pack data=celebamask_hq data.root=DIR, then add pack=NAME",
             )
-        self.pack = config.pack or str(Path(config.workspace) / "packs" / f"{self.prefix}-faces")
+        now, shipped = plain(self.scale) | _contents(config), _shipped(scale)
+        self.endings = {what: _ending({key: now[key] for key in keys}, shipped) for what, keys in DECIDES.items()}
+        self.pack = config.pack or str(Path(config.workspace) / "packs" / self._name("faces"))
         self.instead: dict[str, Path] = {}
         """Name of a run -> an equal run that is there already and takes its place."""
 
@@ -81,14 +99,18 @@ class Plan:
     @property
     def first_stage(self) -> str:
         """The first stage that is used."""
-        return self.config.first_stage or str(self._run(f"{self.prefix}-vq"))
+        return self.config.first_stage or str(self._run(self._name("vq")))
 
     @property
     def judges(self) -> dict[str, str]:
         """The judges that are used."""
         needed = self._needed()
         kinds = [kind for kind in ("parser", "classifier") if kind in needed]
-        return {kind: getattr(self.config, kind) or str(self._run(f"{self.prefix}-{kind}")) for kind in kinds}
+        return {kind: getattr(self.config, kind) or str(self._run(self._name(kind))) for kind in kinds}
+
+    def _name(self, what: str) -> str:
+        """Name of what all models share: the faces, the first stage, a judge."""
+        return f"{self.prefix}-{what}{self.endings[what]}"
 
     def _run(self, name: str) -> Path:
         return self.instead.get(name, Path(self.config.workspace) / "runs" / name)
@@ -108,8 +130,8 @@ class Plan:
         return self._run(self.name_of(variant, seed))
 
     def name_of(self, variant: VariantConfig, seed: int) -> str:
-        """Name under which a variant is trained; other overrides give another name."""
-        return "-".join([self.prefix, variant.model, *in_name(variant.words), f"s{seed}"])
+        """Name under which a variant is trained; another way to train it gives another name."""
+        return "-".join([self.prefix, variant.model, *in_name(variant.words), f"s{seed}"]) + self.endings["model"]
 
     def works(self) -> list[Work]:
         """All of it, in order. Raises ConfigError for two works of one key."""
@@ -121,14 +143,14 @@ class Plan:
         """What every model and every measure needs: faces, first stage, latents, judges; each knows what came before it."""
         if self.config.pack is None:
             words = [*self.scale.draw, f"name={Path(self.pack).name}", *self.shared]
-            yield Work(key="draw", title="draw faces", module=data_draw, words=words)
+            yield Work(key=f"draw{self.endings['faces']}", title="draw faces", module=data_draw, words=words)
         if self.config.first_stage is None:
-            yield self._training("vq", "train the first stage", "vq", self.scale.first_stage)
+            yield self._shared("vq", "train the first stage")
         words = [f"pack={_text(self.pack)}", f"first_stage={_text(self.first_stage)}", *self.computing]
-        yield Work(key="encode", title="encode pictures to latents", module=encode, words=words)
+        yield Work(key=f"encode{self.endings['vq']}", title="encode pictures to latents", module=encode, words=words)
         for kind, title in (("parser", "train the face parser"), ("classifier", "train the attribute classifier")):
             if kind in self.judges and getattr(self.config, kind) is None:
-                yield self._training(kind, title, kind, getattr(self.scale, kind))
+                yield self._shared(kind, title)
 
     def models(self) -> list[Work]:
         """The trainings of diffusion models, each once."""
@@ -145,13 +167,17 @@ class Plan:
                 ))  # fmt: skip
         return check_once(works)
 
+    def _shared(self, kind: str, title: str) -> Work:
+        """The training of the first stage or of a judge."""
+        words: list[str] = getattr(self.scale, {"vq": "first_stage"}.get(kind, kind))
+        images = int(_composed(f"model={kind}", f"size={self.scale.size}", *words).trainer.images)
+        key = f"{kind}{self.endings[kind]}"
+        return self._training(key, title, kind, words, name=self._name(kind), images=images)
+
     def _training(
-        self, key: str, title: str, model: str, words: Sequence[str], *, name: str | None = None, images: int = 0,
-        more: Sequence[str] = (),
+        self, key: str, title: str, model: str, words: Sequence[str], *, name: str, images: int, more: Sequence[str] = ()
     ) -> Work:  # fmt: skip
         what = (f"model={model}", f"size={self.scale.size}", *words)
-        name = name or f"{self.prefix}-{key}"
-        images = images or _images(model, self.scale.size, words)
         everything = [*what, f"name={name}", f"pack={_text(self.pack)}", *more, *self.computing]
         return Work(key=key, title=title, module=train, words=everything, amount=images, run=name, training=what)
 
@@ -272,8 +298,28 @@ def _conditions(variant: VariantConfig) -> list[str]:
     return told
 
 
-def _images(model: str, size: str, words: Sequence[str]) -> int:
-    return int(_composed(f"model={model}", f"size={size}", *words).trainer.images)
+def _contents(config: ReproduceConfig) -> dict[str, str]:
+    """SHA-256 of the pack and the first stage that are named, by the key of the scale that they stand for."""
+    contents: dict[str, str] = {}
+    if config.pack is not None:
+        contents["draw"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
+    if config.first_stage is not None:
+        place = find_first_stage(config.workspace, config.first_stage).path
+        contents["first_stage"] = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+    return contents
+
+
+def _ending(now: Mapping[str, Any], shipped: Mapping[str, Any]) -> str:
+    """A short hash of what is not as `shipped`, with a dash before it; "" where nothing is."""
+    other = {key: value for key, value in now.items() if value != shipped[key]}
+    return f"-{short_hash(other)}" if other else ""
+
+
+@cache
+def _shipped(scale: str) -> dict[str, Any]:
+    """The keys of an option of the group `scale`, as they come with the program."""
+    values: dict[str, Any] = plain(compose("reproduce", [f"scale={scale}"]).config.scale)
+    return values
 
 
 @cache

@@ -5,6 +5,9 @@ import json
 import time
 from pathlib import Path
 
+from facecond.commands.steps import Steps
+from facecond.experiments import command
+from facecond.experiments.command import prepare
 from facecond.io.results import read_results
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
@@ -65,3 +68,32 @@ def test_figures_are_drawn_of_trained_models(workspace: Path, facecond: Facecond
     status, out, err = facecond("reproduce", "figure3", "--json", *words(workspace))
     assert status == 0, err
     assert Path(json.loads(out)["made"]["figure"]).read_bytes().startswith(b"\x89PNG")
+
+
+def trained(*words: str) -> tuple[Path, list[int]]:
+    """Do what comes before the first measuring; return the run that the first variant has then, and the snapshots looked at."""
+    plan = prepare([*words]).found
+    steps = Steps(Path(plan.config.workspace) / "reproduced" / "steps.json", 1)
+    for work in [*plan.common(), *plan.models()]:
+        command._make(work, plan, steps)
+    return plan.run(plan.paper.variants[0], 0), plan.snapshots(plan.models()[0])
+
+
+def test_what_is_trained_otherwise_takes_nobody_s_place(workspace: Path) -> None:
+    asked = ["paper=table1", "paper.variants=[{name: P2, model: uncond}]", "paper.orderings=[]", *words(workspace)]
+    seldom, often = (trained(*asked, f"scale.snapshots={number}") for number in (1, 2))
+    assert (seldom[1], often[1]) == ([], [8])
+    for run, looked_at in (seldom, often):
+        assert command.snapshots_of(run) >= set(looked_at)
+    assert trained(*asked, "scale.snapshots=1") == seldom
+
+
+def test_a_run_that_has_the_name_and_is_another_is_to_be_moved_away(workspace: Path, facecond: Facecond) -> None:
+    """A reproduction chooses names itself, so that a name of one's own is no way out."""
+    asked = [*words(workspace), "scale.seeds=[7]"]
+    (work,) = prepare(["paper=figure9", *asked]).found.models()
+    folder = workspace / "runs" / work.run
+    call("train", *work.words, "weighting=uniform")
+    status, _, err = facecond("reproduce", "figure9", *asked)
+    assert status == 2
+    assert f"rename or delete {folder}" in err

@@ -8,10 +8,13 @@ import pytest
 from facecond.config.catalogue import options_of
 from facecond.config.compose import compose
 from facecond.config.reproduce import Kind
+from facecond.data.pack import FORMAT, VERSION
 from facecond.errors import ConfigError
 from facecond.experiments.command import prepare
-from facecond.experiments.plan import Plan, Work, check_once, fits
+from facecond.experiments.plan import Plan, Work, check_once, fits, in_name
+from facecond.io.files import write_json
 from facecond.measuring.table import MEASURES
+from facecond.workspace.names import check_name
 
 EVERY = sorted(options_of("paper"))
 
@@ -72,13 +75,76 @@ def variants(*each: str) -> list[str]:
 
 
 def test_other_overrides_are_other_runs() -> None:
-    lists = ['["weighting.gamma=1"]', '["weighting.k=1"]', '["weighting.gamma=1","weighting.k=1"]', '["trainer.warmup_images=1"]',
-             '["model.schedule.level_mean=1"]', '["model.schedule.level_mean=-1"]', '["size=paper"]', '["experiment=paper"]',
-             '["model.attributes.hidden=[8]"]', '["model.attributes.hidden=[8,8]"]', "[]"]  # fmt: skip
-    runs = [work.run for work in plan(*variants(*lists)).models()]
-    assert len(set(runs)) == len(lists)
-    assert runs[0] == "paper-demo-uncond-weighting.gamma-1-s0"
-    assert runs[-1] == "paper-demo-uncond-s0"
+    runs = [work.run for work in plan(*variants('["weighting.gamma=1"]', '["weighting.k=1"]')).models()]
+    assert runs == ["paper-demo-uncond-weighting.gamma-1-s0", "paper-demo-uncond-weighting.k-1-s0"]
+
+
+def test_no_two_lists_of_overrides_have_one_name() -> None:
+    lists = [
+        [], ["weighting=uniform"], ["weighting.gamma=1"], ["weighting.k=1"], ["weighting.gamma=1", "weighting.k=1"],
+        ["trainer.warmup_images=1"], ["model.schedule.level_mean=1"], ["model.schedule.level_mean=-1"], ["size=paper"],
+        ["experiment=paper"], ["model.attributes.hidden=[8]"], ["model.attributes.hidden=[8,8]"],
+        [f"weighting.gamma={n}" for n in range(9)], [f"weighting.gamma={n}" for n in range(8)],
+    ]  # fmt: skip
+    names = ["-".join(in_name(words)) for words in lists]
+    assert len(set(names)) == len(lists)
+    assert names[:4] == ["", "uniform", "weighting.gamma-1", "weighting.k-1"]
+    for name in names:
+        check_name(f"paper-small-mask_pooled-{name}-s0-01234567")
+
+
+OTHERWISE = {
+    "draw": ['scale.draw=["data.count=600","data.validation=512"]'],
+    "pack": ["pack={folder}/one"],
+    "another pack": ["pack={folder}/two"],
+    "first stage words": ['scale.first_stage=["trainer.images=3200"]'],
+    "first stage": ["first_stage={folder}/one.ckpt"],
+    "another first stage": ["first_stage={folder}/two.ckpt"],
+    "both": ["pack={folder}/one", "first_stage={folder}/one.ckpt"],
+    "size": ["scale.size=small"],
+    "model words": ['scale.diffusion=["trainer.images=9600"]'],
+    "snapshots": ["scale.snapshots=7"],
+}
+
+
+def write_pack(folder: Path, content: str) -> None:
+    """As much of a pack as a plan looks at."""
+    keys = ("resolution", "ids", "splits", "source", "classes", "attributes", "suspicious")
+    write_json(
+        folder / "manifest.json", {"format": FORMAT, "version": VERSION, "sha256": content, **dict.fromkeys(keys)}
+    )
+
+
+def made(*words: str) -> list[str]:
+    """Names of the pack and the runs of table 3 at the demo's scale, in order: pack, (first stage,) classifier, model."""
+    found = plan("paper=table3", *words)
+    return [Path(found.pack).name, *(work.run for work in found.works() if work.run)]
+
+
+def test_what_is_made_otherwise_than_the_scale_says_has_another_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_pack(tmp_path / name, name)
+        (tmp_path / f"{name}.ckpt").write_text(name)
+    names = {what: made(*(word.format(folder=tmp_path) for word in words)) for what, words in OTHERWISE.items()}
+    shipped = ["paper-demo-faces", "paper-demo-vq", "paper-demo-classifier", "paper-demo-attr-s0"]
+    assert made() == made("scale.count=2", 'scale.sampling=["sampler.steps=2"]', "scale.seeds=[0]") == shipped
+    models = [found[-1] for found in names.values()]
+    assert len({shipped[-1], *models}) == len(models) + 1
+    assert all(name.startswith("paper-demo-attr-s0-") for name in models)
+    assert names["snapshots"][:-1] == names["model words"][:-1] == shipped[:-1]
+    assert names["first stage words"][0] == shipped[0]
+    assert names["first stage words"][1] != shipped[1]
+    assert names["first stage words"][2] == shipped[2]
+
+
+def test_a_pack_and_a_first_stage_count_by_their_content(tmp_path: Path) -> None:
+    for name, content in (("one", "same"), ("two", "same"), ("three", "other")):
+        write_pack(tmp_path / name, content)
+        (tmp_path / f"{name}.ckpt").write_text(content)
+    by_pack = [made(f"pack={tmp_path}/{name}")[1:] for name in ("one", "two", "three")]
+    by_first_stage = [made(f"first_stage={tmp_path}/{name}.ckpt")[1:] for name in ("one", "two", "three")]
+    assert by_pack[0] == by_pack[1] != by_pack[2]
+    assert by_first_stage[0] == by_first_stage[1] != by_first_stage[2]
 
 
 def test_rows_of_one_model_share_its_training() -> None:
