@@ -7,6 +7,7 @@ for the interval of a difference), an equal run that is there already is used, a
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,12 +204,18 @@ def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
         time = "done" if work not in missing else f"{seconds[work.key] / 60:.1f}" if work.key in seconds else "-"
         command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {' '.join(work.words)}"
         rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, command])
-    total, choices = sum(seconds.values()), prepared.composed.choices
+    total = sum(seconds.values())
     return Result(
         command="reproduce", used=prepared.used, tables={prepared.found.paper.title: rows},
         facts={"steps": len(works), "steps to do": len(missing), "minutes": round(total / 60, 1)},
-        next=[prepared.suggest(f"reproduce {choices.get('paper', '')}", scale=choices["scale"])],
+        next=[_without_plan(prepared.composed.overrides)],
     )  # fmt: skip
+
+
+def _without_plan(overrides: Sequence[str]) -> str:
+    """The command that does what was planned: as it was typed, without plan=."""
+    words = [word.removeprefix("paper=") for word in overrides if word.partition("=")[0] != "plan"]
+    return shlex.join(["facecond", "reproduce", *words])
 
 
 def _table(

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import shlex
 import time
 from pathlib import Path
+
+import pytest
 
 from facecond.commands.steps import Steps
 from facecond.experiments import command
@@ -97,3 +100,22 @@ def test_a_run_that_has_the_name_and_is_another_is_to_be_moved_away(workspace: P
     status, _, err = facecond("reproduce", "figure9", *asked)
     assert status == 2
     assert f"rename or delete {folder}" in err
+
+
+def test_what_was_planned_is_what_is_suggested_next(
+    tmp_path: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facecond.experiments.timing.seconds_of", lambda *about: {})
+    typed = [
+        "table1", "scale=small", "scale.seeds=[0,4]", "device=cpu", f"workspace='{tmp_path}/my outputs'",
+        'scale.diffusion=["trainer.images=64"]', "paper.title='FID, it is'",
+    ]  # fmt: skip
+    for flag in ("--plan", "plan=true"):
+        status, out, err = facecond("reproduce", *typed, flag, "--json")
+        assert status == 0, err
+        (suggested,) = json.loads(out)["next"]
+        shown = [
+            facecond(*words, "--dry-run", "--json") for words in (["reproduce", *typed], shlex.split(suggested)[1:])
+        ]
+        assert [status for status, *_ in shown] == [0, 0]
+        assert json.loads(shown[0][1]) == json.loads(shown[1][1])
