@@ -24,7 +24,7 @@ from facecond.config.reproduce import Kind
 from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, FacecondError
 from facecond.experiments import table
-from facecond.experiments.plan import Plan, Work, sizes
+from facecond.experiments.plan import Plan, Work, sizes, whole_batches
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
 from facecond.workspace.find import (
@@ -107,6 +107,11 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
         made = steps.call(work.key, work.title, make, words=work.words, again=changed)
     if not (Path(made["run"]) / "done.json").is_file():
         raise CheckpointError(f"{made['run']} is not finished", hint="the same command continues")
+    if (seen := images_seen(Path(made["run"]))) != work.amount:
+        raise CheckpointError(
+            f"{made['run']} was trained with {seen} images, not {work.amount}",
+            hint=MAKE_ROOM.format(folder=made["run"]),
+        )
     if missing := sorted(set(snapshots) - snapshots_of(Path(made["run"]))):
         raise CheckpointError(
             f"{made['run']} did not keep its weights after {missing[0]} images",
@@ -146,7 +151,8 @@ def _encoded(plan: Plan) -> bool:
 
 def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | None:
     """A finished run of the workspace that was trained as `words` say: on the same faces, from the same weights, with the same
-    settings, to the end; with weights kept after `snapshots` images. One that has the name in `words` comes first.
+    settings, to the end (whole batches of images); with weights kept after `snapshots` images. One that has the name in `words`
+    comes first.
     """
     from facecond.training.state import MAY_CHANGE
 
@@ -154,6 +160,8 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
     config, found = prepared.config, prepared.found
     wanted, kind = plain(config), found.kind
     initial, pack = hash_of(config.init), sha256_file(Path(found.pack) / "manifest.json")
+    batch = config.trainer.batch_size
+    images = whole_batches(config.trainer.images, batch)
     for path in sorted(finished_runs(config.workspace, kind), key=lambda path: path.name != prepared.name):
         try:
             run = read_run(path)
@@ -162,7 +170,7 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
                 and (run.pack, run.first_stage) == (pack, found.latents)
                 and run.content.get("sha256 of the initial weights") == initial
                 and difference(run.config, wanted, ignoring={*NOT_COMPARED, *MAY_CHANGE}) is None
-                and run.config["trainer"]["images"] == images_seen(path) == config.trainer.images
+                and whole_batches(run.config["trainer"]["images"], batch) == images_seen(path) == images
                 and snapshots_of(path) >= set(snapshots)
             ):
                 return path

@@ -57,7 +57,7 @@ class Work:
     module: Any
     words: list[str]
     amount: int = 0
-    """Images learnt from, or pictures sampled."""
+    """Images learnt from, in whole batches, or pictures sampled."""
     run: str = ""
     """Name of the run that it trains."""
     training: tuple[str, ...] = ()
@@ -170,7 +170,8 @@ class Plan:
     def _shared(self, kind: str, title: str) -> Work:
         """The training of the first stage or of a judge."""
         words: list[str] = getattr(self.scale, {"vq": "first_stage"}.get(kind, kind))
-        images = int(_composed(f"model={kind}", f"size={self.scale.size}", *words).trainer.images)
+        trainer = _composed(f"model={kind}", f"size={self.scale.size}", *words).trainer
+        images = whole_batches(trainer.images, trainer.batch_size)
         key = f"{kind}{self.endings[kind]}"
         return self._training(key, title, kind, words, name=self._name(kind), images=images)
 
@@ -201,10 +202,11 @@ class Plan:
         return [*range(every, images, every), None]
 
     def _images_and_snapshots(self, variant: VariantConfig, words: Sequence[str]) -> tuple[int, int]:
-        """Images a variant learns from, and after how many, in whole batches, weights are kept."""
+        """Images a variant learns from, and after how many weights are kept, both in whole batches."""
         trainer = _composed(f"model={variant.model}", f"size={self.scale.size}", *words).trainer
-        batches = max(1, trainer.images // self.scale.snapshots // trainer.batch_size)
-        return trainer.images, batches * trainer.batch_size
+        images = whole_batches(trainer.images, trainer.batch_size)
+        batches = max(1, images // self.scale.snapshots // trainer.batch_size)
+        return images, batches * trainer.batch_size
 
     def snapshots(self, work: Work) -> list[int]:
         """Images after which weights of a training are looked at."""
@@ -239,6 +241,11 @@ class Plan:
         key = f"{run.name} eta {eta:g} {'-'.join(measures)} {noisy} {snapshot or 'end'}"
         about = {"variant": variant.name, "eta": eta, "seed": seed, "snapshot": snapshot}
         return Work(key=key, title=title, module=evaluate, words=words, amount=count + several, about=about)
+
+
+def whole_batches(images: int, batch: int) -> int:
+    """Images that a training sees when it is to see `images`: the last batch is a whole one too."""
+    return -(-images // batch) * batch
 
 
 def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str] | None = None) -> bool:

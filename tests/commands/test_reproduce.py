@@ -10,8 +10,9 @@ import pytest
 
 from facecond.commands.steps import Steps
 from facecond.experiments import command
-from facecond.experiments.command import prepare
+from facecond.experiments.command import equal_run, prepare
 from facecond.io.results import read_results
+from facecond.workspace.find import images_seen
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
@@ -89,6 +90,17 @@ def test_what_is_trained_otherwise_takes_nobody_s_place(workspace: Path) -> None
     for run, looked_at in (seldom, often):
         assert command.snapshots_of(run) >= set(looked_at)
     assert trained(*asked, "scale.snapshots=1") == seldom
+
+
+def test_a_run_is_equal_when_it_saw_whole_batches(workspace: Path) -> None:
+    """It was to see 12 images and saw two batches of 8; of a run that is to see 13 to 16 nothing else becomes either."""
+    asked = ["model=classifier", f"workspace={workspace}", "model.network.width=8", *TINY, "trainer.seed=3"]
+    made = call("train", *asked, "trainer.images=12", "name=halves").made["run"]
+    assert images_seen(made) == 16
+    for images in (12, 16):
+        assert equal_run([*asked, f"trainer.images={images}"]) == made
+    for images in (8, 17):
+        assert equal_run([*asked, f"trainer.images={images}"]) is None
 
 
 def test_a_run_that_has_the_name_and_is_another_is_to_be_moved_away(workspace: Path, facecond: Facecond) -> None:
