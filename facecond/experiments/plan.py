@@ -15,6 +15,7 @@ from typing import Any
 
 from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
+from facecond.commands.evidence import readers
 from facecond.conditions.table import CONDITIONS
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import ReproduceConfig
@@ -80,6 +81,8 @@ class Plan:
         if not self.scale.seeds:
             raise ConfigError("scale.seeds=[] trains nothing", hint="for example scale.seeds=[0]")
         self.conditions = {each.name: _conditions(each) for each in self.paper.variants}
+        if self.paper.kind in ENDINGS:
+            self._check_measures()
         if config.pack is None and not self.scale.draw:
             raise ConfigError(
                 f"scale={scale} needs a pack of real faces",
@@ -90,6 +93,28 @@ class Plan:
         self.pack = config.pack or str(Path(config.workspace) / "packs" / self._name("faces"))
         self.instead: dict[str, Path] = {}
         """Name of a run -> an equal run that is there already and takes its place."""
+
+    def _check_measures(self) -> None:
+        """Refuse a measure that says nothing of any variant however it is sampled, and etas with which nothing is measured."""
+        names, variants = ", ".join(each.name for each in self.paper.variants), self.paper.variants
+        able = [name for name in MEASURES if any(self._measures(each, 1.0, [name]) for each in variants)]
+        for name in self.paper.measures:
+            if name not in able:
+                raise ConfigError(
+                    f"paper.measures: {name} cannot be measured of {names}", hint=f"measure {', '.join(able)}"
+                )
+        if not any(self._measures(each, eta, self.paper.measures) for each in variants for eta in self.paper.etas):
+            raise ConfigError(
+                f"paper.measures={self.paper.measures} say nothing of samples with paper.etas={self.paper.etas}",
+                hint="diversity is that of stochastic sampling: paper.etas=[1]",
+            )
+
+    def _measures(self, variant: VariantConfig, eta: float, named: Sequence[str]) -> list[str]:
+        """Those of the measures `named` that say something of a variant, sampled so."""
+        told = self.conditions[variant.name]
+        # What a judge told cannot be measured by that judge.
+        true = [name for name in told if name not in variant.noisy]
+        return [name for name in named if fits(MEASURES[name], told, eta, of=true)]
 
     @property
     def looks_back(self) -> bool:
@@ -117,9 +142,8 @@ class Plan:
 
     def _needed(self) -> set[str | None]:
         """Detectors that the measures and the noisy conditions of the variants need."""
-        read = {each.scores.condition: each.scores.detector for each in MEASURES.values() if each.scores.condition}
-        noisy = {read[name] for variant in self.paper.variants for name in variant.noisy}
-        return noisy | {each.scores.detector for name in self.paper.measures for each in [MEASURES[name]]}
+        noisy = {kind for variant in self.paper.variants for kind in readers(variant.noisy).values()}
+        return noisy | {MEASURES[name].scores.detector for name in self.paper.measures}
 
     def seeds(self) -> list[int]:
         """Seeds of training; a picture needs one only."""
@@ -217,10 +241,7 @@ class Plan:
 
     def _measuring(self, variant: VariantConfig, run: Path, eta: float, seed: int, snapshot: int | None) -> Work:
         told = self.conditions[variant.name]
-        true = [
-            name for name in told if name not in variant.noisy
-        ]  # what a judge told cannot be measured by that judge
-        measures = [name for name in self.paper.measures if fits(MEASURES[name], told, eta, of=true)]
+        measures = self._measures(variant, eta, self.paper.measures)
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
@@ -302,6 +323,7 @@ def _conditions(variant: VariantConfig) -> list[str]:
     for name in variant.noisy:
         if name not in told:
             raise ConfigError(f"{variant.name}: noisy={name}, and it is not told that", hint=nearest(name, CONDITIONS))
+    readers(variant.noisy)  # raises for a condition that no judge reads
     return told
 
 
@@ -348,8 +370,19 @@ def _check(paper: PaperConfig) -> None:
         raise ConfigError(f"paper.variants: two are called {max(names, key=names.count)!r}", hint="name each apart")
     if not paper.etas:
         raise ConfigError("paper.etas=[] samples nothing", hint="for example paper.etas=[0,1]")
-    if paper.kind in ENDINGS:
+    if paper.kind in ENDINGS or paper.measures:
         measures_named(paper.measures)
+    if paper.kind not in ENDINGS and paper.measures:
+        raise ConfigError(
+            f"paper.measures={paper.measures}: nothing is measured for {paper.title.lower()}",
+            hint="leave paper.measures out",
+        )
+    if paper.kind is Kind.curve and (len(paper.etas), len(paper.measures)) != (1, 1):
+        raise ConfigError(
+            f"{paper.title.lower()}: a curve is of one eta and one measure, found paper.etas={paper.etas} and "
+            f"paper.measures={paper.measures}",
+            hint="reproduce a curve for each apart",
+        )
     if paper.kind in RANKED and (len(names), len(paper.etas), paper.measures) != (1, 1, ["miou"]):
         raise ConfigError(
             f"{paper.title.lower()}: one variant, one eta and the measure miou expected, found {len(names)}, {len(paper.etas)} and "
