@@ -210,7 +210,7 @@ def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
     rows = [["step", "amount", "minutes", "command"]]
     for work in works:
         time = "done" if work not in missing else f"{seconds[work.key] / 60:.1f}" if work.key in seconds else "-"
-        command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {' '.join(work.words)}"
+        command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {shlex.join(work.words)}"
         rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, command])
     total = sum(seconds.values())
     return Result(

@@ -13,6 +13,7 @@ from facecond.commands.evidence import load_evidence
 from facecond.commands.prepared import prepare_generation
 from facecond.commands.steps import run_command
 from facecond.config.reproduce import Kind
+from facecond.experiments.plan import override
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def draw_figure(plan: Plan, folder: Path) -> dict[str, str]:
 def _words(plan: Plan, *, eta: float | None = None, place: int = 0) -> list[str]:
     """What every command that samples the variant at `place` is told."""
     run = plan.run(plan.paper.variants[place], plan.seeds()[0])
-    words = [f"run={run}", f"pack={plan.pack}", *plan.scale.sampling, *plan.computing]
+    words = [override("run", str(run)), override("pack", plan.pack), *plan.scale.sampling, *plan.computing]
     return words if eta is None else [*words, f"sampler.eta={eta:g}"]
 
 
@@ -53,7 +54,7 @@ def _grid(made: Mapping[str, str]) -> dict[str, str]:
 def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
     """Rows: the same noise in each variant; columns: checkpoints."""
     others = [str(plan.run(each, plan.seeds()[0])) for each in plan.paper.variants[1:]]
-    words = ["grid=checkpoints", f"compare=[{','.join(others)}]", f"count={NOISES}", *_words(plan)]
+    words = ["grid=checkpoints", override("compare", others), f"count={NOISES}", *_words(plan)]
     return _grid(run_command(sample, words))
 
 
@@ -103,7 +104,7 @@ def _attribute_sets(plan: Plan, folder: Path) -> dict[str, str]:
     rows = [[Cell(picture=made.images[row * PEOPLE + column]) for column in range(PEOPLE)] for row in range(NOISES)]
     names = ["attributes of", *(f"noise {row + 1}" for row in range(NOISES))]
     picture = grid(
-        [people, *rows], title=plan.paper.title, text=_text(plan), names=names, cell=_cell(session), breaks=[1]
+        [people, *rows], title=plan.paper.title, text=_caption(plan), names=names, cell=_cell(session), breaks=[1]
     )
     return _written(folder, picture) | {"images": str(place / "images")}
 
@@ -125,7 +126,7 @@ def _variations(plan: Plan, folder: Path) -> dict[str, str]:
             Shown(name=variant.name, image=image if place == 0 else None, given=given, samples=list(made.images))
         )
         cell = _cell(session)
-    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan), cell=cell))
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_caption(plan), cell=cell))
 
 
 def ranked(plan: Plan) -> tuple[list[int], NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -169,7 +170,7 @@ def _worst(plan: Plan, folder: Path) -> dict[str, str]:
     heads = Heads(columns=["real", "map asked for", "sample", "map seen in it"])
     names = [f"item {place}, mIoU {iou[place]:.2f}" for place in order[:WORST]]
     title = f"{plan.paper.title} of {len(order)}"
-    picture = grid(rows, title=title, text=_text(plan), heads=heads, names=names, cell=_cell(session), legend=True)
+    picture = grid(rows, title=title, text=_caption(plan), heads=heads, names=names, cell=_cell(session), legend=True)
     return _written(folder, picture)
 
 
@@ -193,10 +194,10 @@ def _again(plan: Plan, folder: Path) -> dict[str, str]:
         )
         for row, item in enumerate(worst)
     ]  # fmt: skip
-    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan), cell=_cell(session)))
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_caption(plan), cell=_cell(session)))
 
 
-def _text(plan: Plan) -> str:
+def _caption(plan: Plan) -> str:
     names, scale = ", ".join(variant.name for variant in plan.paper.variants), plan.prefix.partition("-")[2]
     return f"{names}; scale {scale}, eta {plan.paper.etas[0]:g}"
 

@@ -62,7 +62,7 @@ class Work:
     run: str = ""
     """Name of the run that it trains."""
     training: tuple[str, ...] = ()
-    """Words that say what is trained, for timing it; empty for other work."""
+    """Words that say what is trained, or what is sampled, for timing it; empty for other work."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Which cell of the table it is for: variant, eta, seed, snapshot."""
 
@@ -75,7 +75,7 @@ class Plan:
         CheckpointError for a pack or a first stage that is not there.
         """
         self.config, self.paper, self.scale, self.prefix = config, config.paper, config.scale, f"paper-{scale}"
-        self.shared = [f"workspace={_text(config.workspace)}"]
+        self.shared = [override("workspace", config.workspace)]
         self.computing = [*self.shared, f"device={config.device.name}"]
         _check(self.paper)
         if not self.scale.seeds:
@@ -166,11 +166,11 @@ class Plan:
     def common(self) -> Iterator[Work]:
         """What every model and every measure needs: faces, first stage, latents, judges; each knows what came before it."""
         if self.config.pack is None:
-            words = [*self.scale.draw, f"name={Path(self.pack).name}", *self.shared]
+            words = [*self.scale.draw, override("name", Path(self.pack).name), *self.shared]
             yield Work(key=f"draw{self.endings['faces']}", title="draw faces", module=data_draw, words=words)
         if self.config.first_stage is None:
             yield self._shared("vq", "train the first stage")
-        words = [f"pack={_text(self.pack)}", f"first_stage={_text(self.first_stage)}", *self.computing]
+        words = [override("pack", self.pack), override("first_stage", self.first_stage), *self.computing]
         yield Work(key=f"encode{self.endings['vq']}", title="encode pictures to latents", module=encode, words=words)
         for kind, title in (("parser", "train the face parser"), ("classifier", "train the attribute classifier")):
             if kind in self.judges and getattr(self.config, kind) is None:
@@ -187,7 +187,7 @@ class Plan:
                 name = self.name_of(variant, seed)
                 works.append(self._training(
                     name, f"train {variant.name}, seed {seed}", variant.model, words, name=name, images=images,
-                    more=[f"first_stage={_text(self.first_stage)}"],
+                    more=[override("first_stage", self.first_stage)],
                 ))  # fmt: skip
         return check_once(works)
 
@@ -203,7 +203,7 @@ class Plan:
         self, key: str, title: str, model: str, words: Sequence[str], *, name: str, images: int, more: Sequence[str] = ()
     ) -> Work:  # fmt: skip
         what = (f"model={model}", f"size={self.scale.size}", *words)
-        everything = [*what, f"name={name}", f"pack={_text(self.pack)}", *more, *self.computing]
+        everything = [*what, override("name", name), override("pack", self.pack), *more, *self.computing]
         return Work(key=key, title=title, module=train, words=everything, amount=images, run=name, training=what)
 
     def measurings(self) -> list[Work]:
@@ -245,15 +245,15 @@ class Plan:
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
-        judges = [f"{kind}={_text(place)}" for kind, place in self.judges.items()]
+        judges = [override(kind, place) for kind, place in self.judges.items()]
         words = [
-            f"metrics=[{','.join(measures)}]", f"run={_text(str(run))}", f"pack={_text(self.pack)}", f"sampler.eta={eta:g}",
+            override("metrics", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
             f"count={count}",
             f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.scale.sampling,
             *self.computing,
         ]  # fmt: skip
         if variant.noisy:
-            words.append(f"noisy=[{','.join(variant.noisy)}]")
+            words.append(override("noisy", variant.noisy))
         if snapshot is not None:
             words.append(f"snapshot={snapshot}")
         several = self.scale.conditions * self.scale.variations if "lpips" in measures else 0
@@ -261,7 +261,10 @@ class Plan:
         noisy = f"noisy {','.join(variant.noisy)}" if variant.noisy else ""
         key = f"{run.name} eta {eta:g} {'-'.join(measures)} {noisy} {snapshot or 'end'}"
         about = {"variant": variant.name, "eta": eta, "seed": seed, "snapshot": snapshot}
-        return Work(key=key, title=title, module=evaluate, words=words, amount=count + several, about=about)
+        sampled = (f"model={variant.model}", f"size={self.scale.size}", *self.scale.diffusion, *variant.words)
+        return Work(
+            key=key, title=title, module=evaluate, words=words, amount=count + several, training=sampled, about=about
+        )
 
 
 def whole_batches(images: int, batch: int) -> int:
@@ -313,9 +316,15 @@ def check_once(works: Iterable[Work]) -> list[Work]:
     return list(known.values())
 
 
-def _text(value: str) -> str:
-    """Text as an override has it: in quotes where Hydra's grammar needs them."""
-    return value if re.fullmatch(r"[\w./+@-]+", value) else quoted(value)
+def override(key: str, value: str | Sequence[str]) -> str:
+    """`key=value` of a text or a list of texts, in quotes where Hydra's grammar needs them."""
+    if isinstance(value, str):
+        return f"{key}={_in_quotes(value)}"
+    return f"{key}=[{','.join(map(_in_quotes, value))}]"
+
+
+def _in_quotes(text: str) -> str:
+    return text if re.fullmatch(r"[\w./+@-]+", text, re.ASCII) else quoted(text)
 
 
 def _conditions(variant: VariantConfig) -> list[str]:

@@ -99,7 +99,7 @@ def table_rows(paper: PaperConfig, measured: Measured) -> list[list[str]]:
     for variant in paper.variants:
         for eta in paper.etas:
             by_seed = measured.get((variant.name, eta, None), {})
-            cells = [_text(number(by_seed, name)) for name in columns]
+            cells = [_cell(number(by_seed, name)) for name in columns]
             if set(cells) != {MISSING}:
                 rows.append([variant.name, sampling(eta), *cells])
     every = [figures for by_seed in measured.values() for figures in by_seed.values()]
@@ -129,7 +129,7 @@ def curve_rows(paper: PaperConfig, measured: Measured, images: Mapping[str, int]
     heading = next(iter(headings(paper, measured).values()))
     rows = [["images", *(f"{variant.name}: {heading}" for variant in paper.variants)]]
     for place, points in curve_points(paper, measured, images).items():
-        rows.append([f"{place}", *(_text(number(points.get(v.name, {}), measure)) for v in paper.variants)])
+        rows.append([f"{place}", *(_cell(number(points.get(v.name, {}), measure)) for v in paper.variants)])
     ceilings = [
         figure.ceiling
         for key, by_seed in measured.items()
@@ -225,5 +225,5 @@ def as_csv(rows: Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _text(found: Number | None) -> str:
+def _cell(found: Number | None) -> str:
     return MISSING if found is None else str(found)

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from facecond.config.catalogue import options_of
-from facecond.config.compose import compose
+from facecond.config.compose import compose, quoted
 from facecond.config.reproduce import Kind
 from facecond.data.pack import FORMAT, VERSION
 from facecond.errors import ConfigError
+from facecond.experiments import figures
 from facecond.experiments.command import prepare
 from facecond.experiments.plan import Plan, Work, check_once, fits, in_name
+from facecond.experiments.timing import seconds_of
 from facecond.io.files import write_json
 from facecond.measuring.table import MEASURES
 from facecond.workspace.names import check_name
@@ -52,6 +54,42 @@ def test_every_kind_of_command_of_a_plan_composes() -> None:
     for work in of_kinds.values():
         command = work.module.__name__.rpartition(".")[2].replace("data_draw", "data draw")
         compose(command, work.words)
+
+
+ODD = "/data/José's, out(1)/[a]"
+
+
+@pytest.mark.parametrize("workspace", ["/data/José", ODD])
+def test_paths_of_any_name_reach_every_command(workspace: str) -> None:
+    found = plan("paper=table3", f"workspace={quoted(workspace)}")
+    for work in found.works():
+        command = work.module.__name__.rpartition(".")[2].replace("data_draw", "data draw")
+        config = compose(command, work.words).config
+        assert config.workspace == workspace
+        assert getattr(config, "pack", found.pack) == found.pack == f"{workspace}/packs/paper-demo-faces"
+
+
+def test_paths_of_any_name_reach_the_samplings_of_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(
+        figures, "run_command", lambda module, told: words.extend(told) or {"grid": "a.png", "images": "b"}
+    )
+    found = plan("paper=figure2", f"workspace={quoted(ODD)}")
+    figures._FIGURES[found.paper.kind](found, tmp_path)
+    config = compose("sample", words).config
+    assert config.run == f"{ODD}/runs/paper-demo-uncond-s0"
+    assert config.compare == [f"{ODD}/runs/paper-demo-uncond-uniform-s0"]
+    assert config.pack == found.pack
+
+
+def test_sampling_is_timed_as_the_model_that_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    paces = {"model=uncond": 1.0, "model=attr": 3.0}
+    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda words, *about: paces[words[0]])
+    two = "[{name: a, model: uncond}, {name: b, model: attr}]"
+    found = plan("paper=table2", f"paper.variants={two}", "paper.orderings=[]", "paper.etas=[0]", f"workspace={quoted(ODD)}",
+                 "scale.count=384", 'scale.sampling=["guidance.scale=1"]')  # fmt: skip
+    one, other = seconds_of(found.measurings(), found, found.config.device).values()
+    assert other == 3 * one
 
 
 def test_tables_share_what_they_train() -> None:
