@@ -110,7 +110,8 @@ def _attribute_sets(plan: Plan, folder: Path) -> dict[str, str]:
 
 
 def _variations(plan: Plan, folder: Path) -> dict[str, str]:
-    """Rows: models; ten samples each of one validation item."""
+    """Rows: models; what each was told of one validation item, as far as there is something to see, and ten samples of that."""
+    from facecond.conditions.table import pictures_of
     from facecond.reports.layouts import Shown, samples_figure
     from facecond.sampling.plans import several
 
@@ -118,13 +119,11 @@ def _variations(plan: Plan, folder: Path) -> dict[str, str]:
     for place, variant in enumerate(plan.paper.variants):
         session, name = _session(plan, place, plan.paper.etas[0])
         folder_of = Path(plan.config.workspace) / "samples" / name([0], samples=VARIATIONS, alone=True)
-        made = session.generate(several([session.prompt(0)], VARIATIONS, session.config.seed), folder_of, variant.name)
-        labels = session.pack.labels[session.pack.indices("validation")[0]]
-        image = session.pack.images[session.pack.indices("validation")[0]]
-        given = {"map": labels} if place == 0 else {}
-        shown.append(
-            Shown(name=variant.name, image=image if place == 0 else None, given=given, samples=list(made.images))
-        )
+        prompt = session.prompt(0)
+        made = session.generate(several([prompt], VARIATIONS, session.config.seed), folder_of, variant.name)
+        image = session.pack.images[session.pack.indices("validation")[0]] if place == 0 else None
+        given = pictures_of(prompt.values)
+        shown.append(Shown(name=variant.name, image=image, given=given, samples=list(made.images)))
         cell = _cell(session)
     return _written(folder, samples_figure(shown, title=plan.paper.title, text=_caption(plan), cell=cell))
 
