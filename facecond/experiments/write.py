@@ -68,6 +68,8 @@ def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured) 
         f"Scale: {prepared.used['scale'].partition('(')[2].rstrip(')')}; pack {plan.pack}",
         f"Machine: {machine()}, torch {torch.__version__}",
         "d. = deterministic sampling (eta 0), s. = stochastic (eta 1)",
+        "images: pictures that the numbers of a row rest on, in each training; a measure that rests on others is named",
+        "a to b below the rows: the least and the greatest of what the rows are compared with, where it is not the same",
         "±: half of the 95 % interval, over seeds of training where there are several, else over conditions",
     ]
     judges = dict.fromkeys(f"{figure.judge} ({figure.judge_hash[:12]})" for figure in every if figure.judge)
@@ -101,7 +103,7 @@ def _curve(
         values = {place: table.number(each.get(variant.name, {}), paper.measures[0]) for place, each in points.items()}
         known = {place: found.value for place, found in values.items() if found is not None}
         series.append(Series(name=variant.name, x=list(known), y=list(known.values())))
-    return Chart(title=paper.title, x_label="images", y_label=heading, series=series)
+    return Chart(title=paper.title, x_label="images seen", y_label=heading, series=series)
 
 
 def _write_page(
