@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from facecond.commands import encode, train
 from facecond.commands import eval as evaluate
@@ -27,6 +28,7 @@ from facecond.experiments import table
 from facecond.experiments.plan import Plan, Work, sizes, whole_batches
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
+from facecond.sampling.folder import read_manifest
 from facecond.workspace.find import (
     find_first_stage,
     find_pack,
@@ -62,12 +64,14 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
     for work in plan.models():
         _make(work, plan, steps)
     measured: dict[table.Key, dict[int, Sequence[Figure]]] = {}
+    made_with: dict[str, list[Mapping[str, Any]]] = {}
     for work in plan.measurings():
         about = work.about
         key = (about["variant"], about["eta"], about["snapshot"])
-        measured.setdefault(key, {})[about["seed"]] = _measure(work, steps)
+        measured.setdefault(key, {})[about["seed"]], samples = _measure(work, steps)
+        made_with.setdefault(about["variant"], []).append(read_manifest(samples)["made_with"])
     if plan.paper.kind in (Kind.table, Kind.curve):
-        return _table(prepared, folder, measured)
+        return _table(prepared, folder, measured, made_with)
     from facecond.experiments.figures import draw_figure
 
     title = f"draw {plan.paper.title.lower()}"
@@ -179,8 +183,11 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
     return None
 
 
-def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
-    """Measure, or read what was measured; figures that were measured now know how their intervals came about."""
+def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path]:
+    """Measure, or read what was measured; return the figures and the folder of the samples.
+
+    Figures that were measured now know how their intervals came about.
+    """
     fresh: list[Figure] = []
 
     def measure() -> dict[str, str]:
@@ -193,7 +200,7 @@ def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
     entry = steps.entries.get(work.key, {}).get("made", {})
     again = steps.is_done(work.key, work.words) and Path(entry["results"]).parent.name != name
     made = steps.call(work.key, work.title, measure, words=work.words, again=again)
-    return fresh or read_results(Path(made["results"])).figures
+    return fresh or read_results(Path(made["results"])).figures, Path(made["samples"])
 
 
 def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
@@ -230,6 +237,7 @@ def _table(
     prepared: Prepared[ReproduceConfig, Plan],
     folder: Path,
     measured: Mapping[table.Key, Mapping[int, Sequence[Figure]]],
+    made_with: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> Result:
     """Write the table as Markdown, CSV, LaTeX and HTML, and show it."""
     from facecond.experiments.write import write_table
@@ -242,7 +250,7 @@ def _table(
     else:
         images, rows = {}, table.table_rows(paper, measured)
     claims = table.orderings(paper, _with_intervals(plan, measured)) if paper.orderings else []
-    made = write_table(prepared, folder, rows, claims, measured, images)
+    made = write_table(prepared, folder, rows, claims, measured, images, made_with)
     tables = {paper.title: rows} | ({"Does it hold?": claims} if claims else {})
     return Result(command="reproduce", used=prepared.used, tables=tables, made=made)
 

@@ -43,7 +43,7 @@ def draw_figure(plan: Plan, folder: Path) -> dict[str, str]:
 def _words(plan: Plan, *, eta: float | None = None, place: int = 0) -> list[str]:
     """What every command that samples the variant at `place` is told."""
     run = plan.run(plan.paper.variants[place], plan.seeds()[0])
-    words = [override("run", str(run)), override("pack", plan.pack), *plan.scale.sampling, *plan.computing]
+    words = [override("run", str(run)), override("pack", plan.pack), *plan.sampling, *plan.computing]
     return words if eta is None else [*words, f"sampler.eta={eta:g}"]
 
 

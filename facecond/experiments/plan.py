@@ -80,7 +80,8 @@ class Plan:
         _check(self.paper)
         if not self.scale.seeds:
             raise ConfigError("scale.seeds=[] trains nothing", hint="for example scale.seeds=[0]")
-        self.conditions = {each.name: _conditions(each) for each in self.paper.variants}
+        self.conditions = {each.name: _conditions(each, self._what(each)) for each in self.paper.variants}
+        self._check_guidance()
         if self.paper.kind in ENDINGS:
             self._check_measures()
         if config.pack is None and not self.scale.draw:
@@ -93,6 +94,26 @@ class Plan:
         self.pack = config.pack or str(Path(config.workspace) / "packs" / self._name("faces"))
         self.instead: dict[str, Path] = {}
         """Name of a run -> an equal run that is there already and takes its place."""
+
+    def _check_guidance(self) -> None:
+        """Refuse guidance of a model that never learns what "not told" means."""
+        for variant in self.paper.variants:
+            model = _composed(*self._what(variant)).model
+            if self.scale.guidance != 1 and model.conditions and not model.optional:
+                raise ConfigError(
+                    f"scale.guidance={self.scale.guidance:g}: {variant.name} is always told everything, so that guidance has "
+                    "nothing to start from",
+                    hint="leave it at 1, or add model.condition_dropout=0.1 to scale.diffusion",
+                )
+
+    def _what(self, variant: VariantConfig) -> tuple[str, ...]:
+        """Words that say what a variant is, whatever its seed."""
+        return (f"model={variant.model}", f"size={self.scale.size}", *self.scale.diffusion, *variant.words)
+
+    @property
+    def sampling(self) -> list[str]:
+        """What every command that samples is told of how; sampling at another eta is for it to add."""
+        return [f"guidance.scale={self.scale.guidance:g}", *self.scale.sampling]
 
     def _check_measures(self) -> None:
         """Refuse a measure that says nothing of any variant however it is sampled, and etas with which nothing is measured."""
@@ -181,9 +202,13 @@ class Plan:
         works = []
         for seed in self.seeds():
             for variant in self.paper.variants:
-                words = [*self.scale.diffusion, *variant.words, f"trainer.seed={seed}"]
-                images, every = self._images_and_snapshots(variant, words)
-                words.append(f"trainer.snapshot_every={every}")
+                images, every = self._images_and_snapshots(variant)
+                words = [
+                    *self.scale.diffusion,
+                    *variant.words,
+                    f"trainer.seed={seed}",
+                    f"trainer.snapshot_every={every}",
+                ]
                 name = self.name_of(variant, seed)
                 works.append(self._training(
                     name, f"train {variant.name}, seed {seed}", variant.model, words, name=name, images=images,
@@ -222,12 +247,12 @@ class Plan:
     def _snapshots(self, variant: VariantConfig) -> list[int | None]:
         if not self.looks_back:
             return [None]
-        images, every = self._images_and_snapshots(variant, [*self.scale.diffusion, *variant.words])
+        images, every = self._images_and_snapshots(variant)
         return [*range(every, images, every), None]
 
-    def _images_and_snapshots(self, variant: VariantConfig, words: Sequence[str]) -> tuple[int, int]:
+    def _images_and_snapshots(self, variant: VariantConfig) -> tuple[int, int]:
         """Images a variant learns from, and after how many weights are kept, both in whole batches."""
-        trainer = _composed(f"model={variant.model}", f"size={self.scale.size}", *words).trainer
+        trainer = _composed(*self._what(variant)).trainer
         images = whole_batches(trainer.images, trainer.batch_size)
         batches = max(1, images // self.scale.snapshots // trainer.batch_size)
         return images, batches * trainer.batch_size
@@ -249,7 +274,7 @@ class Plan:
         words = [
             override("metrics", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
             f"count={count}",
-            f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.scale.sampling,
+            f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.sampling,
             *self.computing,
         ]  # fmt: skip
         if variant.noisy:
@@ -261,9 +286,14 @@ class Plan:
         noisy = f"noisy {','.join(variant.noisy)}" if variant.noisy else ""
         key = f"{run.name} eta {eta:g} {'-'.join(measures)} {noisy} {snapshot or 'end'}"
         about = {"variant": variant.name, "eta": eta, "seed": seed, "snapshot": snapshot}
-        sampled = (f"model={variant.model}", f"size={self.scale.size}", *self.scale.diffusion, *variant.words)
         return Work(
-            key=key, title=title, module=evaluate, words=words, amount=count + several, training=sampled, about=about
+            key=key,
+            title=title,
+            module=evaluate,
+            words=words,
+            amount=count + several,
+            training=self._what(variant),
+            about=about,
         )
 
 
@@ -327,8 +357,9 @@ def _in_quotes(text: str) -> str:
     return text if re.fullmatch(r"[\w./+@-]+", text, re.ASCII) else quoted(text)
 
 
-def _conditions(variant: VariantConfig) -> list[str]:
-    told = list(_composed(f"model={variant.model}", *variant.words).model.conditions)
+def _conditions(variant: VariantConfig, what: Sequence[str]) -> list[str]:
+    """What a variant, trained with the words `what`, is told. Raises ConfigError for noisy conditions that it is not told."""
+    told = list(_composed(*what).model.conditions)
     for name in variant.noisy:
         if name not in told:
             raise ConfigError(f"{variant.name}: noisy={name}, and it is not told that", hint=nearest(name, CONDITIONS))

@@ -46,7 +46,7 @@ def seconds_of(works: Sequence[Work], plan: Plan, device: Device) -> dict[str, f
     seconds = {work.key: work.amount * pace(work.training) for work in works if work.module is train}
     for work in works:
         if work.module is evaluate:
-            steps, evaluations = _sampling(work.training, plan.scale.sampling)
+            steps, evaluations = _sampling(work.training, plan.sampling)
             seconds[work.key] = work.amount * steps * evaluations * FORWARD * pace(work.training)
     return seconds
 

@@ -61,6 +61,8 @@ def test_a_table_is_made_of_what_is_there(workspace: Path, facecond: Facecond) -
     assert "<table" in (folder / "table.html").read_text()
     for file in ("table.md", "table.csv", "table.tex", "table.html"):
         assert "8 (lpips 4)" in (folder / file).read_text()
+    for file in ("table.md", "table.tex", "table.html"):
+        assert "Samples: ddim, 2 steps, no guidance" in (folder / file).read_text()
 
     began = time.monotonic()
     again, _, said = facecond("reproduce", "table3", *words(workspace))

@@ -242,6 +242,26 @@ def test_weights_are_kept_where_a_curve_looks_for_them() -> None:
     assert asked == set(range(672, 4800, 672)) == set(found.snapshots(found.models()[0]))
 
 
+@pytest.mark.parametrize("scale", ["demo", "small"])
+def test_samples_of_every_scale_are_made_without_guidance_unless_it_is_asked_for(scale: str) -> None:
+    """As the paper's are; a run's own guidance, 2 for models of size tiny, has less say."""
+
+    def guidance(*more: str) -> set[float]:
+        found = plan("paper=table3", f"scale={scale}", "scale.seeds=[0]", *more)
+        words = [["eval", *work.words] for work in found.measurings()] + [["sample", *figures._words(found)]]
+        return {
+            compose(command, told, beneath=["guidance.scale=2.0"]).config.guidance.weight("mask")
+            for command, *told in words
+        }
+
+    assert guidance() == {1.0}
+    assert guidance("scale.guidance=3.5") == {3.5}
+    assert guidance('scale.sampling=["guidance.scale=1.5"]') == {1.5}
+    assert not any(
+        "guidance" in word for work in plan("paper=table3", f"scale={scale}").models() for word in work.words
+    )
+
+
 def test_what_no_measure_fits_is_not_measured() -> None:
     found = plan("paper=table5", "paper.measures=[attributes,lpips]", "paper.orderings=[]")
     assert {work.about["variant"] for work in found.measurings()} == {
@@ -272,6 +292,7 @@ def test_what_no_measure_fits_is_not_measured() -> None:
         (["paper=table1", "paper.etas=[0,1]"], "a curve is of one eta and one measure"),
         (["paper=table1", "paper.measures=[fid,kid]"], "a curve is of one eta and one measure"),
         (["paper=table3", "paper.variants=[{name: a, model: sketch, noisy: [sketch]}]"], "no judge reads that"),
+        (["paper=table3", "scale.size=paper", "scale.guidance=2"], "attr is always told everything"),
         (["paper=table6"], "did you mean 'table5'|table"),
     ],
 )
