@@ -88,6 +88,8 @@ class ScaleConfig:
     """Overrides of training every diffusion model."""
     snapshots: int = bounded(5, minimum=1)
     """Weights kept on the way, evenly, where an experiment looks at training; the end is the last."""
+    guidance: float = bounded(1.0, minimum=0.0)
+    """Guidance of every sampling, whatever the models' own is; 1 = none, as in the paper."""
     sampling: list[str] = field(default_factory=list)
     """Overrides of sampling."""
     seeds: list[int] = field(default_factory=lambda: [0])

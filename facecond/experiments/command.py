@@ -7,12 +7,15 @@ for the interval of a difference), an equal run that is there already is used, a
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from facecond.commands import encode, train
 from facecond.commands import eval as evaluate
-from facecond.commands.continuing import NOT_COMPARED, hash_of
+from facecond.commands.continuing import NOT_COMPARED, OWN_NAME, hash_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
@@ -22,9 +25,10 @@ from facecond.config.reproduce import Kind
 from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, FacecondError
 from facecond.experiments import table
-from facecond.experiments.plan import Plan, Work, sizes
+from facecond.experiments.plan import Plan, Work, sizes, whole_batches
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
+from facecond.sampling.folder import read_manifest
 from facecond.workspace.find import (
     find_first_stage,
     find_pack,
@@ -42,6 +46,7 @@ def prepare(words: Sequence[str]) -> Prepared[ReproduceConfig, Plan]:
     composed = compose("reproduce", words)
     scale = composed.choices["scale"]
     plan = Plan(composed.config, scale)
+    plan.works()
     name = f"{composed.choices.get('paper', 'own')}-{scale}"
     return Prepared(composed=composed, name=name, found=plan, used={"scale": f"{scale} ({sizes(plan.scale)})"})
 
@@ -51,8 +56,7 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
     plan, config = prepared.found, prepared.config
     prepared.announce()
     folder = Path(config.workspace) / "reproduced" / prepared.name
-    works = [*plan.common(), *plan.models(), *plan.measurings()]
-    steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(works) + 1)
+    steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(plan.works()) + 1)
     if config.plan:
         return _planned(prepared, steps)
     for work in plan.common():
@@ -60,12 +64,14 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
     for work in plan.models():
         _make(work, plan, steps)
     measured: dict[table.Key, dict[int, Sequence[Figure]]] = {}
+    made_with: dict[str, list[Mapping[str, Any]]] = {}
     for work in plan.measurings():
         about = work.about
         key = (about["variant"], about["eta"], about["snapshot"])
-        measured.setdefault(key, {})[about["seed"]] = _measure(work, steps)
+        measured.setdefault(key, {})[about["seed"]], samples = _measure(work, steps)
+        made_with.setdefault(about["variant"], []).append(read_manifest(samples)["made_with"])
     if plan.paper.kind in (Kind.table, Kind.curve):
-        return _table(prepared, folder, measured)
+        return _table(prepared, folder, measured, made_with)
     from facecond.experiments.figures import draw_figure
 
     title = f"draw {plan.paper.title.lower()}"
@@ -87,7 +93,9 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
             again=again,
         )
         return
-    equal = equal_run(work.words, snapshots=plan.snapshots(work))
+    folder, snapshots = Path(plan.config.workspace) / "runs" / work.run, plan.snapshots(work)
+    with _name_taken(folder):
+        equal = equal_run(work.words, snapshots=snapshots)
 
     def make() -> dict[str, str]:
         if equal is None:
@@ -99,10 +107,40 @@ def _make(work: Work, plan: Plan, steps: Steps) -> None:
     changed = steps.is_done(work.key, work.words) and (
         equal is None or steps.entries[work.key]["made"]["run"] != str(equal)
     )
-    made = steps.call(work.key, work.title, make, words=work.words, again=changed)
+    with _name_taken(folder):
+        made = steps.call(work.key, work.title, make, words=work.words, again=changed)
     if not (Path(made["run"]) / "done.json").is_file():
         raise CheckpointError(f"{made['run']} is not finished", hint="the same command continues")
+    if (seen := images_seen(Path(made["run"]))) != work.amount:
+        raise CheckpointError(
+            f"{made['run']} was trained with {seen} images, not {work.amount}",
+            hint=MAKE_ROOM.format(folder=made["run"]),
+        )
+    if missing := sorted(set(snapshots) - snapshots_of(Path(made["run"]))):
+        raise CheckpointError(
+            f"{made['run']} did not keep its weights after {missing[0]} images",
+            hint=MAKE_ROOM.format(folder=made["run"]),
+        )
     plan.instead[work.run] = Path(made["run"])
+
+
+MAKE_ROOM = "rename or delete {folder}, and the same command trains it anew"
+
+
+@contextmanager
+def _name_taken(folder: Path) -> Iterator[None]:
+    """Where another run has the name of the one to be trained, say what helps: a reproduction chooses names itself."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.hint is None or OWN_NAME.partition(":")[0] not in error.hint:
+            raise
+        raise CheckpointError(error.message, hint=MAKE_ROOM.format(folder=folder)) from error
+
+
+def snapshots_of(run: Path) -> set[int]:
+    """Images after which a run kept its weights on the way."""
+    return {int(file.stem) for file in (run / "snapshots").glob("*.safetensors")}
 
 
 def _encoded(plan: Plan) -> bool:
@@ -117,7 +155,8 @@ def _encoded(plan: Plan) -> bool:
 
 def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | None:
     """A finished run of the workspace that was trained as `words` say: on the same faces, from the same weights, with the same
-    settings, to the end; with weights kept after `snapshots` images. One that has the name in `words` comes first.
+    settings, to the end (whole batches of images); with weights kept after `snapshots` images. One that has the name in `words`
+    comes first.
     """
     from facecond.training.state import MAY_CHANGE
 
@@ -125,17 +164,18 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
     config, found = prepared.config, prepared.found
     wanted, kind = plain(config), found.kind
     initial, pack = hash_of(config.init), sha256_file(Path(found.pack) / "manifest.json")
+    batch = config.trainer.batch_size
+    images = whole_batches(config.trainer.images, batch)
     for path in sorted(finished_runs(config.workspace, kind), key=lambda path: path.name != prepared.name):
         try:
             run = read_run(path)
-            kept = {int(file.stem) for file in (path / "snapshots").glob("*.safetensors")}
             if (
                 (path / "done.json").is_file()
                 and (run.pack, run.first_stage) == (pack, found.latents)
                 and run.content.get("sha256 of the initial weights") == initial
                 and difference(run.config, wanted, ignoring={*NOT_COMPARED, *MAY_CHANGE}) is None
-                and run.config["trainer"]["images"] == images_seen(path) == config.trainer.images
-                and kept >= set(snapshots)
+                and whole_batches(run.config["trainer"]["images"], batch) == images_seen(path) == images
+                and snapshots_of(path) >= set(snapshots)
             ):
                 return path
         except FacecondError:
@@ -143,8 +183,11 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
     return None
 
 
-def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
-    """Measure, or read what was measured; figures that were measured now know how their intervals came about."""
+def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path]:
+    """Measure, or read what was measured; return the figures and the folder of the samples.
+
+    Figures that were measured now know how their intervals came about.
+    """
     fresh: list[Figure] = []
 
     def measure() -> dict[str, str]:
@@ -157,7 +200,7 @@ def _measure(work: Work, steps: Steps) -> Sequence[Figure]:
     entry = steps.entries.get(work.key, {}).get("made", {})
     again = steps.is_done(work.key, work.words) and Path(entry["results"]).parent.name != name
     made = steps.call(work.key, work.title, measure, words=work.words, again=again)
-    return fresh or read_results(Path(made["results"])).figures
+    return fresh or read_results(Path(made["results"])).figures, Path(made["samples"])
 
 
 def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
@@ -168,26 +211,33 @@ def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
     trainings = [work for work in [*plan.common(), *plan.models()] if work.run]
     done = {work.run: steps.entries[work.key] for work in trainings if steps.is_done(work.key, work.words)}
     plan.instead |= {run: Path(entry["made"]["run"]) for run, entry in done.items()}
-    works = [*plan.common(), *plan.models(), *plan.measurings()]
+    works = plan.works()
     missing = [work for work in works if not steps.is_done(work.key, work.words)]
     seconds = seconds_of(missing, prepared.found, config.device)
     rows = [["step", "amount", "minutes", "command"]]
     for work in works:
         time = "done" if work not in missing else f"{seconds[work.key] / 60:.1f}" if work.key in seconds else "-"
-        command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {' '.join(work.words)}"
+        command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {shlex.join(work.words)}"
         rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, command])
-    total, choices = sum(seconds.values()), prepared.composed.choices
+    total = sum(seconds.values())
     return Result(
         command="reproduce", used=prepared.used, tables={prepared.found.paper.title: rows},
         facts={"steps": len(works), "steps to do": len(missing), "minutes": round(total / 60, 1)},
-        next=[prepared.suggest(f"reproduce {choices.get('paper', '')}", scale=choices["scale"])],
+        next=[_without_plan(prepared.composed.overrides)],
     )  # fmt: skip
+
+
+def _without_plan(overrides: Sequence[str]) -> str:
+    """The command that does what was planned: as it was typed, without plan=."""
+    words = [word.removeprefix("paper=") for word in overrides if word.partition("=")[0] != "plan"]
+    return shlex.join(["facecond", "reproduce", *words])
 
 
 def _table(
     prepared: Prepared[ReproduceConfig, Plan],
     folder: Path,
     measured: Mapping[table.Key, Mapping[int, Sequence[Figure]]],
+    made_with: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> Result:
     """Write the table as Markdown, CSV, LaTeX and HTML, and show it."""
     from facecond.experiments.write import write_table
@@ -200,7 +250,7 @@ def _table(
     else:
         images, rows = {}, table.table_rows(paper, measured)
     claims = table.orderings(paper, _with_intervals(plan, measured)) if paper.orderings else []
-    made = write_table(prepared, folder, rows, claims, measured, images)
+    made = write_table(prepared, folder, rows, claims, measured, images, made_with)
     tables = {paper.title: rows} | ({"Does it hold?": claims} if claims else {})
     return Result(command="reproduce", used=prepared.used, tables=tables, made=made)
 

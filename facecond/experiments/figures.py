@@ -13,6 +13,7 @@ from facecond.commands.evidence import load_evidence
 from facecond.commands.prepared import prepare_generation
 from facecond.commands.steps import run_command
 from facecond.config.reproduce import Kind
+from facecond.experiments.plan import override
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def draw_figure(plan: Plan, folder: Path) -> dict[str, str]:
 def _words(plan: Plan, *, eta: float | None = None, place: int = 0) -> list[str]:
     """What every command that samples the variant at `place` is told."""
     run = plan.run(plan.paper.variants[place], plan.seeds()[0])
-    words = [f"run={run}", f"pack={plan.pack}", *plan.scale.sampling, *plan.computing]
+    words = [override("run", str(run)), override("pack", plan.pack), *plan.sampling, *plan.computing]
     return words if eta is None else [*words, f"sampler.eta={eta:g}"]
 
 
@@ -53,7 +54,7 @@ def _grid(made: Mapping[str, str]) -> dict[str, str]:
 def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
     """Rows: the same noise in each variant; columns: checkpoints."""
     others = [str(plan.run(each, plan.seeds()[0])) for each in plan.paper.variants[1:]]
-    words = ["grid=checkpoints", f"compare=[{','.join(others)}]", f"count={NOISES}", *_words(plan)]
+    words = ["grid=checkpoints", override("compare", others), f"count={NOISES}", *_words(plan)]
     return _grid(run_command(sample, words))
 
 
@@ -103,13 +104,14 @@ def _attribute_sets(plan: Plan, folder: Path) -> dict[str, str]:
     rows = [[Cell(picture=made.images[row * PEOPLE + column]) for column in range(PEOPLE)] for row in range(NOISES)]
     names = ["attributes of", *(f"noise {row + 1}" for row in range(NOISES))]
     picture = grid(
-        [people, *rows], title=plan.paper.title, text=_text(plan), names=names, cell=_cell(session), breaks=[1]
+        [people, *rows], title=plan.paper.title, text=_caption(plan), names=names, cell=_cell(session), breaks=[1]
     )
     return _written(folder, picture) | {"images": str(place / "images")}
 
 
 def _variations(plan: Plan, folder: Path) -> dict[str, str]:
-    """Rows: models; ten samples each of one validation item."""
+    """Rows: models; what each was told of one validation item, as far as there is something to see, and ten samples of that."""
+    from facecond.conditions.table import pictures_of
     from facecond.reports.layouts import Shown, samples_figure
     from facecond.sampling.plans import several
 
@@ -117,15 +119,13 @@ def _variations(plan: Plan, folder: Path) -> dict[str, str]:
     for place, variant in enumerate(plan.paper.variants):
         session, name = _session(plan, place, plan.paper.etas[0])
         folder_of = Path(plan.config.workspace) / "samples" / name([0], samples=VARIATIONS, alone=True)
-        made = session.generate(several([session.prompt(0)], VARIATIONS, session.config.seed), folder_of, variant.name)
-        labels = session.pack.labels[session.pack.indices("validation")[0]]
-        image = session.pack.images[session.pack.indices("validation")[0]]
-        given = {"map": labels} if place == 0 else {}
-        shown.append(
-            Shown(name=variant.name, image=image if place == 0 else None, given=given, samples=list(made.images))
-        )
+        prompt = session.prompt(0)
+        made = session.generate(several([prompt], VARIATIONS, session.config.seed), folder_of, variant.name)
+        image = session.pack.images[session.pack.indices("validation")[0]] if place == 0 else None
+        given = pictures_of(prompt.values)
+        shown.append(Shown(name=variant.name, image=image, given=given, samples=list(made.images)))
         cell = _cell(session)
-    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan), cell=cell))
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_caption(plan), cell=cell))
 
 
 def ranked(plan: Plan) -> tuple[list[int], NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -169,7 +169,7 @@ def _worst(plan: Plan, folder: Path) -> dict[str, str]:
     heads = Heads(columns=["real", "map asked for", "sample", "map seen in it"])
     names = [f"item {place}, mIoU {iou[place]:.2f}" for place in order[:WORST]]
     title = f"{plan.paper.title} of {len(order)}"
-    picture = grid(rows, title=title, text=_text(plan), heads=heads, names=names, cell=_cell(session), legend=True)
+    picture = grid(rows, title=title, text=_caption(plan), heads=heads, names=names, cell=_cell(session), legend=True)
     return _written(folder, picture)
 
 
@@ -193,10 +193,10 @@ def _again(plan: Plan, folder: Path) -> dict[str, str]:
         )
         for row, item in enumerate(worst)
     ]  # fmt: skip
-    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_text(plan), cell=_cell(session)))
+    return _written(folder, samples_figure(shown, title=plan.paper.title, text=_caption(plan), cell=_cell(session)))
 
 
-def _text(plan: Plan) -> str:
+def _caption(plan: Plan) -> str:
     names, scale = ", ".join(variant.name for variant in plan.paper.variants), plan.prefix.partition("-")[2]
     return f"{names}; scale {scale}, eta {plan.paper.etas[0]:g}"
 

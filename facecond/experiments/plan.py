@@ -1,12 +1,13 @@
 """What a reproduction consists of: which models are trained, which samples are measured, with which words.
 
-Names say what a model is and nothing of the table it is trained for, so that tables and figures share what they need.
+Names say what a model is and nothing of the table it is trained for, so that tables and figures share what they need. What is
+made otherwise than its scale says (another pack, other words) has a short hash of that behind its name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,19 +15,38 @@ from typing import Any
 
 from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
+from facecond.commands.evidence import readers
 from facecond.conditions.table import CONDITIONS
+from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import ReproduceConfig
-from facecond.config.compose import compose, quoted
+from facecond.config.compose import compose, is_group_choice, quoted
 from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
+from facecond.config.settings import plain
 from facecond.errors import ConfigError, nearest
+from facecond.io.files import sha256_file
 from facecond.measuring.measure import VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
+from facecond.workspace.find import find_first_stage, find_pack
+from facecond.workspace.origin import short_hash
 
 ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
 """Kinds that measure."""
 
 RANKED = {Kind.worst, Kind.again}
 """Kinds that rank samples by what the face parser sees in them."""
+
+DECIDES = {
+    "faces": ("draw",),
+    "vq": ("draw", "size", "first_stage"),
+    "parser": ("draw", "size", "parser"),
+    "classifier": ("draw", "size", "classifier"),
+    "model": ("draw", "size", "first_stage", "diffusion", "snapshots"),
+}
+"""Keys of the scale that decide what becomes of each thing that is made; a pack that is named stands for `draw`, a first stage that
+is named for `first_stage`."""
+
+LONGEST = 48
+"""Characters that overrides may take in the name of a run; longer ones become a hash."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,11 +58,11 @@ class Work:
     module: Any
     words: list[str]
     amount: int = 0
-    """Images learnt from, or pictures sampled."""
+    """Images learnt from, in whole batches, or pictures sampled."""
     run: str = ""
     """Name of the run that it trains."""
     training: tuple[str, ...] = ()
-    """Words that say what is trained, for timing it; empty for other work."""
+    """Words that say what is trained, or what is sampled, for timing it; empty for other work."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Which cell of the table it is for: variant, eta, seed, snapshot."""
 
@@ -51,22 +71,71 @@ class Plan:
     """All work of one reproduction, in order."""
 
     def __init__(self, config: ReproduceConfig, scale: str) -> None:
-        """Raises ConfigError for a table or figure that cannot be made of what its configuration names."""
+        """Raises ConfigError for a table or figure that cannot be made of what its configuration names, and DataError or
+        CheckpointError for a pack or a first stage that is not there.
+        """
         self.config, self.paper, self.scale, self.prefix = config, config.paper, config.scale, f"paper-{scale}"
-        self.shared = [f"workspace={_text(config.workspace)}"]
+        self.shared = [override("workspace", config.workspace)]
         self.computing = [*self.shared, f"device={config.device.name}"]
         _check(self.paper)
         if not self.scale.seeds:
             raise ConfigError("scale.seeds=[] trains nothing", hint="for example scale.seeds=[0]")
-        self.conditions = {each.name: _conditions(each) for each in self.paper.variants}
+        self.conditions = {each.name: _conditions(each, self._what(each)) for each in self.paper.variants}
+        self._check_guidance()
+        if self.paper.kind in ENDINGS:
+            self._check_measures()
         if config.pack is None and not self.scale.draw:
             raise ConfigError(
                 f"scale={scale} needs a pack of real faces",
                 hint="facecond data pack data=celebamask_hq data.root=DIR, then add pack=NAME",
             )
-        self.pack = config.pack or str(Path(config.workspace) / "packs" / f"{self.prefix}-faces")
+        now, shipped = plain(self.scale) | _contents(config), _shipped(scale)
+        self.endings = {what: _ending({key: now[key] for key in keys}, shipped) for what, keys in DECIDES.items()}
+        self.pack = config.pack or str(Path(config.workspace) / "packs" / self._name("faces"))
         self.instead: dict[str, Path] = {}
         """Name of a run -> an equal run that is there already and takes its place."""
+
+    def _check_guidance(self) -> None:
+        """Refuse guidance of a model that never learns what "not told" means."""
+        for variant in self.paper.variants:
+            model = _composed(*self._what(variant)).model
+            if self.scale.guidance != 1 and model.conditions and not model.optional:
+                raise ConfigError(
+                    f"scale.guidance={self.scale.guidance:g}: {variant.name} is always told everything, so that guidance has "
+                    "nothing to start from",
+                    hint="leave it at 1, or add model.condition_dropout=0.1 to scale.diffusion",
+                )
+
+    def _what(self, variant: VariantConfig) -> tuple[str, ...]:
+        """Words that say what a variant is, whatever its seed."""
+        return (f"model={variant.model}", f"size={self.scale.size}", *self.scale.diffusion, *variant.words)
+
+    @property
+    def sampling(self) -> list[str]:
+        """What every command that samples is told of how; sampling at another eta is for it to add."""
+        return [f"guidance.scale={self.scale.guidance:g}", *self.scale.sampling]
+
+    def _check_measures(self) -> None:
+        """Refuse a measure that says nothing of any variant however it is sampled, and etas with which nothing is measured."""
+        names, variants = ", ".join(each.name for each in self.paper.variants), self.paper.variants
+        able = [name for name in MEASURES if any(self._measures(each, 1.0, [name]) for each in variants)]
+        for name in self.paper.measures:
+            if name not in able:
+                raise ConfigError(
+                    f"paper.measures: {name} cannot be measured of {names}", hint=f"measure {', '.join(able)}"
+                )
+        if not any(self._measures(each, eta, self.paper.measures) for each in variants for eta in self.paper.etas):
+            raise ConfigError(
+                f"paper.measures={self.paper.measures} say nothing of samples with paper.etas={self.paper.etas}",
+                hint="diversity is that of stochastic sampling: paper.etas=[1]",
+            )
+
+    def _measures(self, variant: VariantConfig, eta: float, named: Sequence[str]) -> list[str]:
+        """Those of the measures `named` that say something of a variant, sampled so."""
+        told = self.conditions[variant.name]
+        # What a judge told cannot be measured by that judge.
+        true = [name for name in told if name not in variant.noisy]
+        return [name for name in named if fits(MEASURES[name], told, eta, of=true)]
 
     @property
     def looks_back(self) -> bool:
@@ -76,23 +145,26 @@ class Plan:
     @property
     def first_stage(self) -> str:
         """The first stage that is used."""
-        return self.config.first_stage or str(self._run(f"{self.prefix}-vq"))
+        return self.config.first_stage or str(self._run(self._name("vq")))
 
     @property
     def judges(self) -> dict[str, str]:
         """The judges that are used."""
         needed = self._needed()
         kinds = [kind for kind in ("parser", "classifier") if kind in needed]
-        return {kind: getattr(self.config, kind) or str(self._run(f"{self.prefix}-{kind}")) for kind in kinds}
+        return {kind: getattr(self.config, kind) or str(self._run(self._name(kind))) for kind in kinds}
+
+    def _name(self, what: str) -> str:
+        """Name of what all models share: the faces, the first stage, a judge."""
+        return f"{self.prefix}-{what}{self.endings[what]}"
 
     def _run(self, name: str) -> Path:
         return self.instead.get(name, Path(self.config.workspace) / "runs" / name)
 
     def _needed(self) -> set[str | None]:
         """Detectors that the measures and the noisy conditions of the variants need."""
-        read = {each.scores.condition: each.scores.detector for each in MEASURES.values() if each.scores.condition}
-        noisy = {read[name] for variant in self.paper.variants for name in variant.noisy}
-        return noisy | {each.scores.detector for name in self.paper.measures for each in [MEASURES[name]]}
+        noisy = {kind for variant in self.paper.variants for kind in readers(variant.noisy).values()}
+        return noisy | {MEASURES[name].scores.detector for name in self.paper.measures}
 
     def seeds(self) -> list[int]:
         """Seeds of training; a picture needs one only."""
@@ -103,47 +175,60 @@ class Plan:
         return self._run(self.name_of(variant, seed))
 
     def name_of(self, variant: VariantConfig, seed: int) -> str:
-        """Name under which a variant is trained."""
-        chosen = [re.sub(r"[^\w.]+", "-", word.partition("=")[2]).strip("-") for word in variant.words]
-        return "-".join([self.prefix, variant.model, *chosen, f"s{seed}"])
+        """Name under which a variant is trained; another way to train it gives another name."""
+        return "-".join([self.prefix, variant.model, *in_name(variant.words), f"s{seed}"]) + self.endings["model"]
+
+    def works(self) -> list[Work]:
+        """All of it, in order. Raises ConfigError for two works of one key."""
+        works = [*self.common(), *self.models(), *self.measurings()]
+        check_once(works)
+        return works
 
     def common(self) -> Iterator[Work]:
         """What every model and every measure needs: faces, first stage, latents, judges; each knows what came before it."""
         if self.config.pack is None:
-            words = [*self.scale.draw, f"name={Path(self.pack).name}", *self.shared]
-            yield Work(key="draw", title="draw faces", module=data_draw, words=words)
+            words = [*self.scale.draw, override("name", Path(self.pack).name), *self.shared]
+            yield Work(key=f"draw{self.endings['faces']}", title="draw faces", module=data_draw, words=words)
         if self.config.first_stage is None:
-            yield self._training("vq", "train the first stage", "vq", self.scale.first_stage)
-        words = [f"pack={_text(self.pack)}", f"first_stage={_text(self.first_stage)}", *self.computing]
-        yield Work(key="encode", title="encode pictures to latents", module=encode, words=words)
+            yield self._shared("vq", "train the first stage")
+        words = [override("pack", self.pack), override("first_stage", self.first_stage), *self.computing]
+        yield Work(key=f"encode{self.endings['vq']}", title="encode pictures to latents", module=encode, words=words)
         for kind, title in (("parser", "train the face parser"), ("classifier", "train the attribute classifier")):
             if kind in self.judges and getattr(self.config, kind) is None:
-                yield self._training(kind, title, kind, getattr(self.scale, kind))
+                yield self._shared(kind, title)
 
     def models(self) -> list[Work]:
         """The trainings of diffusion models, each once."""
-        works: dict[str, Work] = {}
+        works = []
         for seed in self.seeds():
             for variant in self.paper.variants:
-                words = [*self.scale.diffusion, *variant.words, f"trainer.seed={seed}"]
-                images, every = self._images_and_snapshots(variant, words)
-                words.append(f"trainer.snapshot_every={every}")
+                images, every = self._images_and_snapshots(variant)
+                words = [
+                    *self.scale.diffusion,
+                    *variant.words,
+                    f"trainer.seed={seed}",
+                    f"trainer.snapshot_every={every}",
+                ]
                 name = self.name_of(variant, seed)
-                work = self._training(
+                works.append(self._training(
                     name, f"train {variant.name}, seed {seed}", variant.model, words, name=name, images=images,
-                    more=[f"first_stage={_text(self.first_stage)}"],
-                )  # fmt: skip
-                works.setdefault(work.key, work)
-        return list(works.values())
+                    more=[override("first_stage", self.first_stage)],
+                ))  # fmt: skip
+        return check_once(works)
+
+    def _shared(self, kind: str, title: str) -> Work:
+        """The training of the first stage or of a judge."""
+        words: list[str] = getattr(self.scale, {"vq": "first_stage"}.get(kind, kind))
+        trainer = _composed(f"model={kind}", f"size={self.scale.size}", *words).trainer
+        images = whole_batches(trainer.images, trainer.batch_size)
+        key = f"{kind}{self.endings[kind]}"
+        return self._training(key, title, kind, words, name=self._name(kind), images=images)
 
     def _training(
-        self, key: str, title: str, model: str, words: Sequence[str], *, name: str | None = None, images: int = 0,
-        more: Sequence[str] = (),
+        self, key: str, title: str, model: str, words: Sequence[str], *, name: str, images: int, more: Sequence[str] = ()
     ) -> Work:  # fmt: skip
         what = (f"model={model}", f"size={self.scale.size}", *words)
-        name = name or f"{self.prefix}-{key}"
-        images = images or _images(model, self.scale.size, words)
-        everything = [*what, f"name={name}", f"pack={_text(self.pack)}", *more, *self.computing]
+        everything = [*what, override("name", name), override("pack", self.pack), *more, *self.computing]
         return Work(key=key, title=title, module=train, words=everything, amount=images, run=name, training=what)
 
     def measurings(self) -> list[Work]:
@@ -162,14 +247,15 @@ class Plan:
     def _snapshots(self, variant: VariantConfig) -> list[int | None]:
         if not self.looks_back:
             return [None]
-        images, every = self._images_and_snapshots(variant, [*self.scale.diffusion, *variant.words])
+        images, every = self._images_and_snapshots(variant)
         return [*range(every, images, every), None]
 
-    def _images_and_snapshots(self, variant: VariantConfig, words: Sequence[str]) -> tuple[int, int]:
-        """Images a variant learns from, and after how many, in whole batches, weights are kept."""
-        trainer = _composed(f"model={variant.model}", f"size={self.scale.size}", *words).trainer
-        batches = max(1, trainer.images // self.scale.snapshots // trainer.batch_size)
-        return trainer.images, batches * trainer.batch_size
+    def _images_and_snapshots(self, variant: VariantConfig) -> tuple[int, int]:
+        """Images a variant learns from, and after how many weights are kept, both in whole batches."""
+        trainer = _composed(*self._what(variant)).trainer
+        images = whole_batches(trainer.images, trainer.batch_size)
+        batches = max(1, images // self.scale.snapshots // trainer.batch_size)
+        return images, batches * trainer.batch_size
 
     def snapshots(self, work: Work) -> list[int]:
         """Images after which weights of a training are looked at."""
@@ -180,29 +266,40 @@ class Plan:
 
     def _measuring(self, variant: VariantConfig, run: Path, eta: float, seed: int, snapshot: int | None) -> Work:
         told = self.conditions[variant.name]
-        true = [
-            name for name in told if name not in variant.noisy
-        ]  # what a judge told cannot be measured by that judge
-        measures = [name for name in self.paper.measures if fits(MEASURES[name], told, eta, of=true)]
+        measures = self._measures(variant, eta, self.paper.measures)
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
-        judges = [f"{kind}={_text(place)}" for kind, place in self.judges.items()]
+        judges = [override(kind, place) for kind, place in self.judges.items()]
         words = [
-            f"metrics=[{','.join(measures)}]", f"run={_text(str(run))}", f"pack={_text(self.pack)}", f"sampler.eta={eta:g}",
+            override("metrics", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
             f"count={count}",
-            f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.scale.sampling,
+            f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.sampling,
             *self.computing,
         ]  # fmt: skip
         if variant.noisy:
-            words.append(f"noisy=[{','.join(variant.noisy)}]")
+            words.append(override("noisy", variant.noisy))
         if snapshot is not None:
             words.append(f"snapshot={snapshot}")
         several = self.scale.conditions * self.scale.variations if "lpips" in measures else 0
         title = f"measure {variant.name}, eta {eta:g}, seed {seed}" + (f", {snapshot} images" if snapshot else "")
-        key = f"{run.name} eta {eta:g} {'-'.join(measures)} {'noisy' if variant.noisy else ''} {snapshot or 'end'}"
+        noisy = f"noisy {','.join(variant.noisy)}" if variant.noisy else ""
+        key = f"{run.name} eta {eta:g} {'-'.join(measures)} {noisy} {snapshot or 'end'}"
         about = {"variant": variant.name, "eta": eta, "seed": seed, "snapshot": snapshot}
-        return Work(key=key, title=title, module=evaluate, words=words, amount=count + several, about=about)
+        return Work(
+            key=key,
+            title=title,
+            module=evaluate,
+            words=words,
+            amount=count + several,
+            training=self._what(variant),
+            about=about,
+        )
+
+
+def whole_batches(images: int, batch: int) -> int:
+    """Images that a training sees when it is to see `images`: the last batch is a whole one too."""
+    return -(-images // batch) * batch
 
 
 def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str] | None = None) -> bool:
@@ -215,21 +312,83 @@ def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str]
     return measure.scores.condition is None or measure.scores.condition in (told if of is None else of)
 
 
-def _text(value: str) -> str:
-    """Text as an override has it: in quotes where Hydra's grammar needs them."""
-    return value if re.fullmatch(r"[\w./+@-]+", value) else quoted(value)
+def in_name(words: Sequence[str]) -> list[str]:
+    """Parts of a run's name that tell its overrides apart: the overrides where they can be read off a name, else one short hash.
+
+    No two lists of overrides have the same parts: parts hold no dash but between a key and its value.
+    """
+    parts = [_readable(word) for word in words]
+    if not all(parts) or len("-".join(parts)) > LONGEST:
+        return [short_hash(list(words))]
+    return parts
 
 
-def _conditions(variant: VariantConfig) -> list[str]:
-    told = list(_composed(f"model={variant.model}", *variant.words).model.conditions)
+def _readable(word: str) -> str:
+    """An override as part of a name: an option that one group only has stands for itself; "" where there is no such part."""
+    key, _, value = word.partition("=")
+    if not all(re.fullmatch(r"[\w.]+", each, re.ASCII) for each in (key, value)):
+        return ""
+    if is_group_choice(word, "train") and sum(value in options_of(group) for group in groups_of("train")) == 1:
+        return value
+    return f"{key}-{value}"
+
+
+def check_once(works: Iterable[Work]) -> list[Work]:
+    """Works by their keys, each once. Raises ConfigError for two of one key that are told to do different things."""
+    known: dict[str, Work] = {}
+    for work in works:
+        one = known.setdefault(work.key, work)
+        if one.words != work.words:
+            raise ConfigError(
+                f"'{one.title}' and '{work.title}' would both be called {work.key!r}",
+                hint="reproduce them one after the other",
+            )
+    return list(known.values())
+
+
+def override(key: str, value: str | Sequence[str]) -> str:
+    """`key=value` of a text or a list of texts, in quotes where Hydra's grammar needs them."""
+    if isinstance(value, str):
+        return f"{key}={_in_quotes(value)}"
+    return f"{key}=[{','.join(map(_in_quotes, value))}]"
+
+
+def _in_quotes(text: str) -> str:
+    return text if re.fullmatch(r"[\w./+@-]+", text, re.ASCII) else quoted(text)
+
+
+def _conditions(variant: VariantConfig, what: Sequence[str]) -> list[str]:
+    """What a variant, trained with the words `what`, is told. Raises ConfigError for noisy conditions that it is not told."""
+    told = list(_composed(*what).model.conditions)
     for name in variant.noisy:
         if name not in told:
             raise ConfigError(f"{variant.name}: noisy={name}, and it is not told that", hint=nearest(name, CONDITIONS))
+    readers(variant.noisy)  # raises for a condition that no judge reads
     return told
 
 
-def _images(model: str, size: str, words: Sequence[str]) -> int:
-    return int(_composed(f"model={model}", f"size={size}", *words).trainer.images)
+def _contents(config: ReproduceConfig) -> dict[str, str]:
+    """SHA-256 of the pack and the first stage that are named, by the key of the scale that they stand for."""
+    contents: dict[str, str] = {}
+    if config.pack is not None:
+        contents["draw"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
+    if config.first_stage is not None:
+        place = find_first_stage(config.workspace, config.first_stage).path
+        contents["first_stage"] = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+    return contents
+
+
+def _ending(now: Mapping[str, Any], shipped: Mapping[str, Any]) -> str:
+    """A short hash of what is not as `shipped`, with a dash before it; "" where nothing is."""
+    other = {key: value for key, value in now.items() if value != shipped[key]}
+    return f"-{short_hash(other)}" if other else ""
+
+
+@cache
+def _shipped(scale: str) -> dict[str, Any]:
+    """The keys of an option of the group `scale`, as they come with the program."""
+    values: dict[str, Any] = plain(compose("reproduce", [f"scale={scale}"]).config.scale)
+    return values
 
 
 @cache
@@ -251,8 +410,19 @@ def _check(paper: PaperConfig) -> None:
         raise ConfigError(f"paper.variants: two are called {max(names, key=names.count)!r}", hint="name each apart")
     if not paper.etas:
         raise ConfigError("paper.etas=[] samples nothing", hint="for example paper.etas=[0,1]")
-    if paper.kind in ENDINGS:
+    if paper.kind in ENDINGS or paper.measures:
         measures_named(paper.measures)
+    if paper.kind not in ENDINGS and paper.measures:
+        raise ConfigError(
+            f"paper.measures={paper.measures}: nothing is measured for {paper.title.lower()}",
+            hint="leave paper.measures out",
+        )
+    if paper.kind is Kind.curve and (len(paper.etas), len(paper.measures)) != (1, 1):
+        raise ConfigError(
+            f"{paper.title.lower()}: a curve is of one eta and one measure, found paper.etas={paper.etas} and "
+            f"paper.measures={paper.measures}",
+            hint="reproduce a curve for each apart",
+        )
     if paper.kind in RANKED and (len(names), len(paper.etas), paper.measures) != (1, 1, ["miou"]):
         raise ConfigError(
             f"{paper.title.lower()}: one variant, one eta and the measure miou expected, found {len(names)}, {len(paper.etas)} and "

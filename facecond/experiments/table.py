@@ -1,4 +1,4 @@
-"""From measurements to the paper's rows and columns, with the rows it lacks (ceiling, floor), and its claims tested."""
+"""From measurements to the paper's rows and columns, with what it lacks (counts, ceilings, floors), and its claims tested."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from facecond.config.reproduce import OrderingConfig, PaperConfig
 from facecond.errors import DataError
 from facecond.io.results import Figure
+from facecond.measuring.measure import RECONSTRUCTIONS
 from facecond.reports.tables import MISSING, value_text
+
+N = TypeVar("N", int, float)
 
 Key = tuple[str, float, int | None]
 """A row's measurement: name of the variant, eta, snapshot (None = the end)."""
@@ -42,7 +46,7 @@ def primary(figures: Sequence[Figure], measure: str) -> Figure | None:
 
 def number(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> Number | None:
     """A measure over all seeds: their mean with Student's interval over seeds; for one seed with its own, over conditions."""
-    figures = [figure for each in by_seed.values() if (figure := primary(each, measure)) is not None]
+    figures = primaries(by_seed, measure)
     if not figures:
         return None
     check_alike(figures)
@@ -76,69 +80,90 @@ def sampling(eta: float) -> str:
 
 def headings(paper: PaperConfig, measured: Measured) -> dict[str, str]:
     """Measure -> heading of its column, which says when it is not the published one."""
-    every = [figure for by_seed in measured.values() for figures in by_seed.values() for figure in figures]
-    shown = {name: primary(every, name) for name in paper.measures}
-    for name in paper.measures:
-        own = (
-            [figure] if (figure := primary(figures, name)) else []
-            for seeds in measured.values()
-            for figures in seeds.values()
-        )
-        check_alike([figure for found in own for figure in found])
+    shown = {
+        name: [figure for each in measured.values() for figure in primaries(each, name)] for name in paper.measures
+    }
+    for figures in shown.values():
+        check_alike(figures)
     return {
         name: f"{figure.heading} ({'lower' if figure.better == 'lower' else 'higher'} is better)"
-        for name, figure in shown.items()
-        if figure is not None
+        for name, (figure, *_) in ((name, figures) for name, figures in shown.items() if figures)
     }
 
 
 def table_rows(paper: PaperConfig, measured: Measured) -> list[list[str]]:
-    """Head row, a row for each variant and sampling, then real pictures, reconstructions and the floor."""
+    """Head row, a row for each variant and sampling, then what the numbers are compared with (`mark_rows`)."""
     columns = headings(paper, measured)
-    rows = [["", "sampling", *columns.values()]]
+    rows = [["", "sampling", "images", *columns.values()]]
     for variant in paper.variants:
         for eta in paper.etas:
             by_seed = measured.get((variant.name, eta, None), {})
-            cells = [_text(number(by_seed, name)) for name in columns]
+            cells = [_cell(number(by_seed, name)) for name in columns]
             if set(cells) != {MISSING}:
-                rows.append([variant.name, sampling(eta), *cells])
-    every = [figures for by_seed in measured.values() for figures in by_seed.values()]
-    for title, pick in _MARKS.items():
-        cells = []
-        for name in columns:
-            found = [figure for figures in every if (figure := primary(figures, name)) is not None]
-            values = [(value, figure) for figure in found if (value := pick(figure)) is not None]
-            best = max(values, key=lambda pair: pair[0] if pair[1].better == "higher" else -pair[0], default=None)
-            cells.append(MISSING if best is None else value_text(best[0]))
-        if set(cells) != {MISSING}:
-            rows.append([title, "", *cells])
-    return rows
-
-
-_MARKS = {
-    "real pictures (ceiling)": lambda figure: figure.ceiling,
-    "reconstructions": lambda figure: figure.marks.get("reconstructions"),
-    "floor (shuffled conditions; the best of the rows)": lambda figure: figure.floor,
-    "majority class": lambda figure: figure.marks.get("majority class"),
-}
+                counts = counts_text({name: primaries(by_seed, name) for name in columns})
+                rows.append([variant.name, sampling(eta), counts, *cells])
+    shown = [[figure for by_seed in measured.values() for figure in primaries(by_seed, name)] for name in columns]
+    return rows + [[title, "", "", *cells] for title, cells in mark_rows(shown).items()]
 
 
 def curve_rows(paper: PaperConfig, measured: Measured, images: Mapping[str, int]) -> list[list[str]]:
     """Head row, then a row for each number of images learnt from; a column for each variant. `images`: of each at its end."""
-    measure, eta = paper.measures[0], paper.etas[0]
-    heading = next(iter(headings(paper, measured).values()))
-    rows = [["images", *(f"{variant.name}: {heading}" for variant in paper.variants)]]
+    (measure,), names = paper.measures, [variant.name for variant in paper.variants]
+    (heading,) = headings(paper, measured).values()
+    rows = [["images seen", "images", *(f"{name}: {heading}" for name in names)]]
     for place, points in curve_points(paper, measured, images).items():
-        rows.append([f"{place}", *(_text(number(points.get(v.name, {}), measure)) for v in paper.variants)])
-    ceilings = [
-        figure.ceiling
-        for key, by_seed in measured.items()
-        for figures in by_seed.values()
-        if key[1] == eta and (figure := primary(figures, measure)) is not None and figure.ceiling is not None
+        counts = counts_text({name: primaries(points.get(name, {}), measure) for name in names})
+        rows.append([f"{place}", counts, *(_cell(number(points.get(name, {}), measure)) for name in names)])
+    shown = [
+        [figure for key, by_seed in measured.items() if key[0] == name for figure in primaries(by_seed, measure)]
+        for name in names
     ]
-    if ceilings:
-        rows.append(["real pictures (ceiling)", *[value_text(min(ceilings))] * len(paper.variants)])
-    return rows
+    return rows + [[title, "", *cells] for title, cells in mark_rows(shown).items()]
+
+
+def primaries(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> list[Figure]:
+    """The figure that stands for a measure, of each seed that has it."""
+    return [figure for figures in by_seed.values() if (figure := primary(figures, measure)) is not None]
+
+
+def counts_text(shown: Mapping[str, Sequence[Figure]]) -> str:
+    """Pictures that the figures of a row rest on, by what its columns are called: the first column's, then others by name."""
+    columns: dict[str, list[str]] = {}
+    for name, figures in shown.items():
+        if figures:
+            columns.setdefault(_range([figure.count for figure in figures], str), []).append(name)
+    if not columns:
+        return MISSING
+    first, *others = columns
+    more = ", ".join(f"{name} {count}" for count in others for name in columns[count])
+    return f"{first} ({more})" if more else first
+
+
+def mark_rows(columns: Sequence[Sequence[Figure]]) -> dict[str, list[str]]:
+    """What figures are compared with -> a cell for each column of figures; from the least to the greatest where they differ."""
+    marks: dict[str, dict[int, list[float]]] = {}
+    for pick in _MARKS:
+        for place, figures in enumerate(columns):
+            for title, value in map(pick, figures):
+                if value is not None and math.isfinite(value):
+                    marks.setdefault(title, {}).setdefault(place, []).append(value)
+    return {
+        title: [_range(values[place], value_text) if place in values else MISSING for place in range(len(columns))]
+        for title, values in marks.items()
+    }
+
+
+_MARKS: list[Callable[[Figure], tuple[str, float | None]]] = [
+    lambda figure: (f"ceiling: {figure.ceiling_of}", figure.ceiling),
+    lambda figure: (RECONSTRUCTIONS, figure.marks.get(RECONSTRUCTIONS)),
+    lambda figure: (f"floor: {figure.floor_of}", figure.floor),
+    lambda figure: ("majority class", figure.marks.get("majority class")),
+]
+
+
+def _range(values: Sequence[N], text: Callable[[N], str]) -> str:
+    """Numbers as one where they look alike, else the least and the greatest."""
+    return " to ".join(dict.fromkeys([text(min(values)), text(max(values))]))
 
 
 def curve_points(
@@ -225,5 +250,5 @@ def as_csv(rows: Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _text(found: Number | None) -> str:
+def _cell(found: Number | None) -> str:
     return MISSING if found is None else str(found)

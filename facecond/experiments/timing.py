@@ -44,13 +44,10 @@ def seconds_of(works: Sequence[Work], plan: Plan, device: Device) -> dict[str, f
         return paces[words]
 
     seconds = {work.key: work.amount * pace(work.training) for work in works if work.module is train}
-    trainings = {work.run: work.training for work in plan.models()}
     for work in works:
         if work.module is evaluate:
-            name = Path(next(word.partition("=")[2] for word in work.words if word.startswith("run="))).name
-            training = trainings.get(name, next(iter(trainings.values())))
-            steps, evaluations = _sampling(training, plan.scale.sampling)
-            seconds[work.key] = work.amount * steps * evaluations * FORWARD * pace(training)
+            steps, evaluations = _sampling(work.training, plan.sampling)
+            seconds[work.key] = work.amount * steps * evaluations * FORWARD * pace(work.training)
     return seconds
 
 

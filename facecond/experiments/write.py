@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facecond.experiments import table
 from facecond.io.files import atomic_write
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Sequence[str]]
 
+MadeWith = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Name of a variant -> what each of its generations was made with (`made_with` of generation.json)."""
+
 
 def write_table(
     prepared: Prepared[ReproduceConfig, Plan],
@@ -28,10 +31,11 @@ def write_table(
     claims: Rows,
     measured: table.Measured,
     images: Mapping[str, int],
+    made_with: MadeWith,
 ) -> dict[str, Path]:
     """Write the table, its claims, and every number by seed into `folder`; return the files by what they are."""
     plan = prepared.found
-    title, notes = plan.paper.title, _notes(prepared, measured)
+    title, notes = plan.paper.title, _notes(prepared, measured, made_with)
     markdowned = [f"# {title}", markdown(rows)]
     if claims:
         markdowned += ["## Does it hold?", markdown(claims)]
@@ -39,7 +43,9 @@ def write_table(
         "table.md": "\n".join([*markdowned, *(f"- {note}" for note in notes)]) + "\n",
         "table.csv": table.as_csv(rows),
         "numbers.csv": table.as_csv(table.long_rows(measured)),
-        "table.tex": tabular(rows) + ("\n" + tabular(claims) if claims else ""),
+        "table.tex": tabular(rows)
+        + ("\n" + tabular(claims) if claims else "")
+        + "".join(f"% {note}\n" for note in notes),
     }
     for name, text in texts.items():
         with atomic_write(folder / name) as temporary:
@@ -55,7 +61,7 @@ def write_table(
     return {what: folder / name for what, name in made.items()}
 
 
-def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured) -> list[str]:
+def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured, made_with: MadeWith) -> list[str]:
     """What the table was made with, and what its numbers mean."""
     import torch
 
@@ -66,14 +72,39 @@ def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured) 
     notes = [
         f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}",
         f"Scale: {prepared.used['scale'].partition('(')[2].rstrip(')')}; pack {plan.pack}",
+        f"Samples: {how_sampled(made_with)}",
         f"Machine: {machine()}, torch {torch.__version__}",
         "d. = deterministic sampling (eta 0), s. = stochastic (eta 1)",
+        "images: pictures that the numbers of a row rest on, in each training; a measure that rests on others is named",
+        "a to b below the rows: the least and the greatest of what the rows are compared with, where it is not the same",
         "±: half of the 95 % interval, over seeds of training where there are several, else over conditions",
     ]
     judges = dict.fromkeys(f"{figure.judge} ({figure.judge_hash[:12]})" for figure in every if figure.judge)
     notes.append(f"Measured with: {', '.join(judges)}")
     notes += dict.fromkeys(f"Caution: {figure.caution}" for figure in every if figure.caution)
     return notes
+
+
+def how_sampled(made_with: MadeWith) -> str:
+    """Sampler, steps and guidance of the samples; with the variants behind each where they were not all sampled alike."""
+    ways: dict[str, dict[str, None]] = {}
+    for variant, generations in made_with.items():
+        for each in generations:
+            sampler, guidance = each["sampler"], guidance_text(each["guidance"])
+            ways.setdefault(f"{sampler['name']}, {sampler['steps']} steps, {guidance}", {})[variant] = None
+    if len(ways) == 1:
+        return next(iter(ways))
+    return "; ".join(f"{way} ({' and '.join(variants)})" for way, variants in ways.items())
+
+
+def guidance_text(weights: Mapping[str, float]) -> str:
+    """Weights of guidance by condition, in words; weights of 1 are none."""
+    if set(weights.values()) <= {1.0}:
+        return "no guidance"
+    each = {f"{weight:g}": None for weight in weights.values()}
+    return "guidance " + (
+        next(iter(each)) if len(each) == 1 else ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+    )
 
 
 def tabular(rows: Rows) -> str:
@@ -101,7 +132,7 @@ def _curve(
         values = {place: table.number(each.get(variant.name, {}), paper.measures[0]) for place, each in points.items()}
         known = {place: found.value for place, found in values.items() if found is not None}
         series.append(Series(name=variant.name, x=list(known), y=list(known.values())))
-    return Chart(title=paper.title, x_label="images", y_label=heading, series=series)
+    return Chart(title=paper.title, x_label="images seen", y_label=heading, series=series)
 
 
 def _write_page(

@@ -2,10 +2,17 @@
 
 import csv
 import json
+import shlex
 import time
 from pathlib import Path
 
+import pytest
+
+from facecond.commands.steps import Steps
+from facecond.experiments import command
+from facecond.experiments.command import equal_run, prepare
 from facecond.io.results import read_results
+from facecond.workspace.find import images_seen
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
@@ -29,7 +36,9 @@ def test_a_table_is_made_of_what_is_there(workspace: Path, facecond: Facecond) -
     (rows,) = result["tables"].values()
     folder = Path(result["made"]["table"]).parent
     assert [row[:2] for row in rows[1:3]] == [["attr", "d."], ["attr", "s."]]
-    assert rows[0][2:] == [
+    assert rows[0][2] == "images"
+    assert [row[2] for row in rows[1:3]] == ["8", "8 (lpips 4)"]
+    assert rows[0][3:] == [
         "Frechet distance, EfficientNet-Lite0 features (lower is better)",
         "Kernel distance, EfficientNet-Lite0 features (lower is better)",
         "Attribute accuracy (higher is better)",
@@ -50,6 +59,10 @@ def test_a_table_is_made_of_what_is_there(workspace: Path, facecond: Facecond) -
             assert float(number["value"]) == measured[number["name"]]
     assert (folder / "table.tex").read_text().count(r"\begin{tabular}") == 1
     assert "<table" in (folder / "table.html").read_text()
+    for file in ("table.md", "table.csv", "table.tex", "table.html"):
+        assert "8 (lpips 4)" in (folder / file).read_text()
+    for file in ("table.md", "table.tex", "table.html"):
+        assert "Samples: ddim, 2 steps, no guidance" in (folder / file).read_text()
 
     began = time.monotonic()
     again, _, said = facecond("reproduce", "table3", *words(workspace))
@@ -65,3 +78,62 @@ def test_figures_are_drawn_of_trained_models(workspace: Path, facecond: Facecond
     status, out, err = facecond("reproduce", "figure3", "--json", *words(workspace))
     assert status == 0, err
     assert Path(json.loads(out)["made"]["figure"]).read_bytes().startswith(b"\x89PNG")
+
+
+def trained(*words: str) -> tuple[Path, list[int]]:
+    """Do what comes before the first measuring; return the run that the first variant has then, and the snapshots looked at."""
+    plan = prepare([*words]).found
+    steps = Steps(Path(plan.config.workspace) / "reproduced" / "steps.json", 1)
+    for work in [*plan.common(), *plan.models()]:
+        command._make(work, plan, steps)
+    return plan.run(plan.paper.variants[0], 0), plan.snapshots(plan.models()[0])
+
+
+def test_what_is_trained_otherwise_takes_nobody_s_place(workspace: Path) -> None:
+    asked = ["paper=table1", "paper.variants=[{name: P2, model: uncond}]", "paper.orderings=[]", *words(workspace)]
+    seldom, often = (trained(*asked, f"scale.snapshots={number}") for number in (1, 2))
+    assert (seldom[1], often[1]) == ([], [8])
+    for run, looked_at in (seldom, often):
+        assert command.snapshots_of(run) >= set(looked_at)
+    assert trained(*asked, "scale.snapshots=1") == seldom
+
+
+def test_a_run_is_equal_when_it_saw_whole_batches(workspace: Path) -> None:
+    """It was to see 12 images and saw two batches of 8; of a run that is to see 13 to 16 nothing else becomes either."""
+    asked = ["model=classifier", f"workspace={workspace}", "model.network.width=8", *TINY, "trainer.seed=3"]
+    made = call("train", *asked, "trainer.images=12", "name=halves").made["run"]
+    assert images_seen(made) == 16
+    for images in (12, 16):
+        assert equal_run([*asked, f"trainer.images={images}"]) == made
+    for images in (8, 17):
+        assert equal_run([*asked, f"trainer.images={images}"]) is None
+
+
+def test_a_run_that_has_the_name_and_is_another_is_to_be_moved_away(workspace: Path, facecond: Facecond) -> None:
+    """A reproduction chooses names itself, so that a name of one's own is no way out."""
+    asked = [*words(workspace), "scale.seeds=[7]"]
+    (work,) = prepare(["paper=figure9", *asked]).found.models()
+    folder = workspace / "runs" / work.run
+    call("train", *work.words, "weighting=uniform")
+    status, _, err = facecond("reproduce", "figure9", *asked)
+    assert status == 2
+    assert f"rename or delete {folder}" in err
+
+
+def test_what_was_planned_is_what_is_suggested_next(
+    tmp_path: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facecond.experiments.timing.seconds_of", lambda *about: {})
+    typed = [
+        "table1", "scale=small", "scale.seeds=[0,4]", "device=cpu", f"workspace='{tmp_path}/my outputs'",
+        'scale.diffusion=["trainer.images=64"]', "paper.title='FID, it is'",
+    ]  # fmt: skip
+    for flag in ("--plan", "plan=true"):
+        status, out, err = facecond("reproduce", *typed, flag, "--json")
+        assert status == 0, err
+        (suggested,) = json.loads(out)["next"]
+        shown = [
+            facecond(*words, "--dry-run", "--json") for words in (["reproduce", *typed], shlex.split(suggested)[1:])
+        ]
+        assert [status for status, *_ in shown] == [0, 0]
+        assert json.loads(shown[0][1]) == json.loads(shown[1][1])

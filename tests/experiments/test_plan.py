@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 
 from facecond.config.catalogue import options_of
-from facecond.config.compose import compose
+from facecond.config.compose import compose, quoted
 from facecond.config.reproduce import Kind
+from facecond.data.pack import FORMAT, VERSION
 from facecond.errors import ConfigError
+from facecond.experiments import figures
 from facecond.experiments.command import prepare
-from facecond.experiments.plan import Plan, fits
+from facecond.experiments.plan import Plan, Work, check_once, fits, in_name
+from facecond.experiments.timing import seconds_of
+from facecond.io.files import write_json
 from facecond.measuring.table import MEASURES
+from facecond.workspace.names import check_name
 
 EVERY = sorted(options_of("paper"))
 
@@ -51,6 +56,42 @@ def test_every_kind_of_command_of_a_plan_composes() -> None:
         compose(command, work.words)
 
 
+ODD = "/data/José's, out(1)/[a]"
+
+
+@pytest.mark.parametrize("workspace", ["/data/José", ODD])
+def test_paths_of_any_name_reach_every_command(workspace: str) -> None:
+    found = plan("paper=table3", f"workspace={quoted(workspace)}")
+    for work in found.works():
+        command = work.module.__name__.rpartition(".")[2].replace("data_draw", "data draw")
+        config = compose(command, work.words).config
+        assert config.workspace == workspace
+        assert getattr(config, "pack", found.pack) == found.pack == f"{workspace}/packs/paper-demo-faces"
+
+
+def test_paths_of_any_name_reach_the_samplings_of_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(
+        figures, "run_command", lambda module, told: words.extend(told) or {"grid": "a.png", "images": "b"}
+    )
+    found = plan("paper=figure2", f"workspace={quoted(ODD)}")
+    figures._FIGURES[found.paper.kind](found, tmp_path)
+    config = compose("sample", words).config
+    assert config.run == f"{ODD}/runs/paper-demo-uncond-s0"
+    assert config.compare == [f"{ODD}/runs/paper-demo-uncond-uniform-s0"]
+    assert config.pack == found.pack
+
+
+def test_sampling_is_timed_as_the_model_that_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    paces = {"model=uncond": 1.0, "model=attr": 3.0}
+    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda words, *about: paces[words[0]])
+    two = "[{name: a, model: uncond}, {name: b, model: attr}]"
+    found = plan("paper=table2", f"paper.variants={two}", "paper.orderings=[]", "paper.etas=[0]", f"workspace={quoted(ODD)}",
+                 "scale.count=384", 'scale.sampling=["guidance.scale=1"]')  # fmt: skip
+    one, other = seconds_of(found.measurings(), found, found.config.device).values()
+    assert other == 3 * one
+
+
 def test_tables_share_what_they_train() -> None:
     trained = {name: {work.run for work in shared(name).models()} for name in EVERY}
     assert trained["table3"] | trained["table4"] < trained["table5"]
@@ -63,6 +104,107 @@ def test_a_scale_with_seeds_trains_each_model_once_with_each() -> None:
     assert sorted(runs) == sorted(
         f"paper-small-{model}-s{seed}" for model in ("mask", "mask_pooled") for seed in range(3)
     )
+
+
+def variants(*each: str) -> list[str]:
+    """Words of a curve of FID over unconditional models with these overrides, called a, b, ..."""
+    rows = [f"{{name: {chr(97 + place)}, model: uncond, words: {words}}}" for place, words in enumerate(each)]
+    return ["paper=table1", "paper.orderings=[]", f"paper.variants=[{', '.join(rows)}]"]
+
+
+def test_other_overrides_are_other_runs() -> None:
+    runs = [work.run for work in plan(*variants('["weighting.gamma=1"]', '["weighting.k=1"]')).models()]
+    assert runs == ["paper-demo-uncond-weighting.gamma-1-s0", "paper-demo-uncond-weighting.k-1-s0"]
+
+
+def test_no_two_lists_of_overrides_have_one_name() -> None:
+    lists = [
+        [], ["weighting=uniform"], ["weighting.gamma=1"], ["weighting.k=1"], ["weighting.gamma=1", "weighting.k=1"],
+        ["trainer.warmup_images=1"], ["model.schedule.level_mean=1"], ["model.schedule.level_mean=-1"], ["size=paper"],
+        ["experiment=paper"], ["model.attributes.hidden=[8]"], ["model.attributes.hidden=[8,8]"],
+        [f"weighting.gamma={n}" for n in range(9)], [f"weighting.gamma={n}" for n in range(8)],
+    ]  # fmt: skip
+    names = ["-".join(in_name(words)) for words in lists]
+    assert len(set(names)) == len(lists)
+    assert names[:4] == ["", "uniform", "weighting.gamma-1", "weighting.k-1"]
+    for name in names:
+        check_name(f"paper-small-mask_pooled-{name}-s0-01234567")
+
+
+OTHERWISE = {
+    "draw": ['scale.draw=["data.count=600","data.validation=512"]'],
+    "pack": ["pack={folder}/one"],
+    "another pack": ["pack={folder}/two"],
+    "first stage words": ['scale.first_stage=["trainer.images=3200"]'],
+    "first stage": ["first_stage={folder}/one.ckpt"],
+    "another first stage": ["first_stage={folder}/two.ckpt"],
+    "both": ["pack={folder}/one", "first_stage={folder}/one.ckpt"],
+    "size": ["scale.size=small"],
+    "model words": ['scale.diffusion=["trainer.images=9600"]'],
+    "snapshots": ["scale.snapshots=7"],
+}
+
+
+def write_pack(folder: Path, content: str) -> None:
+    """As much of a pack as a plan looks at."""
+    keys = ("resolution", "ids", "splits", "source", "classes", "attributes", "suspicious")
+    write_json(
+        folder / "manifest.json", {"format": FORMAT, "version": VERSION, "sha256": content, **dict.fromkeys(keys)}
+    )
+
+
+def made(*words: str) -> list[str]:
+    """Names of the pack and the runs of table 3 at the demo's scale, in order: pack, (first stage,) classifier, model."""
+    found = plan("paper=table3", *words)
+    return [Path(found.pack).name, *(work.run for work in found.works() if work.run)]
+
+
+def test_what_is_made_otherwise_than_the_scale_says_has_another_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_pack(tmp_path / name, name)
+        (tmp_path / f"{name}.ckpt").write_text(name)
+    names = {what: made(*(word.format(folder=tmp_path) for word in words)) for what, words in OTHERWISE.items()}
+    shipped = ["paper-demo-faces", "paper-demo-vq", "paper-demo-classifier", "paper-demo-attr-s0"]
+    assert made() == made("scale.count=2", 'scale.sampling=["sampler.steps=2"]', "scale.seeds=[0]") == shipped
+    models = [found[-1] for found in names.values()]
+    assert len({shipped[-1], *models}) == len(models) + 1
+    assert all(name.startswith("paper-demo-attr-s0-") for name in models)
+    assert names["snapshots"][:-1] == names["model words"][:-1] == shipped[:-1]
+    assert names["first stage words"][0] == shipped[0]
+    assert names["first stage words"][1] != shipped[1]
+    assert names["first stage words"][2] == shipped[2]
+
+
+def test_a_pack_and_a_first_stage_count_by_their_content(tmp_path: Path) -> None:
+    for name, content in (("one", "same"), ("two", "same"), ("three", "other")):
+        write_pack(tmp_path / name, content)
+        (tmp_path / f"{name}.ckpt").write_text(content)
+    by_pack = [made(f"pack={tmp_path}/{name}")[1:] for name in ("one", "two", "three")]
+    by_first_stage = [made(f"first_stage={tmp_path}/{name}.ckpt")[1:] for name in ("one", "two", "three")]
+    assert by_pack[0] == by_pack[1] != by_pack[2]
+    assert by_first_stage[0] == by_first_stage[1] != by_first_stage[2]
+
+
+def test_rows_of_one_model_share_its_training() -> None:
+    found = plan(*variants('["weighting=uniform"]', '["weighting=uniform"]'))
+    assert [work.run for work in found.models()] == ["paper-demo-uncond-uniform-s0"]
+
+
+def test_other_noisy_conditions_are_other_measurings() -> None:
+    rows = ", ".join(f"{{name: {name}, model: multicond, noisy: [{name}]}}" for name in ("mask", "attributes"))
+    found = plan(
+        "paper=table4", f"paper.variants=[{rows}]", "paper.orderings=[]", "paper.measures=[fid]", "paper.etas=[0]"
+    )
+    assert len({work.key for work in found.measurings()}) == 2
+
+
+def test_two_works_of_one_key_with_different_words_are_refused() -> None:
+    one, same, other = (
+        Work(key="a", title=title, module=None, words=[title[-1]]) for title in ("do 1", "again 1", "do 2")
+    )
+    assert check_once([one, same]) == [one]
+    with pytest.raises(ConfigError, match="'do 1' and 'do 2' would both be called 'a'"):
+        check_once([one, same, other])
 
 
 def test_a_model_is_measured_by_what_fits_it() -> None:
@@ -100,6 +242,26 @@ def test_weights_are_kept_where_a_curve_looks_for_them() -> None:
     assert asked == set(range(672, 4800, 672)) == set(found.snapshots(found.models()[0]))
 
 
+@pytest.mark.parametrize("scale", ["demo", "small"])
+def test_samples_of_every_scale_are_made_without_guidance_unless_it_is_asked_for(scale: str) -> None:
+    """As the paper's are; a run's own guidance, 2 for models of size tiny, has less say."""
+
+    def guidance(*more: str) -> set[float]:
+        found = plan("paper=table3", f"scale={scale}", "scale.seeds=[0]", *more)
+        words = [["eval", *work.words] for work in found.measurings()] + [["sample", *figures._words(found)]]
+        return {
+            compose(command, told, beneath=["guidance.scale=2.0"]).config.guidance.weight("mask")
+            for command, *told in words
+        }
+
+    assert guidance() == {1.0}
+    assert guidance("scale.guidance=3.5") == {3.5}
+    assert guidance('scale.sampling=["guidance.scale=1.5"]') == {1.5}
+    assert not any(
+        "guidance" in word for work in plan("paper=table3", f"scale={scale}").models() for word in work.words
+    )
+
+
 def test_what_no_measure_fits_is_not_measured() -> None:
     found = plan("paper=table5", "paper.measures=[attributes,lpips]", "paper.orderings=[]")
     assert {work.about["variant"] for work in found.measurings()} == {
@@ -121,6 +283,16 @@ def test_what_no_measure_fits_is_not_measured() -> None:
         (["paper=table5", "paper.etas=[]"], "samples nothing"),
         (["paper=table5", "scale.seeds=[]"], "trains nothing"),
         (["paper=figure7", "paper.measures=[fid]"], "the measure miou expected"),
+        (["paper=figure4", "paper.measures=[foo]"], "'foo' is not a measure"),
+        (["paper=figure4", "paper.measures=[fid]"], "nothing is measured for masks beside samples"),
+        (["paper=table1", "paper.measures=[miou]", "paper.orderings=[]"], "miou cannot be measured of P2, baseline"),
+        (["paper=table2", "paper.measures=[fid,lpips]"], "lpips cannot be measured of P2, baseline"),
+        (["paper=table3", "paper.measures=[lpips]", "paper.etas=[0]"], "say nothing of samples with"),
+        (["paper=figure7", "paper.variants=[{name: a, model: attr}]"], "miou cannot be measured of a"),
+        (["paper=table1", "paper.etas=[0,1]"], "a curve is of one eta and one measure"),
+        (["paper=table1", "paper.measures=[fid,kid]"], "a curve is of one eta and one measure"),
+        (["paper=table3", "paper.variants=[{name: a, model: sketch, noisy: [sketch]}]"], "no judge reads that"),
+        (["paper=table3", "scale.size=paper", "scale.guidance=2"], "attr is always told everything"),
         (["paper=table6"], "did you mean 'table5'|table"),
     ],
 )

@@ -1,6 +1,7 @@
 """Tables over seeds against their definitions: means, Student's intervals, pairs, verdicts."""
 
 import csv
+import dataclasses
 import io
 import math
 
@@ -12,6 +13,8 @@ from facecond.config.reproduce import OrderingConfig, PaperConfig, VariantConfig
 from facecond.errors import DataError
 from facecond.experiments import table
 from facecond.io.results import Figure
+from facecond.measuring.measure import RECONSTRUCTIONS
+from facecond.metrics.figures import diversity_figure
 from facecond.metrics.resampling import mean_spread
 
 PAPER = PaperConfig(
@@ -25,7 +28,7 @@ PAPER = PaperConfig(
 def figures(fid: float, miou: float, spread: float | None = 0.5) -> list[Figure]:
     return [
         Figure(name="frechet_distance", measure="fid", title="Frechet distance", value=fid, count=9, better="lower",
-               spread=spread, ceiling=1.25, marks={"reconstructions": 2.5}),
+               spread=spread, ceiling=1.25, ceiling_of="real halves, 4 each", marks={RECONSTRUCTIONS: 2.5}),
         Figure(name="miou", measure="miou", title="Mask mIoU", value=miou, count=9, ceiling=0.75, floor=0.25),
         Figure(name="mean_of_image_ious", measure="miou", value=0.9, count=9),
     ]  # fmt: skip
@@ -51,14 +54,54 @@ def test_a_number_of_one_seed_keeps_its_own_interval() -> None:
     assert table.number(MEASURED["one", 1.0, None], "fid") == table.Number(8, 0.5, "conditions")
 
 
-def test_rows_are_the_paper_s_with_ceiling_reconstructions_and_floor() -> None:
+def test_rows_are_the_paper_s_with_what_they_are_compared_with() -> None:
     rows = table.table_rows(PAPER, MEASURED)
-    assert rows[0] == ["", "sampling", "Frechet distance (lower is better)", "Mask mIoU (higher is better)"]
-    assert [row[:2] for row in rows[1:4]] == [["one", "d."], ["one", "s."], ["two, pooled", "d."]]
-    assert rows[2][2:] == ["8.00 ± 0.500", "0.125"]
-    assert rows[4] == ["real pictures (ceiling)", "", "1.250", "0.750"]
-    assert rows[5] == ["reconstructions", "", "2.50", "-"]
-    assert rows[6][2:] == ["-", "0.250"]
+    assert rows[0] == ["", "sampling", "images", "Frechet distance (lower is better)", "Mask mIoU (higher is better)"]
+    assert [row[:3] for row in rows[1:4]] == [["one", "d.", "9"], ["one", "s.", "9"], ["two, pooled", "d.", "9"]]
+    assert rows[2][3:] == ["8.00 ± 0.500", "0.125"]
+    assert rows[4:] == [
+        ["ceiling: real halves, 4 each", "", "", "1.250", "-"],
+        ["ceiling: real images", "", "", "-", "0.750"],
+        ["reconstructions", "", "", "2.50", "-"],
+        ["floor: shuffled conditions", "", "", "-", "0.250"],
+    ]
+
+
+def test_a_mark_that_rows_do_not_share_is_a_range() -> None:
+    measured: table.Measured = {
+        (name, 1.0, None): {seed: [
+            Figure(name="fid", measure="fid", value=9, count=9, ceiling=24.61, marks={RECONSTRUCTIONS: mark + seed}),
+            Figure(name="miou", measure="miou", value=0.5, count=9, floor=mark / 100),
+        ] for seed in range(2)}
+        for name, mark in (("one", 69.21), ("two, pooled", 77.48))
+    }  # fmt: skip
+    marks = {title: cells for title, _, _, *cells in table.table_rows(PAPER, measured)[3:]}
+    assert marks["ceiling: real images"] == ["24.6", "-"]
+    assert marks["reconstructions"] == ["69.2 to 78.5", "-"]
+    assert marks["floor: shuffled conditions"] == ["-", "0.692 to 0.775"]
+
+
+def test_ceilings_and_floors_have_the_words_of_their_figures() -> None:
+    paper = dataclasses.replace(PAPER, measures=["lpips"])
+    figure = diversity_figure(np.array([0.5, 0.7]), name="lpips", title="LPIPS diversity", samples=20, apart=0.8)
+    figure = dataclasses.replace(figure, measure="lpips")
+    rows = table.table_rows(paper, {("one", 1.0, None): {0: [figure]}})
+    assert [row[0] for row in rows[2:]] == [
+        "ceiling: real pictures of different people", "floor: one picture again and again"
+    ]  # fmt: skip
+
+
+def test_a_row_says_how_many_pictures_it_rests_on() -> None:
+    def of(**counts: int) -> list[Figure]:
+        return [Figure(name=name, measure=name, value=0.5, count=count) for name, count in counts.items()]
+
+    paper = dataclasses.replace(PAPER, measures=["fid", "miou", "lpips"], etas=[1.0])
+    measured = {
+        ("one", 1.0, None): {0: of(fid=384)},
+        ("two, pooled", 1.0, None): {0: of(fid=192, miou=192, lpips=160), 1: of(fid=192, miou=192, lpips=150)},
+    }
+    rows = table.table_rows(paper, measured)
+    assert [row[2] for row in rows] == ["images", "384", "192 (lpips 150 to 160)"]
 
 
 def test_a_claim_is_tested_in_pairs_of_seeds() -> None:
@@ -104,16 +147,20 @@ def test_what_an_interval_says(value: float, half: float | None, lower: bool, ex
 
 
 def test_a_curve_has_a_row_for_each_number_of_images() -> None:
+    paper = dataclasses.replace(PAPER, measures=["fid"], etas=[0.0])
     measured = {
         ("one", 0.0, 100): {0: figures(30, 0.5)},
         ("one", 0.0, None): {0: figures(20, 0.5)},
         ("two, pooled", 0.0, 100): {0: figures(28, 0.5)},
-        ("two, pooled", 0.0, None): {0: figures(19, 0.5)},
+        ("two, pooled", 0.0, None): {0: figures(19, 0.5)[:1]},
     }
-    rows = table.curve_rows(PAPER, measured, {"one": 250, "two, pooled": 250})
-    assert [row[0] for row in rows] == ["images", "100", "250", "real pictures (ceiling)"]
-    assert rows[1][1:] == ["30.0 ± 0.500", "28.0 ± 0.500"]
-    assert rows[2][1:] == ["20.0 ± 0.500", "19.00 ± 0.500"]
+    rows = table.curve_rows(paper, measured, {"one": 250, "two, pooled": 250})
+    assert [row[:2] for row in rows] == [
+        ["images seen", "images"], ["100", "9"], ["250", "9"], ["ceiling: real halves, 4 each", ""], ["reconstructions", ""]
+    ]  # fmt: skip
+    assert [row[2:] for row in rows[1:]] == [
+        ["30.0 ± 0.500", "28.0 ± 0.500"], ["20.0 ± 0.500", "19.00 ± 0.500"], ["1.250", "1.250"], ["2.50", "2.50"]
+    ]  # fmt: skip
 
 
 def test_every_number_can_be_read_from_the_csv() -> None:
