@@ -19,7 +19,7 @@ from facecond.commands import eval as evaluate
 from facecond.commands.steps import Steps, run_command
 from facecond.io.files import read_json, sha256_file, write_json
 from facecond.progress import start_log
-from facecond.workspace.bundled import FOLDER, MEMBERS, SETS
+from facecond.workspace.find import BUNDLED, MEMBERS, SETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +152,7 @@ def main() -> None:
     """Read the words and make the set."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--workspace", default="outputs/bundle", help="where runs and measurements are kept")
-    words.add_argument("--to", type=Path, default=FOLDER, help="where the set is written")
+    words.add_argument("--to", type=Path, default=BUNDLED, help="where the set is written")
     words.add_argument("--share", type=float, default=1.0, help="share of the people and of the training")
     words.add_argument("--device", default="auto")
     options = words.parse_args()

@@ -9,7 +9,7 @@ from typing import Any
 
 from facecond.cli.show import as_values, print_configuration, print_json, print_result
 from facecond.errors import ConfigError
-from facecond.io.writing import require_writable
+from facecond.io.files import require_writable
 from facecond.processes import Processes
 from facecond.progress import start_log
 

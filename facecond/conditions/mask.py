@@ -104,8 +104,8 @@ class Mask(SpatialCondition):
 
         import numpy as np
 
+        from facecond.io.files import inside
         from facecond.io.images import read_label_map
-        from facecond.io.reading import inside
 
         path = inside(folder, text, of=f"a record of {folder}, {self.name}")
         if path.suffix == ".png":

@@ -103,8 +103,8 @@ class Sketch(SpatialCondition):
         """Read the file that `record` wrote."""
         import numpy as np
 
+        from facecond.io.files import inside
         from facecond.io.images import read_image
-        from facecond.io.reading import inside
 
         path = inside(folder, text, of=f"a record of {folder}, {self.name}")
         grey = read_image(path)[..., 0]

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import DataError
-from facecond.io.files import note_finished, write_json
-from facecond.io.writing import explained
+from facecond.io.files import explained, note_finished, write_json
 
 SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""

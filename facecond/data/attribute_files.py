@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from facecond.errors import ConfigError, DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES, attribute_index
-from facecond.io.files import atomic_write
-from facecond.io.reading import read_text
+from facecond.io.files import atomic_write, read_text
 
 Table = dict[str, NDArray[np.int8]]
 """Stem of a file name -> int8 (40,), -1, 0 (unknown), +1."""

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from facecond.errors import DataError
-from facecond.io.reading import read_text
+from facecond.io.files import read_text
 from facecond.rng import mix
 
 CELEBA_FIRST_VALIDATION = 162_770

@@ -25,9 +25,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facecond.errors import CheckpointError, StorageError
-from facecond.io.files import apart, atomic_write, flush_folder, read_json, sha256_file, write_json
-from facecond.io.reading import inside, open_regular
-from facecond.io.writing import explained
+from facecond.io.files import (
+    apart,
+    atomic_write,
+    explained,
+    flush_folder,
+    inside,
+    open_regular,
+    read_json,
+    sha256_file,
+    write_json,
+)
 
 WEIGHTS_FORMAT = "facecond-weights"
 STATE_FORMAT = "facecond-state"

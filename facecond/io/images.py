@@ -12,8 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facecond.errors import DataError
 from facecond.faces.labels import PALETTE
-from facecond.io.files import atomic_write
-from facecond.io.reading import MOST_PICTURE, open_regular
+from facecond.io.files import MOST_PICTURE, atomic_write, open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 """Formats that are read. Others, some of which start programs of their own, are not looked into whatever a file is called."""

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facecond.errors import DataError, FacecondError
-from facecond.io.files import read_json, write_json
-from facecond.io.writing import explained
+from facecond.io.files import explained, read_json, write_json
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -123,8 +122,11 @@ def _take(lock: BaseFileLock, place: Path, wait: float) -> None:
 
 def owner(folder: Path) -> Owner | None:
     """Who holds a folder, or was killed while holding it; None when that is not known."""
+    file = _owner_file(folder.absolute())
+    if not file.is_file():
+        return None
     try:
-        return Owner(**read_json(_owner_file(folder.absolute())))
+        return Owner(**read_json(file))
     except (DataError, TypeError):
         return None
 

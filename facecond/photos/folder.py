@@ -26,9 +26,8 @@ from facecond.config.settings import difference
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import CLASSES, NUM_CLASSES
-from facecond.io.files import Record, RecordWriter, read_json, read_records, write_json, write_records
+from facecond.io.files import Record, RecordWriter, inside, read_json, read_records, write_json, write_records
 from facecond.io.images import write_label_map, write_png
-from facecond.io.reading import inside
 from facecond.photos.reading import ParsedFace
 
 FORMAT, VERSION = "facecond-parsed", 1

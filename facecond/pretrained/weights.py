@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from facecond.errors import CheckpointError
-from facecond.io.reading import open_regular
+from facecond.io.files import open_regular
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from facecond.conditions.table import CONDITIONS
 from facecond.config.settings import difference
 from facecond.errors import DataError
-from facecond.io.files import RecordWriter, read_json, scan_records, write_json, write_records
+from facecond.io.files import RecordWriter, explained, read_json, scan_records, write_json, write_records
 from facecond.io.images import read_image, write_png
-from facecond.io.writing import explained
 
 FORMAT = "facecond-generation"
 VERSION = 2

@@ -10,11 +10,16 @@ outputs/results/NAME    measurements
 outputs/reports/NAME    pages about runs
 outputs/demo            the demo's page
 
-What came with the program (see `bundled`) is found by name, and where the workspace has nothing of its kind.
+What came with the program is found by name, and where the workspace has nothing of its kind: each set under one name, runs in
+half precision as any others, and a pack of drawn people that they never saw.
+
+facecond/bundled/drawn64-vq, -parser, -classifier, -multicond
+facecond/bundled/drawn64-people
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +27,19 @@ from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
 from facecond.config.settings import completed, of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.files import finished_at, read_json, sha256_file, write_json
-from facecond.workspace.bundled import WHY, bundled_pack, bundled_run, bundled_runs
 
 RUN_FORMAT, RUN_VERSION = "facecond-run", 1
+
+BUNDLED = Path(str(files("facecond"))) / "bundled"
+"""Where they lie; `python -m benchmarks.bundle` makes them."""
+
+SETS = ("drawn64",)
+"""Names of the sets. A run or a pack of the workspace that has such a name comes first."""
+
+MEMBERS = {"vq": "vq", "parser": "parser", "classifier": "classifier", "diffusion": "multicond"}
+"""Kind of model -> what the run of a set is called."""
+
+CAME_ALONG = "came with the program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,7 @@ def find_pack(workspace: str, name: str | None) -> Found:
 
     packs = Path(workspace) / "packs"
     if name is not None and not _there(packs, name) and (people := bundled_pack(name)):
-        return Found(people, f"named, {WHY}")
+        return Found(people, f"named, {CAME_ALONG}")
     hint = "make one: facecond data draw, or: facecond data pack data=label_maps data.root=FOLDER"
     found = _find("pack", packs, name, "manifest.json", hint, DataError)
     read_manifest(found.path)
@@ -99,14 +114,14 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
     if name is None:
         finished = finished_runs(workspace, kind)
         if not finished and (bundled := bundled_runs(kind)):
-            return Found(bundled[0], WHY)
+            return Found(bundled[0], CAME_ALONG)
         if not finished:
             unreadable = [path.name for path in _folders(runs, "run.json") if _kind(path) == "unknown"]
             more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
             raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
         return Found(finished[0], f"the latest {kind} run")
     if not _there(runs, name) and (place := bundled_run(name, kind)):
-        return Found(place, f"named, {WHY}")
+        return Found(place, f"named, {CAME_ALONG}")
     usable = [path.name for path in finished_runs(workspace, kind)]
     found = _find("run", runs, name, "run.json", hint, CheckpointError, usable)
     if read_run(found.path).kind != kind:
@@ -266,3 +281,32 @@ def note_first_stage(kept: Path, digest: str, origin: Path) -> None:
     note = kept.with_suffix(".json")
     made_from = read_json(note)["made_from"] if note.is_file() else {}
     write_json(note, {"sha256": digest, "made_from": made_from | {sha256_file(origin): origin.name}})
+
+
+def bundled_runs(kind: str) -> list[Path]:
+    """The runs of models of `kind` that came with the program."""
+    places = [BUNDLED / f"{name}-{MEMBERS[kind]}" for name in SETS]
+    return [place for place in places if (place / "weights.safetensors").is_file()]
+
+
+def bundled_run(name: str, kind: str) -> Path | None:
+    """The run of the set called `name` for `kind`, or the run of `kind` called so; None when there is no such."""
+    called = (name, f"{name}-{MEMBERS[kind]}")
+    return next((place for place in bundled_runs(kind) if place.name in called), None)
+
+
+def bundled_pack(name: str) -> Path | None:
+    """The people of the set called `name`, or of the set that one of its runs is called after; None when there is no such."""
+    for each in SETS:
+        place = BUNDLED / f"{each}-people"
+        if (
+            name in (each, *(f"{each}-{member}" for member in ("people", *MEMBERS.values())))
+            and (place / "manifest.json").is_file()
+        ):
+            return place
+    return None
+
+
+def is_bundled(place: Path) -> bool:
+    """Whether a run or a pack came with the program."""
+    return place.resolve().parent == BUNDLED.resolve()

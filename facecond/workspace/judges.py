@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import CheckpointError
 from facecond.io.files import sha256_file
-from facecond.workspace.bundled import WHY, bundled_runs, is_bundled
-from facecond.workspace.find import Found, find_run, finished_runs, images_seen, read_run
+from facecond.workspace.find import (
+    CAME_ALONG,
+    Found,
+    bundled_runs,
+    find_run,
+    finished_runs,
+    images_seen,
+    is_bundled,
+    read_run,
+)
 from facecond.workspace.origin import weights_file
 
 if TYPE_CHECKING:
@@ -74,7 +82,7 @@ def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:
         )
     (enough, same, *_), path, learnt = max(ranks, key=lambda rank: rank[0])
     if is_bundled(path):
-        return Found(path, f"{WHY}, {images_seen(path)} images seen")
+        return Found(path, f"{CAME_ALONG}, {images_seen(path)} images seen")
     made = "this pack" if same else "this resolution and source"
     which, little = ("latest", "") if enough else ("most trained", f", fewer than its {learnt['count']} training faces")
     return Found(path, f"the {which} made for {made}, {images_seen(path)} images seen{little}")

@@ -17,8 +17,16 @@ from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerCo
 from facecond.config.settings import plain, restore
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import read_json, sha256_file
-from facecond.workspace.bundled import bundled_pack, is_bundled
-from facecond.workspace.find import Found, RunInfo, find_pack, finished_runs, first_stage_of, images_seen
+from facecond.workspace.find import (
+    Found,
+    RunInfo,
+    bundled_pack,
+    find_pack,
+    finished_runs,
+    first_stage_of,
+    images_seen,
+    is_bundled,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from benchmarks.bundle import halved, people
 from facecond.errors import CheckpointError, DataError
 from facecond.io.files import read_json, sha256_file
 from facecond.sampling.generation import open_generation
-from facecond.workspace import bundled
+from facecond.workspace import find
 from facecond.workspace.find import find_pack, find_run
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
@@ -34,7 +34,7 @@ def folder(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def comes_along(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundled, "FOLDER", folder)
+    monkeypatch.setattr(find, "BUNDLED", folder)
 
 
 def test_half_precision_is_near_and_says_nothing_of_the_machine(made_once: Path, folder: Path) -> None:
@@ -101,4 +101,4 @@ def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
     assert result.used["run"].startswith(str(tmp_path / "runs" / "mine"))
     assert "came with the program" in result.used["classifier"]
     made = open_generation(result.made["samples"])
-    assert made.made_with["first_stage"] == read_json(bundled.FOLDER / "drawn64-vq" / "done.json")["weights_sha256"]
+    assert made.made_with["first_stage"] == read_json(find.BUNDLED / "drawn64-vq" / "done.json")["weights_sha256"]

@@ -7,7 +7,7 @@ import pytest
 
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import CheckpointError, DataError
-from facecond.io.reading import inside, open_regular, read_bytes, read_text
+from facecond.io.files import inside, open_regular, read_bytes, read_text
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:

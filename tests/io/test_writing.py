@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from facecond.errors import StorageError
-from facecond.io.files import RecordWriter, atomic_write, read_records, write_json
-from facecond.io.writing import explained, require_writable
+from facecond.io.files import RecordWriter, atomic_write, explained, read_records, require_writable, write_json
 
 
 def test_a_full_disk_is_named_with_the_file_and_the_room(tmp_path: Path) -> None:
