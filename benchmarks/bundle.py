@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
 from facecond.commands.steps import Steps, run_command
-from facecond.io.files import read_json, sha256_file, write_json
+from facecond.io.documents import Record, read_json, write_json
+from facecond.io.files import sha256_file
 from facecond.progress import start_log
 from facecond.workspace.find import BUNDLED, MEMBERS, SETS
 
@@ -59,13 +60,13 @@ def halved(run: Path, target: Path) -> dict[str, str]:
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point())
     target.mkdir(parents=True, exist_ok=True)
     digest = save_weights(target / "weights.safetensors", tensors, weights.config, **weights.metadata)
-    content = read_json(run / "run.json")
+    content = read_json(run / "run.json", Record)
     content |= {"pack_path": "", "overrides": []}
     content["config"] |= {"workspace": "outputs", "pack": None, "name": None}
     if "first_stage" in content["config"]:
         content["config"]["first_stage"] = None
     write_json(target / "run.json", content)
-    done = read_json(run / "done.json")
+    done = read_json(run / "done.json", Record)
     write_json(target / "done.json", {**done, "weights_sha256": digest})
     return {"run": str(target)}
 
@@ -89,7 +90,7 @@ def card(results: Path, target: Path, faces: int, held_out: int) -> dict[str, st
     record: dict[str, Any] = {"set": NAME, "models": {}}
     for name, (_, words) in RECIPES.items():
         run = target / f"{NAME}-{name}"
-        done, content = read_json(run / "done.json"), read_json(run / "run.json")
+        done, content = read_json(run / "done.json", Record), read_json(run / "run.json", Record)
         record["models"][name] = {
             "words": ["size=tiny", *words], "images": done["images_seen"], "hours": round(done["seconds"] / 3600, 2),
             "sha256": done["weights_sha256"], "bytes": (run / "weights.safetensors").stat().st_size,

@@ -18,7 +18,8 @@ from facecond.errors import CheckpointError
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.interop.face_parsing import read_bisenet
 from facecond.io.checkpoint import Weights, is_ours, load_strictly, load_weights, naming, split_modules
-from facecond.io.files import apart, read_json, sha256_file
+from facecond.io.files import apart, sha256_file
+from facecond.io.runs import read_done
 from facecond.judges.classifier import build_classifier, classify
 from facecond.judges.parser import build_parser, parse
 
@@ -102,7 +103,7 @@ def _own_weights(place: Path, kind: str) -> Weights:
     if weights.config.get("kind") != kind:
         raise CheckpointError(f"{file} does not hold a {kind}", hint=f"expected the weights of a run of model={kind}")
     done = place / "done.json"
-    if done.is_file() and (written := read_json(done)["weights_sha256"]) != weights.sha256:
+    if done.is_file() and (written := read_done(place)["weights_sha256"]) != weights.sha256:
         seen, said = apart(weights.sha256, written)
         raise CheckpointError(
             f"{file} was altered: its SHA-256 is {seen}, at the end of the training it was {said}",

@@ -9,10 +9,10 @@ from facecond.config.commands import NO_FIRST_STAGE, TrainConfig, TrainDiffusion
 from facecond.config.compose import Composed
 from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, ConfigError
-from facecond.io.files import read_json, sha256_file, write_json
+from facecond.io.documents import write_json
+from facecond.io.files import sha256_file
+from facecond.io.runs import FORMAT, VERSION, read_done
 from facecond.workspace.find import (
-    RUN_FORMAT,
-    RUN_VERSION,
     Found,
     RunInfo,
     find_first_stage,
@@ -129,15 +129,15 @@ def write_run(
         if other:
             raise CheckpointError(f"{folder} was started with {other}", hint=OWN_NAME)
         done = folder / "done.json"
-        seen = read_json(done)["images_seen"] if done.is_file() else config["trainer"]["images"]
+        seen = read_done(folder)["images_seen"] if done.is_file() else config["trainer"]["images"]
         if config["trainer"]["images"] > seen and config["trainer"]["schedule"] == "cosine":
             log.warning("the run was finished: with a longer cosine schedule its learning rate rises again")
         return
     write_json(
         file,
         {
-            "format": RUN_FORMAT,
-            "version": RUN_VERSION,
+            "format": FORMAT,
+            "version": VERSION,
             "choices": composed.choices,
             "overrides": composed.overrides,
             "config": config,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import radians
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from facecond.commands.data_inspect import SHOWN
 from facecond.commands.prepared import Prepared
@@ -20,7 +20,7 @@ from facecond.workspace.find import Found
 from facecond.workspace.judges import latest_judge, named_judge, size_learnt_at
 
 if TYPE_CHECKING:
-    from facecond.photos.folder import ParsedFolder
+    from facecond.photos.folder import ParsedFolder, PhotoRecord
 
 log = logging.getLogger("facecond")
 
@@ -182,7 +182,7 @@ def run(prepared: Prepared[ParseConfig, Parsing]) -> Result:
     )
 
 
-def _tables(records: Sequence[dict[str, Any]], skipped: dict[Path, str]) -> dict[str, list[list[str]]]:
+def _tables(records: "Sequence[PhotoRecord]", skipped: dict[Path, str]) -> dict[str, list[list[str]]]:
     """How faces were framed, what looks suspicious, and which photographs were skipped; as far as there is anything to say."""
     framed = Counter(record["framed_by"] for record in records)
     tables = {"framed by": [["what", "faces"], *([what, str(count)] for what, count in framed.most_common())]}

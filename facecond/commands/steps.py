@@ -8,9 +8,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from facecond.io.files import read_json, write_json
+from typing_extensions import TypedDict
+
+from facecond.io.documents import Seconds, read_json, write_json
 
 log = logging.getLogger("facecond")
+
+
+class Step(TypedDict):
+    """The account of one step."""
+
+    title: str
+    words: list[str]
+    done: bool
+    seconds: Seconds
+    made: dict[str, str]
 
 
 class Steps:
@@ -18,12 +30,12 @@ class Steps:
 
     def __init__(self, file: Path, total: int) -> None:
         self.file, self.total = file, total
-        self.entries: dict[str, dict[str, Any]] = self._read()
+        self.entries = self._read()
         self._number = 0
 
-    def _read(self) -> dict[str, dict[str, Any]]:
-        entries: dict[str, dict[str, Any]] = read_json(self.file) if self.file.is_file() else {}
-        return entries
+    def _read(self) -> dict[str, Step]:
+        hint = "delete the file: what is done is found again, its times are not"
+        return read_json(self.file, dict[str, Step], hint=hint) if self.file.is_file() else {}
 
     @property
     def seconds(self) -> float:
@@ -56,10 +68,15 @@ class Steps:
         """
         self._number += 1
         if self.is_done(key, words) and not again:
-            made: dict[str, str] = self.entries[key]["made"]
-            return made
-        entry = self.entries.setdefault(key, {"seconds": 0.0, "made": {}})
-        entry |= {"title": title, "done": False, "words": list(words)}
+            return self.entries[key]["made"]
+        known = self.entries.get(key)
+        entry = self.entries[key] = Step(
+            seconds=known["seconds"] if known else 0.0,
+            made=known["made"] if known else {},
+            title=title,
+            done=False,
+            words=list(words),
+        )
         about = "" if left is None else f" (about {max(left, 0) / 60:.0f} min left)"
         log.info("step %d of %d: %s%s", self._number, self.total, title, about)
         began, before = time.monotonic(), 0.0 if again else entry["seconds"]

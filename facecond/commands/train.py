@@ -16,8 +16,8 @@ from facecond.config.catalogue import kind_of
 from facecond.config.commands import Device, TrainConfig, TrainDiffusionConfig, TrainFirstStageConfig
 from facecond.config.compose import Composed, compose, quoted
 from facecond.config.settings import flatten, plain
+from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError
-from facecond.io.files import read_json
 from facecond.progress import duration
 from facecond.workspace.find import find_run, first_stage_of, train_defaults
 from facecond.workspace.origin import check_guided, check_sampling
@@ -62,7 +62,7 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     pack = choose_pack(config, started)
     used = {"pack": str(pack)}
     found = Training(kind=kind, pack=pack.path)
-    resolution = read_json(pack.path / "manifest.json")["resolution"]
+    resolution = read_manifest(pack.path)["resolution"]
     size = None
     if "size" not in composed.choices:
         size, why = choose_size(resolution, _device_name(config.device))
@@ -216,10 +216,11 @@ def _tell(event: Any) -> None:
 
 
 def _last_evaluation(folder: Path) -> dict[str, float]:
-    from facecond.io.files import read_records
+    from facecond.io.documents import read_records
+    from facecond.io.runs import Line
 
-    lines = [line for line in read_records(folder / "metrics.jsonl") if line.get("kind") == "evaluation"]
-    return {name: value for name, value in (lines[-1] if lines else {}).items() if isinstance(value, float)}
+    lines = [line for line in read_records(folder / "metrics.jsonl", Line) if line["kind"] == "evaluation"]
+    return {name: value for name, value in (dict(lines[-1]) if lines else {}).items() if isinstance(value, float)}
 
 
 def _next(prepared: Prepared[TrainConfig, Training]) -> list[str]:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import DataError
-from facecond.io.files import explained, note_finished, write_json
+from facecond.io.documents import Count, Record, as_written, check, note_finished, parse, read_record, write_json
+from facecond.io.files import explained
 
 SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""
@@ -42,17 +43,26 @@ class ArrayWriter:
     """Writes `NAME.npy` files of `count` rows each, in pieces, in any order.
 
     `identity` (plain JSON values) says whose work the folder is; a folder begun with another identity is refused with a
-    DataError that names the first difference.
+    DataError that names the first difference. `noted` is the type of the notes (JSON) of a piece.
     """
 
-    def __init__(self, folder: Path, count: int, specs: Mapping[str, ArraySpec], identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        specs: Mapping[str, ArraySpec],
+        identity: Mapping[str, Any],
+        *,
+        noted: Any = None,
+    ) -> None:
         if count < 1:
             raise DataError(f"{folder}: there is nothing to write, the source holds no items")
         self.folder = folder
         self.count = count
         self.specs = dict(specs)
         self.notes: dict[int, Any] = {}
-        self._identity = json.loads(json.dumps(dict(identity)))
+        self._identity: dict[str, Any] = as_written(dict(identity))
+        self._noted = noted
         self._done = np.zeros(count, dtype=bool)
         if (folder / SIDE_FILE).exists() and not self._resume():
             (folder / SIDE_FILE).unlink()
@@ -159,19 +169,26 @@ class ArrayWriter:
         *lines, tail = (self.folder / SIDE_FILE).read_bytes().split(b"\n")
         if not lines:
             return False
-        found = json.loads(lines[0])
+        found = read_record(lines[0], Record, f"{self.folder / SIDE_FILE}, line 1")
         if found != self._identity:
             key = next(key for key in [*self._identity, *found] if found.get(key) != self._identity.get(key))
             raise DataError(
                 f"{self.folder} was begun with {key}={found.get(key)!r}, not {self._identity.get(key)!r}",
                 hint="finish it with the settings it was begun with, choose another name, or delete the folder",
             )
-        for line in lines[1:]:
-            self._note(*json.loads(line))
+        for number, line in enumerate(lines[1:], 2):
+            self._note(*self._piece(line, f"{self.folder / SIDE_FILE}, line {number}"))
         if tail:  # the last line was torn by an interruption; its rows are written again
             with (self.folder / SIDE_FILE).open("r+b") as stream:
                 stream.truncate(sum(len(line) + 1 for line in lines))
         return True
+
+    def _piece(self, line: bytes, origin: str) -> tuple[int, int, Any]:
+        hint = "delete the folder and begin anew"
+        rows = check(tuple[Count, Count, self._noted], parse(line, origin, hint=hint), origin, hint=hint)  # type: ignore[name-defined]
+        if not rows[0] < rows[1] <= self.count:
+            raise DataError(f"{origin}: rows {rows[0]}:{rows[1]} do not lie in 0:{self.count}", hint=hint)
+        return rows[0], rows[1], rows[2]
 
     def _offset(self, name: str) -> int:
         spec = self.specs[name]

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from facecond.data.arrays import FINISHED_FILE, ArraySpec, ArrayWriter
 from facecond.errors import DataError
-from facecond.io.files import finished_at, read_json, sha256_file
+from facecond.io.documents import Digest, Finite, NotNegative, Pixels, Positive, finished_at, read_json
+from facecond.io.files import sha256_file
 
 FORMAT = "facecond-latents"
 VERSION = 1
@@ -33,6 +36,18 @@ def latents_folder(pack_path: str | Path, first_stage_hash: str) -> Path:
     return Path(pack_path) / "latents" / first_stage_hash[:HASH_DIGITS]
 
 
+class Manifest(TypedDict):
+    """What manifest.json holds."""
+
+    first_stage: Annotated[str, Len(HASH_DIGITS, 64)]
+    count: Positive
+    shape: Annotated[list[Pixels], Len(3, 3)]
+    flips: bool
+    mean: list[Finite]
+    std: list[NotNegative]
+    sha256: dict[str, Digest]
+
+
 class LatentStore:
     """Complete latents, opened read-only. Make one with `LatentStore.open`.
 
@@ -40,15 +55,14 @@ class LatentStore:
     (C,) are those of the training split, mirrored copies included.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self.manifest = manifest
         self.first_stage: str = manifest["first_stage"]
         self.shape: tuple[int, ...] = tuple(manifest["shape"])
         self.latents = self._array("latents")
         self.latents_flipped = self._array("latents_flipped") if manifest["flips"] else None
-        self.mean: NDArray[np.float32] = np.array(manifest["mean"], dtype=np.float32)
-        self.std: NDArray[np.float32] = np.array(manifest["std"], dtype=np.float32)
+        self.mean, self.std = self._per_channel("mean"), self._per_channel("std")
 
     @classmethod
     def open(cls, pack_path: str | Path, first_stage_hash: str) -> LatentStore:
@@ -58,9 +72,7 @@ class LatentStore:
         if not (folder / "manifest.json").exists():
             state = "are not finished" if folder.is_dir() else "do not exist"
             raise DataError(f"the latents {folder} {state}", hint=hint)
-        manifest = read_json(folder / "manifest.json")
-        if not isinstance(manifest, dict) or (manifest.get("format"), manifest.get("version")) != (FORMAT, VERSION):
-            raise DataError(f"{folder / 'manifest.json'} does not belong to latents of version {VERSION}", hint=hint)
+        manifest = read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=hint)
         if not manifest["first_stage"].startswith(first_stage_hash[: len(manifest["first_stage"])]):
             raise DataError(f"{folder} was computed by the first stage {manifest['first_stage'][:24]}...", hint=hint)
         return cls(folder, manifest)
@@ -73,6 +85,15 @@ class LatentStore:
             ((finished_at(path.with_name(FINISHED_FILE), path), path.parent.name) for path in found), reverse=True
         )
         return [cls.open(pack_path, name) for _, name in latest]
+
+    def _per_channel(self, key: Literal["mean", "std"]) -> NDArray[np.float32]:
+        values = np.array(self.manifest[key], dtype=np.float32)
+        if len(values) != self.shape[0]:
+            raise DataError(
+                f"{self.path / 'manifest.json'}: {key} has {len(values)} numbers, expected {self.shape[0]}, one a channel",
+                hint="delete the folder, encode again",
+            )
+        return values
 
     def _array(self, name: str) -> np.memmap[Any, Any]:
         path = self.path / f"{name}.npy"

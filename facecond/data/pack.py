@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, NotRequired
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from facecond.conditions.condition import Condition
 from facecond.conditions.table import CONDITIONS
@@ -24,7 +26,8 @@ from facecond.data.arrays import ArraySpec, ArrayWriter
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES
 from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED
-from facecond.io.files import apart, read_json, sha256_file
+from facecond.io.documents import Count, Digest, Pixels, Range, read_json
+from facecond.io.files import apart, sha256_file
 from facecond.progress import bar
 
 FORMAT = "facecond-pack"
@@ -47,6 +50,43 @@ class Finding(NamedTuple):
     detail: str
 
 
+class Entry(TypedDict):
+    """A finding in the manifest."""
+
+    id: str
+    problem: str
+    detail: str
+
+
+class ClassCounts(TypedDict):
+    """Of a split: pixels of each class, items that have it, and pixels without a label."""
+
+    pixels: Annotated[list[Count], Len(NUM_CLASSES, NUM_CLASSES)]
+    items: Annotated[list[Count], Len(NUM_CLASSES, NUM_CLASSES)]
+    unspecified_pixels: Count
+
+
+class AttributeCounts(TypedDict):
+    """Of a split: items in which each attribute is present, and absent."""
+
+    present: Annotated[list[Count], Len(NUM_ATTRIBUTES, NUM_ATTRIBUTES)]
+    absent: Annotated[list[Count], Len(NUM_ATTRIBUTES, NUM_ATTRIBUTES)]
+
+
+class Manifest(TypedDict):
+    """What manifest.json holds."""
+
+    resolution: Pixels
+    source: dict[str, Any]
+    ids: Annotated[list[str], Len(1)]
+    splits: dict[str, list[Range]]
+    classes: dict[str, ClassCounts]
+    attributes: dict[str, AttributeCounts]
+    suspicious: list[Entry]
+    sha256: dict[str, Digest]
+    notes: NotRequired[list[str]]
+
+
 class Pack:
     """A complete pack, opened read-only. Make one with `Pack.open`.
 
@@ -54,7 +94,7 @@ class Pack:
     strings; `splits` N names out of train, validation (and others the source declares, or excluded).
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any], arrays: Mapping[str, np.memmap[Any, Any]]) -> None:
+    def __init__(self, path: Path, manifest: Manifest, arrays: Mapping[str, np.memmap[Any, Any]]) -> None:
         self.path = path
         self.manifest = manifest
         self.resolution: int = manifest["resolution"]
@@ -113,6 +153,13 @@ class Pack:
         return [Finding(**entry) for entry in self.manifest["suspicious"]]
 
 
+class Notes(TypedDict):
+    """What is kept of a piece until the manifest is written: entries of findings, and items that no split may use."""
+
+    findings: list[Annotated[list[str], Len(3, 3)]]
+    excluded: list[Count]
+
+
 class PackWriter:
     """Writes a pack in pieces; running again goes on where it stopped.
 
@@ -133,7 +180,7 @@ class PackWriter:
             "resolution": resolution,
             "source": self.source,
         }
-        self._arrays = ArrayWriter(self.path, count, _specs(resolution), identity)
+        self._arrays = ArrayWriter(self.path, count, _specs(resolution), identity, noted=Notes | None)
 
     @property
     def done(self) -> int:
@@ -265,7 +312,7 @@ def verify(pack: Pack) -> None:
             )
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """Return the manifest of the pack in `folder`. Raises DataError when there is none or it is not of this format."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such pack", hint="make one with `facecond data draw` or `facecond data pack`")
@@ -274,17 +321,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} is not a finished pack: it has no manifest.json",
             hint="run the command that was writing it again, or name another folder",
         )
-    manifest = read_json(folder / "manifest.json")
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise DataError(f"{folder / 'manifest.json'} is not the manifest of a pack", hint="name a folder of packs/")
-    if manifest.get("version") != VERSION:
-        raise DataError(
-            f"{folder} is a pack of version {manifest.get('version')}, this program reads version {VERSION}"
-        )
-    needed = {"resolution", "ids", "splits", "source", "classes", "attributes", "suspicious", "sha256"}
-    if missing := sorted(needed - manifest.keys()):
-        raise DataError(f"{folder / 'manifest.json'} lacks {', '.join(missing)}")
-    return manifest
+    hint = "name a folder of packs/, bring the file back, or pack again"
+    return read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=hint)
 
 
 def runs(indices: NDArray[np.int64]) -> list[list[int]]:

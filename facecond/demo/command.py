@@ -12,7 +12,7 @@ from facecond.commands import data_draw, encode, sample, swap_masks, train
 from facecond.commands import eval as evaluate
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.commands.steps import Steps, run_command
+from facecond.commands.steps import Step, Steps, run_command
 from facecond.config.commands import DemoConfig
 from facecond.config.compose import compose
 from facecond.demo.plan import PACES, Plan, make_plan, overrides
@@ -115,7 +115,7 @@ class Demo:
         self._steps = Steps(folder / "steps.json", 13)
 
     @property
-    def steps(self) -> dict[str, dict[str, Any]]:
+    def steps(self) -> dict[str, Step]:
         """What is known of each step: title, words, seconds, what it made."""
         return self._steps.entries
 

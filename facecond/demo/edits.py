@@ -4,14 +4,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from facecond.assembly.session import open_session
 from facecond.commands.prepared import prepare_generation
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.config.commands import DemoConfig
 from facecond.faces.labels import CLASSES
+from facecond.io.documents import NotNegative
 
 PEOPLE = 4
+
+
+class Change(TypedDict):
+    """How much a picture changed where its map was edited, and elsewhere."""
+
+    edit: str
+    inside: NotNegative
+    outside: NotNegative
+
+
+class Edits(TypedDict):
+    """What edits.json holds."""
+
+    unit: str
+    rows: list[Change]
 
 
 def draw_edits(config: DemoConfig, folder: Path, words: Sequence[str]) -> dict[str, str]:
@@ -21,7 +39,7 @@ def draw_edits(config: DemoConfig, folder: Path, words: Sequence[str]) -> dict[s
     """
     import numpy as np
 
-    from facecond.io.files import write_json
+    from facecond.io.documents import write_json
     from facecond.io.images import write_png
     from facecond.reports.grids import Cell, Heads, grid
     from facecond.rng import mix

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
-from facecond.io.files import read_json
+from facecond.demo.edits import Edits
+from facecond.io.documents import read_json
 from facecond.io.results import read_results
 from facecond.workspace.provenance import versions
 
@@ -55,7 +56,7 @@ def write_demo_page(
     faces = contact_sheet(
         [np.asarray(pack.images[i]) for i in range(24)], [np.asarray(pack.labels[i]) for i in range(24)], cell=96
     )
-    changes = read_json(Path(edits["changes"]))["rows"]
+    changes = read_json(Path(edits["changes"]), Edits)["rows"]
     inside, outside = (float(np.mean([row[key] for row in changes])) for key in ("inside", "outside"))
     charts = [curve([runs[model]], key, title=title, label=label) for model, (title, key, label) in CURVES.items()]
     sections = [

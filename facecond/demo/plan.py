@@ -17,7 +17,7 @@ from facecond.commands.timing import FORWARD, drawn_pack, pace, time_training, w
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import DemoConfig
 from facecond.errors import DataError
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import read_json, write_json
 
 log = logging.getLogger("facecond")
 
@@ -115,13 +115,10 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     """
     file = folder / "plan.json"
     if file.is_file():
-        try:
-            plan = Plan(**read_json(file))
-        except TypeError:
-            raise DataError(
-                f"{file} was written by another version",
-                hint="delete its folder, or give this demo a name of its own: name=...",
-            ) from None
+        hint = (
+            "written by another version, or damaged: delete its folder, or give this demo a name of its own: name=..."
+        )
+        plan = read_json(file, Plan, hint=hint)
         for key in ("minutes", "seed", "count"):
             if getattr(plan, key) != getattr(config, key):
                 raise DataError(

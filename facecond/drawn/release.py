@@ -20,7 +20,7 @@ from facecond.drawn.painter import draw
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import CLASSES
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import Record, read_json, write_json
 from facecond.progress import bar
 
 IMAGE_FOLDER = "CelebA-HQ-img"
@@ -79,7 +79,7 @@ def write_release(
         "seed": seed, "count": count, "resolution": resolution, "pictures": image_resolution, "lossless": lossless,
     }  # fmt: skip
     if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / MARK).is_file() or read_json(folder / MARK) != identity:
+        if not (folder / MARK).is_file() or read_json(folder / MARK, Record) != identity:
             raise DataError(f"{folder} holds other files", hint="choose another name, or delete the folder")
         if (folder / ATTRIBUTE_FILE).is_file():
             return folder

@@ -197,8 +197,8 @@ def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path]:
 
     # The name of results says what they are of: weights, judges, counts.
     name = evaluate.prepare(work.words).name
-    entry = steps.entries.get(work.key, {}).get("made", {})
-    again = steps.is_done(work.key, work.words) and Path(entry["results"]).parent.name != name
+    done = steps.is_done(work.key, work.words)
+    again = done and Path(steps.entries[work.key]["made"]["results"]).parent.name != name
     made = steps.call(work.key, work.title, measure, words=work.words, again=again)
     return fresh or read_results(Path(made["results"])).figures, Path(made["samples"])
 

@@ -4,6 +4,12 @@ unpickled.
 One weights file is one safetensors file whose header holds, under the single key `facecond`, the configuration that
 builds the network, whatever else describes it, and the SHA-256 of all that and of the tensors, which is compared
 whenever they are read. (One key, because safetensors writes several in random order and the file's hash would change
+from facecond.io.documents import Digest
+from typing_extensions import NotRequired
+from facecond.io.documents import Record
+from typing_extensions import TypedDict
+from facecond.io.documents import check
+from facecond.io.documents import parse
 from run to run.) A training state is a folder of such files with `state.json` and,
 written last, a manifest of hashes.
 """
@@ -17,31 +23,37 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from facecond.errors import CheckpointError, StorageError
-from facecond.io.files import (
-    apart,
-    atomic_write,
-    explained,
-    flush_folder,
-    inside,
-    open_regular,
-    read_json,
-    sha256_file,
-    write_json,
-)
+from facecond.io.documents import Digest, Record, check, parse, read_json, write_json
+from facecond.io.files import apart, atomic_write, explained, flush_folder, inside, open_regular, sha256_file
 
 WEIGHTS_FORMAT = "facecond-weights"
 STATE_FORMAT = "facecond-state"
 VERSION = 1
 _SHOWN = 3
 """How many keys an error message names of each kind."""
+
+
+class Header(TypedDict):
+    """What stands in a weights file under `facecond`."""
+
+    config: dict[str, Any]
+    metadata: dict[str, Any]
+    sha256: NotRequired[Digest]
+
+
+class StateManifest(TypedDict):
+    """What the manifest of a training state holds: SHA-256 by file name."""
+
+    sha256: dict[str, Digest]
 
 
 class Weights(NamedTuple):
@@ -123,23 +135,11 @@ def load_weights(
     return Weights(tensors, header["config"], header["metadata"], sha256_file(place))
 
 
-def _header(text: str, place: Path, hint: str | None) -> dict[str, Any]:
+def _header(text: str, place: Path, hint: str | None) -> Header:
     """What stands in a weights file's header. Raises CheckpointError unless it is that of weights of this version."""
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as reason:
-        raise CheckpointError(f"{place}: damaged: its header is no JSON: {reason}", hint=hint) from reason
-    version = header.get("version") if isinstance(header, dict) else None
-    if not isinstance(version, int) or header.get("format") != WEIGHTS_FORMAT:
-        raise CheckpointError(f"{place}: damaged: its header is not that of {WEIGHTS_FORMAT}", hint=hint)
-    if version > VERSION:
-        raise CheckpointError(
-            f"{place}: weights format version {version}, this program reads up to {VERSION}", hint="update facecond"
-        )
-    for key in ("config", "metadata"):
-        if not isinstance(header.get(key), dict):
-            raise CheckpointError(f"{place}: damaged: {key} in its header is no object", hint=hint)
-    return header
+    origin = f"the header of {place}"
+    value = parse(text, origin, error=CheckpointError, hint=hint)
+    return check(Header, value, origin, format=(WEIGHTS_FORMAT, VERSION), error=CheckpointError, hint=hint)
 
 
 @contextmanager
@@ -274,23 +274,13 @@ def load_state(path: Path, *, device: torch.device | str = "cpu") -> StoredState
             raise CheckpointError(f"{file}: damaged: its SHA-256 is {seen}, the manifest says {said}")
         if weights:
             groups[file.stem] = weights.tensors
-    values = read_json(path / "state.json", error=CheckpointError)
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path / 'state.json'}: expected an object, found {type(values).__name__}")
-    return StoredState(groups, values, path)
+    return StoredState(groups, read_json(path / "state.json", Record, error=CheckpointError), path)
 
 
 def _hashes(path: Path) -> dict[str, str]:
     """SHA-256 by file name, as the manifest of the state `path` says. Raises CheckpointError for any other content."""
     file = path / "manifest.json"
-    manifest = read_json(file, error=CheckpointError)
-    if not isinstance(manifest, dict) or manifest.get("format") != STATE_FORMAT:
-        raise CheckpointError(f"{file}: damaged: not the manifest of a training state")
-    version, hashes = manifest.get("version"), manifest.get("sha256")
-    if not isinstance(version, int) or version > VERSION:
-        raise CheckpointError(f"{file}: version {version}, this program reads up to {VERSION}", hint="update facecond")
-    if not isinstance(hashes, dict) or not all(isinstance(digest, str) for digest in hashes.values()):
-        raise CheckpointError(f"{file}: damaged: sha256 is no table of hashes")
+    hashes = read_json(file, StateManifest, format=(STATE_FORMAT, VERSION), error=CheckpointError)["sha256"]
     if "state.json" not in hashes:
         raise CheckpointError(f"{file}: damaged: it does not list state.json")
     return hashes

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facecond.errors import DataError, FacecondError
-from facecond.io.files import explained, read_json, write_json
+from facecond.io.documents import read_json, write_json
+from facecond.io.files import explained
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -126,8 +127,8 @@ def owner(folder: Path) -> Owner | None:
     if not file.is_file():
         return None
     try:
-        return Owner(**read_json(file))
-    except (DataError, TypeError):
+        return read_json(file, Owner)
+    except DataError:
         return None
 
 

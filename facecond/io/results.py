@@ -13,10 +13,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from facecond.errors import DataError
-from facecond.io.files import read_json, write_json
+from typing_extensions import TypedDict
+
+from facecond.io.documents import check, read_json, write_json
 
 FORMAT = "facecond-results"
 VERSION = 1
@@ -27,7 +28,7 @@ class ClassValue:
     """One row of a per-class table: the value of one part of the face or of one attribute."""
 
     name: str
-    value: float | None
+    value: float | None = None
     """None when the class does not occur, so that nothing could be measured."""
     ceiling: float | None = None
     """The real images' value."""
@@ -54,7 +55,7 @@ class Figure:
     """The measure that was asked for, whatever this is called: "fid" also for the distance in other features."""
     unit: str = ""
     """"" for a fraction or a plain number, else "dB", "bits", ..."""
-    better: str = "higher"
+    better: Literal["higher", "lower"] = "higher"
     """"higher" or "lower"."""
     spread: float | None = None
     """Half-width of the 95 % interval, from drawing conditions again with all their images."""
@@ -80,10 +81,6 @@ class Figure:
     """Why the number may say less than it seems to; stands in its row."""
     classes: Sequence[ClassValue] = ()
     """The same number per class, where it has one."""
-
-    def __post_init__(self) -> None:
-        if self.better not in ("higher", "lower"):
-            raise ValueError(f"better is 'higher' or 'lower', not {self.better!r}")
 
     @property
     def heading(self) -> str:
@@ -124,27 +121,20 @@ def read_results(path: Path) -> Results:
 
     DataError when it is another file, of another version, or damaged.
     """
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path} is not a results file: expected format {FORMAT!r}")
-    if content.get("version") != VERSION:
-        raise DataError(
-            f"{path} has version {content.get('version')!r}, this program reads version {VERSION}",
-            hint="measure again, or use the version of facecond that wrote it",
-        )
-    try:
-        figures = tuple(_figure(row) for row in content["figures"])
-        return Results(figures=figures, about=dict(content["about"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged: {type(error).__name__}: {error}", hint="measure again") from error
+    content = read_json(path, _Content, format=(FORMAT, VERSION), hint="measure again")
+    figures = (_figure(row, f"{path}: figures.{place}") for place, row in enumerate(content["figures"]))
+    return Results(figures=tuple(figures), about=content["about"])
 
 
-def _figure(row: Mapping[str, Any]) -> Figure:
-    values = dict(row)
-    if values["value"] is None:
-        values["value"] = math.nan
-    values["classes"] = tuple(ClassValue(**{"value": None, **item}) for item in values.get("classes", ()))
-    return Figure(**values)
+class _Content(TypedDict):
+    about: dict[str, Any]
+    figures: list[dict[str, Any]]
+
+
+def _figure(row: dict[str, Any], origin: str) -> Figure:
+    unmeasured = row.get("value", 0.0) is None
+    figure = check(Figure, {**row, "value": 0.0} if unmeasured else row, origin, hint="measure again")
+    return dataclasses.replace(figure, value=math.nan if unmeasured else figure.value, classes=tuple(figure.classes))
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:

@@ -17,22 +17,67 @@ import re
 from collections.abc import Mapping
 from math import degrees
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Gt, Le, Len
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from facecond.config.settings import difference
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import CLASSES, NUM_CLASSES
-from facecond.io.files import Record, RecordWriter, inside, read_json, read_records, write_json, write_records
+from facecond.io.documents import (
+    Digest,
+    Finite,
+    Pixels,
+    RecordWriter,
+    read_json,
+    read_records,
+    write_json,
+    write_records,
+)
+from facecond.io.files import inside
 from facecond.io.images import write_label_map, write_png
 from facecond.photos.reading import ParsedFace
 
 FORMAT, VERSION = "facecond-parsed", 1
 LONGEST_NAME = 80
 """Characters of a picture's name."""
+
+
+class Parsed(TypedDict):
+    """What parsed.json holds."""
+
+    made_with: dict[str, Any]
+    judges: dict[str, Any]
+
+
+class FrameRecord(TypedDict):
+    """Where a face stands in its photograph; see facecond.photos.frame.Frame. `roll` is in degrees."""
+
+    x: Finite
+    y: Finite
+    side: Annotated[float, Gt(0), Le(1e6)]
+    roll: Finite
+
+
+class PhotoRecord(TypedDict):
+    """The record of a photograph."""
+
+    name: Annotated[str, Len(1, 255)]
+    source: str
+    sha256: Digest
+    size: Annotated[list[Pixels], Len(2, 2)]
+    frame: FrameRecord
+    affine: list[list[Finite]]
+    framed_by: str
+    confidence: Finite
+    shares: dict[str, Finite]
+    findings: list[dict[Literal["problem", "detail"], str]]
+    present: list[str] | None
+    classifier: str | None
 
 
 class ParsedFolder:
@@ -51,28 +96,24 @@ class ParsedFolder:
             "made_with": dict(made_with),
             "judges": dict(judges),
         }
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, PhotoRecord] = {}
         if (path / "parsed.json").exists():
-            before = read_json(path / "parsed.json")
-            if not isinstance(before, dict) or (before.get("format"), before.get("version")) != (FORMAT, VERSION):
-                raise DataError(
-                    f"{path / 'parsed.json'} is not of format {FORMAT!r} version {VERSION}", hint="choose another name="
-                )
+            before = read_json(path / "parsed.json", Parsed, format=(FORMAT, VERSION), hint="choose another name=")
             if other := difference(before["made_with"], self._content["made_with"]):
                 raise DataError(f"{path} was made with {other}", hint="choose another name=, or delete the folder")
         elif path.is_dir() and any(path.iterdir()):
             raise DataError(f"{path} holds other files and no parsed.json", hint="choose another name=")
-        for record in read_records(path / "records.jsonl"):
+        for record in read_records(path / "records.jsonl", PhotoRecord):
             if all(self.file(kind, record).exists() for kind in ("images", "labels")):
                 self._records[record["sha256"]] = record
         self._taken = {str(record["name"]).lower() for record in self._records.values()}
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[PhotoRecord]:
         """The record of each picture, by name."""
         return sorted(self._records.values(), key=lambda record: str(record["name"]))
 
-    def file(self, kind: str, record: Record) -> Path:
+    def file(self, kind: str, record: PhotoRecord) -> Path:
         """Where a picture (`kind` = images) or label map (labels) is."""
         return inside(self.path / kind, f"{record['name']}.png", of=f"a record of {self.path}, name")
 
@@ -99,7 +140,7 @@ class ParsedFolder:
             write_json(self.path / "parsed.json", self._content)
         resolution = face.labels_HW.shape[0]
         frame = face.frame
-        record: Record = {
+        record: PhotoRecord = {
             "name": self._name(source, digest),
             "source": str(source),
             "sha256": digest,
@@ -116,13 +157,13 @@ class ParsedFolder:
         write_label_map(self.file("labels", record), face.labels_HW)
         write_png(self.file("images", record), face.image_HWC)
         with RecordWriter(self.path / "records.jsonl") as writer:
-            writer.write(record)
+            writer.write(dict(record))
         self._records[digest] = record
         self._taken.add(str(record["name"]).lower())
 
     def finish(self) -> dict[str, NDArray[np.int8]]:
         """Sort the records by name, and drop those that were replaced; return the attributes found, int8 (40,), by file name."""
-        write_records(self.path / "records.jsonl", self.records)
+        write_records(self.path / "records.jsonl", map(dict, self.records))
         return {
             self.file("images", record).name: np.array(
                 [1 if name in record["present"] else -1 for name in ATTRIBUTES], np.int8

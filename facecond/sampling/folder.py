@@ -12,23 +12,65 @@ The record of an image is written after its pixels, so whatever has a record is 
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
+from annotated_types import Ge, Le, Len
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from facecond.conditions.table import CONDITIONS
 from facecond.config.settings import difference
 from facecond.errors import DataError
-from facecond.io.files import RecordWriter, explained, read_json, scan_records, write_json, write_records
+from facecond.io.documents import (
+    Count,
+    Digest,
+    Pixels,
+    RecordWriter,
+    as_written,
+    read_json,
+    read_record,
+    scan_records,
+    write_json,
+    write_records,
+)
+from facecond.io.files import explained
 from facecond.io.images import read_image, write_png
 
 FORMAT = "facecond-generation"
 VERSION = 2
+MOST_IMAGES = 10**8
+"""Images of a folder: the index of their records is held in memory."""
+
+
+class Manifest(TypedDict):
+    """What generation.json holds."""
+
+    count: Count
+    image_shape: Annotated[list[Pixels], Len(3, 3)] | None
+    made_with: dict[str, Any]
+    about: dict[str, Any]
+
+
+class Told(TypedDict):
+    """What an image was told of one condition."""
+
+    value: str
+    sha256: Digest
+
+
+class PictureRecord(TypedDict):
+    """The record of an image."""
+
+    index: Annotated[int, Ge(0), Le(MOST_IMAGES)]
+    seed: int
+    source: str | None
+    description: dict[str, Any]
+    told: dict[str, Told]
+    place: dict[str, Any]
 
 
 class RecordIndex:
@@ -38,9 +80,8 @@ class RecordIndex:
         self._files: list[Path] = []
         self._places = np.full((0, 2), -1, dtype=np.int64)  # number of the file, byte in it; -1 for none
         for file in [path / "records.jsonl", *sorted(path.glob("records-*.jsonl"))]:
-            for start, record in scan_records(
-                file
-            ):  # of two for one image the later counts: it was deleted, made again
+            # of two for one image the later counts: it was deleted, made again
+            for start, record in scan_records(file, PictureRecord):
                 self.note(record["index"], file, start)
 
     def note(self, index: int, file: Path, start: int) -> None:
@@ -72,7 +113,8 @@ class RecordIndex:
         file, start = self._places[index].tolist()
         with self._files[file].open("rb") as stream:
             stream.seek(start)
-            return cast("dict[str, Any]", json.loads(stream.readline()))
+            record = read_record(stream.readline(), PictureRecord, f"{self._files[file]}, byte {start}")
+        return cast("dict[str, Any]", record)
 
 
 class GenerationFolder:
@@ -92,8 +134,8 @@ class GenerationFolder:
         Raises DataError when it was made with something else than `made_with`.
         """
         self.path = path
-        self._made_with = _plain(made_with)
-        self._about = _plain(about)
+        self._made_with: dict[str, Any] = as_written(made_with)
+        self._about: dict[str, Any] = as_written(about)
         self.count = count
         self._array_ready = False
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
@@ -190,21 +232,18 @@ def finish(path: Path) -> int:
     return len(records)
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Return generation.json of a folder; DataError when there is none, or it is of another kind or version."""
-    content = read_json(path / "generation.json", hint="is this a folder made by facecond sample?")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path / 'generation.json'} is not a generation: expected format {FORMAT!r}")
-    if content.get("version") != VERSION:
-        raise DataError(f"{path / 'generation.json'} has version {content.get('version')!r}, expected {VERSION}")
-    if missing := sorted({"count", "image_shape", "made_with", "about"} - content.keys()):
-        raise DataError(f"{path / 'generation.json'} lacks {', '.join(missing)}", hint="sample again")
-    return content
+def read_manifest(path: Path) -> Manifest:
+    """Return generation.json of a folder; DataError when there is none, or it is damaged or of another kind or version."""
+    hint = "is this a folder made by facecond sample? If it was damaged, sample again into another"
+    return read_json(path / "generation.json", Manifest, format=(FORMAT, VERSION), hint=hint)
 
 
 def read_values(folder: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Return the values an image was made with, by condition. Raises DataError for a file that is missing or damaged."""
-    return {name: CONDITIONS[name].recall(told["value"], folder) for name, told in record["told"].items()}
+    told: Mapping[str, Told] = record["told"]
+    if unknown := sorted(told.keys() - CONDITIONS.keys()):
+        raise DataError(f"a record of {folder}: told has {unknown[0]!r}", hint=f"known: {', '.join(CONDITIONS)}")
+    return {name: CONDITIONS[name].recall(each["value"], folder) for name, each in told.items()}
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -260,8 +299,3 @@ def _write_rows(
             stream.write(np.ascontiguousarray(image_HWC).tobytes())
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `value` as JSON gives it back, so that what is compared is what was written."""
-    return cast("dict[str, Any]", json.loads(json.dumps(value)))

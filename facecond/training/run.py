@@ -17,7 +17,8 @@ from torch import nn
 from facecond.config.training import LearningRateSchedule, Precision, TrainerConfig
 from facecond.errors import ConfigError, TrainingError
 from facecond.io.checkpoint import save_weights
-from facecond.io.files import finishing_time, read_json, write_json
+from facecond.io.documents import finishing_time, write_json
+from facecond.io.runs import read_done
 from facecond.processes import Processes
 from facecond.training.device import resolve_precision
 from facecond.training.learner import Draws, Learner, Step
@@ -81,9 +82,9 @@ class Run:
     def already_finished(self) -> bool:
         """Say whether done.json stands for at least as many images as asked for; the state then holds no weights."""
         done = self.folder / "done.json"
-        if not done.is_file() or read_json(done)["images_seen"] < self.total:
+        if not done.is_file() or (seen := read_done(self.folder)["images_seen"]) < self.total:
             return False
-        self.state.images_seen, self.state.finished = read_json(done)["images_seen"], True
+        self.state.images_seen, self.state.finished = seen, True
         self.tell("finished", path=self.folder / "weights.safetensors")
         return True
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facecond.io.files import RecordWriter, keep_records
+from facecond.io.documents import RecordWriter, keep_records
 from facecond.io.images import write_png
+from facecond.io.runs import Line
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -24,7 +25,7 @@ class Tracker:
 
     def __init__(self, folder: Path, images_seen: int, *, tensorboard: bool) -> None:
         self.folder = folder
-        kept = keep_records(folder / "metrics.jsonl", lambda record: record["images_seen"] <= images_seen)
+        kept = keep_records(folder / "metrics.jsonl", Line, lambda record: record["images_seen"] <= images_seen)
         self.evaluated_at = max((line["images_seen"] for line in kept if line["kind"] == "evaluation"), default=0)
         """Images seen at the last evaluation that was written."""
         for grid in (folder / "grids").glob("*.png"):

@@ -23,12 +23,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
 from facecond.config.settings import completed, of_kinds, plain
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
-from facecond.io.files import finished_at, read_json, sha256_file, write_json
-
-RUN_FORMAT, RUN_VERSION = "facecond-run", 1
+from facecond.io.documents import Digest, finished_at, read_json, write_json
+from facecond.io.files import sha256_file
+from facecond.io.runs import RunFile, read_done, read_run_file
 
 BUNDLED = Path(str(files("facecond"))) / "bundled"
 """Where they lie; `python -m benchmarks.bundle` makes them."""
@@ -67,7 +69,7 @@ class RunInfo:
     """SHA-256 of the pack's manifest."""
     first_stage: str | None
     """Hash of the first stage whose latents a diffusion model learnt."""
-    content: dict[str, Any]
+    content: RunFile
 
 
 def find_pack(workspace: str, name: str | None) -> Found:
@@ -137,8 +139,7 @@ def finished_runs(workspace: str, *kinds: str) -> list[Path]:
 
 def images_seen(run: Path) -> int:
     """Images a finished run learnt from."""
-    seen: int = read_json(run / "done.json")["images_seen"]
-    return seen
+    return read_done(run)["images_seen"]
 
 
 def read_run(path: Path) -> RunInfo:
@@ -150,23 +151,16 @@ def read_run(path: Path) -> RunInfo:
     file = path / "run.json"
     if not file.is_file():
         raise CheckpointError(f"{path} is not a run: it has no run.json", hint="runs are made by: facecond train")
-    content = read_json(file)
-    if not isinstance(content, dict) or content.get("format") != RUN_FORMAT or content.get("version") != RUN_VERSION:
-        raise CheckpointError(
-            f"{file} is not a run of this version", hint=f"expected format {RUN_FORMAT!r} version {RUN_VERSION}"
-        )
-    try:
-        return RunInfo(
-            path,
-            content["kind"],
-            content["choices"],
-            completed(content["config"], train_defaults(content["kind"], content["config"], str(file))),
-            content["sha256 of the pack"],
-            content["sha256 of the first stage"],
-            content,
-        )
-    except KeyError as error:
-        raise CheckpointError(f"{file} lacks {error}", hint="the file is damaged; train again") from error
+    content = read_run_file(path)
+    return RunInfo(
+        path,
+        content["kind"],
+        content["choices"],
+        completed(content["config"], train_defaults(content["kind"], content["config"], str(file))),
+        content["sha256 of the pack"],
+        content["sha256 of the first stage"],
+        content,
+    )
 
 
 def train_defaults(kind: str, recorded: Mapping[str, Any], origin: str = "the run") -> dict[str, Any]:
@@ -243,9 +237,9 @@ def first_stage_digest(workspace: str, place: Path) -> str:
     """SHA-256 that names the latents of the first stage at `place`: a run, a weights file, or a file that was encoded with."""
     digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
     for note in sorted((Path(workspace) / "first_stages").glob("*.json")):
-        content = read_json(note)
+        content = read_json(note, KeptNote)
         if digest in content["made_from"]:
-            return str(content["sha256"])
+            return content["sha256"]
     return digest
 
 
@@ -261,7 +255,7 @@ def first_stage_of(workspace: str, digest: str, of: str, named: str | None = Non
         return find_first_stage(workspace, named).path
     runs = [done.parent for done in sorted((Path(workspace) / "runs").glob("*/done.json"))]
     for run in [*runs, *bundled_runs("vq")]:
-        if read_json(run / "done.json")["weights_sha256"] == digest:
+        if read_done(run)["weights_sha256"] == digest:
             return run
     if (kept := kept_first_stage(workspace, digest)).is_file():
         return kept
@@ -269,6 +263,13 @@ def first_stage_of(workspace: str, digest: str, of: str, named: str | None = Non
 
 
 _KEPT = "bring back its run or WORKSPACE/first_stages; sample, eval and swap-masks also take first_stage=RUN_OR_FILE"
+
+
+class KeptNote(TypedDict):
+    """What is noted beside a kept first stage."""
+
+    sha256: Digest
+    made_from: dict[Digest, str]
 
 
 def kept_first_stage(workspace: str, digest: str) -> Path:
@@ -279,7 +280,7 @@ def kept_first_stage(workspace: str, digest: str) -> Path:
 def note_first_stage(kept: Path, digest: str, origin: Path) -> None:
     """Note the SHA-256 of a kept first stage beside it, and by which files, by SHA-256, it may be named."""
     note = kept.with_suffix(".json")
-    made_from = read_json(note)["made_from"] if note.is_file() else {}
+    made_from = read_json(note, KeptNote)["made_from"] if note.is_file() else {}
     write_json(note, {"sha256": digest, "made_from": made_from | {sha256_file(origin): origin.name}})
 
 

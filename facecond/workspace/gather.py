@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from facecond.conditions.table import pictures_of
 from facecond.data.pack import Pack
 from facecond.errors import DataError, FacecondError
-from facecond.io.files import read_json, read_records, sha256_file
+from facecond.io.documents import Record, read_json, read_records
+from facecond.io.files import sha256_file
 from facecond.io.images import read_image
 from facecond.io.results import Figure, read_results
+from facecond.io.runs import Line, read_done
 from facecond.io.sizes import count_values
 from facecond.reports.layouts import Shown, samples_figure
 from facecond.reports.page import Picture, duration
@@ -122,17 +124,14 @@ def _done(path: Path, remarks: Remarks) -> dict[str, Any]:
     if not (path / "done.json").is_file():
         return {}
     with remarks.instead(RUNS):
-        content = read_json(path / "done.json")
-        if isinstance(content, dict) and "weights_sha256" in content:
-            return content
-        remarks.add(RUNS, f"{path / 'done.json'} is not what a finished training writes.")
+        return dict(read_done(path))
     return {}
 
 
 def _lines(path: Path, remarks: Remarks) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     with remarks.instead(CURVES):
-        lines = [line for line in read_records(path / "metrics.jsonl") if "images_seen" in line]
+        lines = [dict(line) for line in read_records(path / "metrics.jsonl", Line)]
         if not lines:
             remarks.add(CURVES, "no figures were logged yet.")
     return lines
@@ -274,10 +273,9 @@ def _readable(file: Path) -> list[Figure]:
 def _manifest(file: Path) -> dict[str, Any]:
     """A JSON object of any version; nothing when it is none."""
     try:
-        content = read_json(file)
+        return read_json(file, Record)
     except DataError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _weights(content: Mapping[str, Any]) -> Any:

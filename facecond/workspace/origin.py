@@ -15,8 +15,9 @@ from facecond.config.commands import GenerateConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain, restore
+from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError, DataError
-from facecond.io.files import read_json, sha256_file
+from facecond.io.files import sha256_file
 from facecond.workspace.find import (
     Found,
     RunInfo,
@@ -73,7 +74,7 @@ def how_trained(found: Found, pack: Path, workspace: str, named: str | None) -> 
     if not (found.path / "done.json").is_file():
         return str(found)
     seen, faces = images_seen(found.path), 0
-    for first, last in read_json(pack / "manifest.json")["splits"].get("train", []):
+    for first, last in read_manifest(pack)["splits"].get("train", []):
         faces += last - first
     words = f"{found.why}, {seen} images seen" + (f", fewer than the {faces} training faces" if seen < faces else "")
     if named is None:
@@ -222,7 +223,7 @@ def _chosen(section: Any) -> dict[str, Any]:
 
 def items_plan(origin: Origin, items: Sequence[int] = ()) -> dict[str, Any]:
     """Return the part of a plan that says: the conditions of validation items; all of them in their order, or `items`."""
-    manifest = read_json(origin.pack / "manifest.json")
+    manifest = read_manifest(origin.pack)
     content = short_hash([manifest["sha256"], manifest["splits"], manifest["ids"]])
     in_order = list(items) == list(range(len(items)))
     return {"pack": content, "split": "validation", "items": "in order" if in_order else list(items)}

@@ -9,7 +9,8 @@ from safetensors import safe_open
 
 from benchmarks.bundle import halved, people
 from facecond.errors import CheckpointError, DataError
-from facecond.io.files import read_json, sha256_file
+from facecond.io.documents import Record, read_json
+from facecond.io.files import sha256_file
 from facecond.sampling.generation import open_generation
 from facecond.workspace import find
 from facecond.workspace.find import find_pack, find_run
@@ -49,7 +50,7 @@ def test_half_precision_is_near_and_says_nothing_of_the_machine(made_once: Path,
             found = after.get_tensor(name)
             assert found.dtype == (np.float16 if expected.ndim > 1 else expected.dtype)
             np.testing.assert_allclose(found, expected, rtol=2**-10, atol=1e-7)
-    assert read_json(other / "done.json")["weights_sha256"] == sha256_file(other / "weights.safetensors")
+    assert read_json(other / "done.json", Record)["weights_sha256"] == sha256_file(other / "weights.safetensors")
     assert str(made_once) not in (other / "run.json").read_text()
 
 
@@ -101,4 +102,6 @@ def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
     assert result.used["run"].startswith(str(tmp_path / "runs" / "mine"))
     assert "came with the program" in result.used["classifier"]
     made = open_generation(result.made["samples"])
-    assert made.made_with["first_stage"] == read_json(find.BUNDLED / "drawn64-vq" / "done.json")["weights_sha256"]
+    assert (
+        made.made_with["first_stage"] == read_json(find.BUNDLED / "drawn64-vq" / "done.json", Record)["weights_sha256"]
+    )

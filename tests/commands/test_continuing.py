@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from facecond.errors import CheckpointError
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import Record, read_json, write_json
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 WORDS = ["model=attr", *MODEL, *TINY]
@@ -28,12 +28,12 @@ def since(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_named_run_goes_on_with_its_own_pack_and_latents(since: Path) -> None:
-    before = read_json(since / "runs" / "named" / "run.json")
+    before = read_json(since / "runs" / "named" / "run.json", Record)
     result = call("train", f"workspace={since}", *WORDS, "name=named")
     assert result.facts["finished"]
     assert result.used["pack"].startswith(str(since / "packs" / "drawn-64"))
     assert before["sha256 of the first stage"][:12] in result.used["latents"]
-    assert read_json(since / "runs" / "named" / "run.json") == before
+    assert read_json(since / "runs" / "named" / "run.json", Record) == before
 
 
 def test_a_run_without_a_name_goes_on_with_its_own_latents(since: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_differs_is_refused_in_one_line(since: Path, facecond: Facecond, wo
 def test_a_run_whose_pack_is_gone_says_so(since: Path, tmp_path: Path) -> None:
     shutil.copytree(since / "runs" / "named", tmp_path / "runs" / "named")
     shutil.copytree(since / "packs" / "newer", tmp_path / "packs" / "newer")
-    content = read_json(tmp_path / "runs" / "named" / "run.json")
+    content = read_json(tmp_path / "runs" / "named" / "run.json", Record)
     write_json(tmp_path / "runs" / "named" / "run.json", content | {"pack_path": "gone"})
     with pytest.raises(CheckpointError, match=r"was started on the pack gone, which is not in"):
         call("train", f"workspace={tmp_path}", *WORDS, "name=named")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from facecond.cli.help import EXAMPLES
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import Record, read_json, write_json
 from tests.commands.conftest import Facecond, call
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,7 +39,7 @@ def make_latest(home: Path) -> None:
         ("runs/vq", "runs/parser", "runs/classifier", "runs/attr", "runs/multicond", "packs/drawn-64")
     ):
         note = home / "outputs" / name / ("finished.json" if name.startswith("packs") else "done.json")
-        write_json(note, read_json(note) | {"finished": f"{datetime.now(UTC) + timedelta(seconds=number)}"})
+        write_json(note, read_json(note, Record) | {"finished": f"{datetime.now(UTC) + timedelta(seconds=number)}"})
 
 
 DOCUMENTED = {

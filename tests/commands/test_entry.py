@@ -12,7 +12,7 @@ import facecond as package
 from facecond.errors import ConfigError, DataError, FacecondError
 from facecond.faces.labels import CLASSES
 from facecond.io.checkpoint import load_weights, save_weights
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import Record, read_json, write_json
 from facecond.io.images import read_image
 from facecond.sampling.generation import open_generation
 from tests.commands.conftest import MODEL, TINY, call
@@ -183,7 +183,7 @@ def test_a_model_samples_by_hand_without_a_pack(generator: Any, home: Path, tmp_
     for name in ("multicond", "vq"):
         shutil.copytree(home / "runs" / name, moved / "runs" / name)
     file = moved / "runs" / "multicond" / "run.json"
-    write_json(file, read_json(file) | {"pack_path": "/nowhere"})
+    write_json(file, read_json(file, Record) | {"pack_path": "/nowhere"})
     alone = package.open(moved / "runs" / "multicond")
     images = alone.sample(attributes="+Smiling").images
     np.testing.assert_array_equal(images, generator.sample(attributes="+Smiling").images)

@@ -9,7 +9,8 @@ from torch import nn
 
 from facecond.autoencoder.vq import VQModel
 from facecond.config.networks import VQConfig
-from facecond.io.files import read_json, sha256_file
+from facecond.io.documents import Record, read_json
+from facecond.io.files import sha256_file
 from facecond.io.results import read_results
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
@@ -90,11 +91,11 @@ def test_a_first_stage_that_is_not_kept_can_be_told(moved: Path, tmp_path: Path,
 
 def test_what_is_kept_says_what_it_is(moved: Path) -> None:
     (kept,) = (moved / "first_stages").glob("*.safetensors")
-    note = read_json(kept.with_suffix(".json"))
+    note = read_json(kept.with_suffix(".json"), Record)
     assert note["sha256"] == sha256_file(kept)
     assert note["sha256"].startswith(kept.stem)
     assert note["made_from"] == {sha256_file(moved.parent / "copy.pt"): "vq.ckpt"}
-    assert read_json(moved / "runs" / "paper" / "run.json")["sha256 of the first stage"] == note["sha256"]
+    assert read_json(moved / "runs" / "paper" / "run.json", Record)["sha256 of the first stage"] == note["sha256"]
 
 
 def test_weights_of_ours_given_as_a_file_are_kept_byte_for_byte(workspace: Path, tmp_path: Path) -> None:

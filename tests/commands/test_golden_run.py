@@ -14,7 +14,8 @@ from facecond.config.networks import VQConfig
 from facecond.config.training import TrainerConfig
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import find_states, load_state, load_weights
-from facecond.io.files import read_json, sha256_file, write_json
+from facecond.io.documents import Record, read_json, write_json
+from facecond.io.files import sha256_file
 from tests.commands.conftest import call
 from tests.commands.golden_run import GOLDEN, WORDS
 
@@ -83,7 +84,7 @@ def test_a_field_added_to_the_schema(golden: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_setting_this_version_does_not_have_is_named(golden: Path) -> None:
     file = golden / "runs" / "first" / "run.json"
-    content = read_json(file)
+    content = read_json(file, Record)
     content["config"]["model"]["network"]["twist"] = 2
     write_json(file, content)
     with pytest.raises(CheckpointError, match=r"model.network.twist=2, a setting this version does not have") as caught:
@@ -101,15 +102,15 @@ def gaining(schema: type, name: str, kind: type, default: Any) -> type:
 def forget(workspace: Path, key: str) -> None:
     """Take a setting out of everything the run recorded."""
     run = workspace / "runs" / "first"
-    content = read_json(run / "run.json")
+    content = read_json(run / "run.json", Record)
     drop(content["config"], key)
     write_json(run / "run.json", content)
     (state,) = run.glob("checkpoints/*/state.json")
-    values = read_json(state)
+    values = read_json(state, Record)
     drop(values["identity"], key)
     drop(values, key)
     write_json(state, values)
-    manifest = read_json(state.parent / "manifest.json")
+    manifest = read_json(state.parent / "manifest.json", Record)
     manifest["sha256"]["state.json"] = sha256_file(state)
     write_json(state.parent / "manifest.json", manifest)
 

@@ -11,7 +11,7 @@ import pytest
 
 from facecond.commands import data_draw, sample, train
 from facecond.io import lock
-from facecond.io.files import read_records
+from facecond.io.documents import Record, read_records
 from facecond.io.lock import FolderInUseError
 from tests.commands.conftest import MODEL, TINY
 
@@ -75,7 +75,7 @@ def test_two_trainings_of_one_run_are_one(workspace: Path) -> None:
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(2)]
     said = [process.communicate(timeout=240)[1] for process in both]
     assert 0 in [process.returncode for process in both], said
-    records = read_records(workspace / "runs" / "twice" / "metrics.jsonl")
+    records = read_records(workspace / "runs" / "twice" / "metrics.jsonl", Record)
     seen = [line["images_seen"] for line in records if line["kind"] == "training"]
     assert seen == sorted(set(seen))
     for process, text in zip(both, said, strict=True):

@@ -22,7 +22,7 @@ from facecond.config.diffusion import SamplerConfig
 from facecond.data.pack import Pack, PackWriter
 from facecond.errors import CheckpointError, ConfigError, DataError, FacecondError
 from facecond.io.checkpoint import load_weights
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import Record, read_json, write_json
 from facecond.io.images import read_image, write_png
 from facecond.io.results import Figure, read_results
 from facecond.metrics.spread import Share, Spread
@@ -137,7 +137,7 @@ def test_a_pack_without_sketches_is_refused_before_sampling(own: Path) -> None:
     older = own / "packs" / "older"
     shutil.copytree(own / "packs" / "second", older)
     (older / "sketches.npy").unlink()
-    manifest = read_json(older / "manifest.json")
+    manifest = read_json(older / "manifest.json", Record)
     del manifest["sha256"]["sketches.npy"]
     write_json(older / "manifest.json", manifest)
     with pytest.raises(DataError, match=r"has no sketches.npy"):

@@ -9,7 +9,7 @@ import pytest
 from facecond.commands import train
 from facecond.commands.timing import pace
 from facecond.errors import ConfigError
-from facecond.io.files import read_json
+from facecond.io.documents import Record, read_json
 from facecond.workspace.find import read_run
 from tests.commands.conftest import TINY, Facecond, call
 
@@ -30,7 +30,7 @@ def test_minutes_become_images_once(workspace: Path, facecond: Facecond) -> None
     assert time.monotonic() - began < 60
     planned = int(re.search(r"images: (\d+) in about 0.2 minutes", said)[1])
     run = workspace / "runs" / "planned"
-    assert read_json(run / "done.json")["images_seen"] == planned
+    assert read_json(run / "done.json", Record)["images_seen"] == planned
     recorded = read_run(run).config["trainer"]
     assert {f"trainer.{key}": recorded[key] for key in ("images", "warmup_images", "log_every")}.items() <= pace(
         "classifier", planned

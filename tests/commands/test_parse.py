@@ -10,7 +10,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from facecond.data.pack import Pack
-from facecond.io.files import read_records
+from facecond.io.documents import Record, read_records
 from facecond.io.images import read_image, read_label_map
 from tests.commands.conftest import Facecond, all_but_locks, call
 
@@ -40,7 +40,7 @@ def test_the_folder_can_be_packed_as_it_is(photos: Path, workspace: Path, tmp_pa
     assert (result["facts"]["parsed now"], result["facts"]["skipped"]) == (5, 1)
     assert [line for line in err.splitlines() if "torn.jpg" in line and "skipped" in line]
     folder = Path(result["made"]["records"]).parent
-    records = {record["name"]: record for record in read_records(folder / "records.jsonl")}
+    records = {record["name"]: record for record in read_records(folder / "records.jsonl", Record)}
     assert list(records) == ["drawn_ L", "drawn_ P", "drawn_ RGBA", "lying", "upright"]
     np.testing.assert_array_equal(read_image(folder / "images/lying.png"), read_image(folder / "images/upright.png"))
     np.testing.assert_array_equal(
@@ -85,7 +85,7 @@ def test_what_is_finished_is_not_done_again(photos: Path, workspace: Path) -> No
     }  # fmt: skip
     Image.new("RGB", (64, 64), "red").save(photos / "drawn, L.png")  # another picture under a name that is taken
     call("parse", *words)
-    names = [record["name"] for record in read_records(folder / "records.jsonl")]
+    names = [record["name"] for record in read_records(folder / "records.jsonl", Record)]
     assert len(names) == len(set(names)) == 6
     assert sum(name.startswith("drawn_ L") for name in names) == 2
     assert moved.exists()
@@ -95,7 +95,7 @@ def test_a_face_in_a_larger_picture_is_framed_and_shown(photos: Path, workspace:
     made = call(
         "parse", f"photos=['{photos / 'upright.png'}']", f"workspace={workspace}", "resolution=32", "align=always"
     )
-    (record,) = read_records(made.made["records"])
+    (record,) = read_records(made.made["records"], Record)
     x, y, side = (record["frame"][key] for key in ("x", "y", "side"))
     assert (x, y) == pytest.approx((225 - 80, 109), abs=30)
     assert 100 < side < 220

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facecond.data.pack import PackWriter
-from facecond.io.files import read_json, write_json
+from facecond.io.documents import Record, read_json, write_json
 from facecond.io.images import read_image, read_label_map
 from facecond.io.results import read_results
 from facecond.sampling.generation import open_generation
@@ -222,7 +222,7 @@ def test_a_run_that_learnt_little_is_said_loudly(workspace: Path, tmp_path: Path
     shutil.copytree(workspace, tmp_path / "here")
     run = tmp_path / "here" / "runs" / "multicond"
     longer = shutil.copytree(run, run.with_name("longer"))
-    done = read_json(longer / "done.json")
+    done = read_json(longer / "done.json", Record)
     write_json(longer / "done.json", done | {"images_seen": 640, "finished": "2020-01-01T00:00:00.000000+00:00"})
     for name in ("flow-velocity", "attr"):
         shutil.rmtree(tmp_path / "here" / "runs" / name, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facecond.io.files import read_records
+from facecond.io.documents import Record, read_records
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
@@ -29,7 +29,7 @@ def test_two_processes_sample_what_one_does(workspace: Path, tmp_path: Path) -> 
     assert json.loads(done.stdout)["facts"]["images"] == 5  # one process speaks
     assert done.stderr.count("sampler: ") == 1
     folder = workspace / "samples" / "together"
-    assert [record["index"] for record in read_records(folder / "records.jsonl")] == list(range(5))
+    assert [record["index"] for record in read_records(folder / "records.jsonl", Record)] == list(range(5))
     for index in range(5):
         name = f"images/{index:06d}.png"
         assert (folder / name).read_bytes() == (workspace / "samples" / "alone" / name).read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from facecond.io.files import read_json, read_records, write_json
+from facecond.io.documents import Record, read_json, read_records, write_json
 from facecond.io.results import read_results
 from facecond.reports.tables import value_text
 from facecond.workspace.gather import gather_run
@@ -51,7 +51,7 @@ def test_numbers_on_the_page_are_those_in_the_files(page: str, measured: Path) -
     words = Reader(page).words
     found = {word.strip() for word in words}
     for name in ("multicond", "attr"):
-        done = read_json(measured / "runs" / name / "done.json")
+        done = read_json(measured / "runs" / name / "done.json", Record)
         assert str(done["images_seen"]) in found
         assert done["weights_sha256"][:12] in found
     of_both = 0
@@ -67,7 +67,7 @@ def test_numbers_on_the_page_are_those_in_the_files(page: str, measured: Path) -
             else:
                 assert figure.heading in found
     assert of_both >= 3
-    record = read_records(next((measured / "samples").glob("attr-conditions-*")) / "records.jsonl")[0]
+    record = read_records(next((measured / "samples").glob("attr-conditions-*")) / "records.jsonl", Record)[0]
     assert {str(record["seed"]), record["source"]} <= found
 
 
@@ -85,7 +85,7 @@ def test_parts_that_are_missing_or_damaged_are_sentences(measured: Path, tmp_pat
     (run / "grids" / "000000000016.png").write_text("no picture")
     (run / "weights.safetensors").write_bytes(b"torn")
     for file in (home / "results").glob("multicond-eval-*/results.json"):
-        write_json(file, read_json(file) | {"version": 99})
+        write_json(file, read_json(file, Record) | {"version": 99})
     next((home / "samples").glob("multicond-conditions-*/images/000000.png")).unlink()
     unfinished = shutil.copytree(run, home / "runs" / "begun")
     for name in ("done.json", "metrics.jsonl"):
@@ -111,7 +111,7 @@ def test_samples_belong_to_the_weights_they_were_made_of(measured: Path, tmp_pat
     assert [each.name.partition("-cond")[0] for each in shown.sampled] == ["attr"]
     home = shutil.copytree(measured, tmp_path / "home")
     done = home / "runs" / "attr" / "done.json"
-    write_json(done, read_json(done) | {"weights_sha256": "0" * 64})
+    write_json(done, read_json(done, Record) | {"weights_sha256": "0" * 64})
     other = gather_run(str(home), home / "runs" / "attr", "attr", samples=4, records=1)
     assert other.sampled == other.measured == []
     assert "nothing was measured of its weights." in other.missing["Measured"]

@@ -14,7 +14,7 @@ from facecond.experiments import figures
 from facecond.experiments.command import prepare
 from facecond.experiments.plan import Plan, Work, check_once, fits, in_name
 from facecond.experiments.timing import seconds_of
-from facecond.io.files import write_json
+from facecond.io.documents import write_json
 from facecond.measuring.table import MEASURES
 from facecond.workspace.names import check_name
 

@@ -114,7 +114,7 @@ def test_a_flipped_bit_anywhere_is_found_or_does_no_harm(tmp_path, tensors):
 )  # fmt: skip
 def test_headers_of_wrong_content_are_one_line(tmp_path, tensors, header):
     save_file(tensors, tmp_path / "w.safetensors", {"facecond": header})
-    with pytest.raises(CheckpointError, match=r"w\.safetensors: damaged: "):
+    with pytest.raises(CheckpointError, match=r"the header of .*w\.safetensors"):
         load_weights(tmp_path / "w.safetensors")
 
 

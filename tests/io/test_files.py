@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from facecond.errors import CheckpointError, DataError
-from facecond.io.files import atomic_write, read_json, sha256_file, write_json
+from facecond.io.documents import Record, read_json, write_json
+from facecond.io.files import atomic_write, sha256_file
 
 
 def test_sha256_of_known_texts(tmp_path):
@@ -63,7 +64,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
 def test_json_round_trip(tmp_path):
     value = {"name": "Å", "figures": [1, 2.5, None, True]}
     write_json(tmp_path / "a.json", value)
-    assert read_json(tmp_path / "a.json") == value
+    assert read_json(tmp_path / "a.json", Record) == value
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "b.json", {"loss": float("nan")})
     assert not (tmp_path / "b.json").exists()
@@ -71,13 +72,13 @@ def test_json_round_trip(tmp_path):
 
 def test_json_errors_name_the_file(tmp_path):
     with pytest.raises(DataError, match=r"gone\.json: no such file") as caught:
-        read_json(tmp_path / "gone.json", hint="run `facecond data pack` first")
+        read_json(tmp_path / "gone.json", Record, hint="run `facecond data pack` first")
     assert "data pack" in str(caught.value)
     (tmp_path / "torn.json").write_text('{"a": ')
     with pytest.raises(CheckpointError, match=r"torn\.json: not valid JSON"):
-        read_json(tmp_path / "torn.json", error=CheckpointError)
+        read_json(tmp_path / "torn.json", Record, error=CheckpointError)
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"binary\.json: not text in UTF-8"):
-        read_json(tmp_path / "binary.json")
+        read_json(tmp_path / "binary.json", Record)
     with pytest.raises(DataError, match="is a folder, expected a file"):
-        read_json(tmp_path)
+        read_json(tmp_path, Record)

@@ -89,7 +89,7 @@ def test_what_is_no_owner_is_nobody(tmp_path: Path) -> None:
         "null",
         "[1]",
         '{"pid": 1}',
-        json.dumps({"host": "a", "pid": 1, "since": "", "command": "", "more": 1}),
+        json.dumps({"host": "a", "pid": "1", "since": "", "command": ""}),
     ):
         (tmp_path / ".run.owner").write_text(content)
         assert owner(tmp_path / "run") is None

@@ -3,17 +3,17 @@ import json
 import pytest
 
 from facecond.errors import DataError
-from facecond.io.files import RecordWriter, keep_records, read_records, write_records
+from facecond.io.documents import Record, RecordWriter, keep_records, read_records, write_records
 
 
 def test_round_trip_and_append(tmp_path):
     path = tmp_path / "run" / "metrics.jsonl"
-    assert read_records(path) == []
+    assert read_records(path, Record) == []
     with RecordWriter(path) as writer:
         writer.write({"images_seen": 48, "loss": 0.5})
     with RecordWriter(path) as writer:
         writer.write({"images_seen": 96, "loss": float("nan"), "per_class": [1.0, float("inf")]})
-    assert read_records(path) == [
+    assert read_records(path, Record) == [
         {"images_seen": 48, "loss": 0.5},
         {"images_seen": 96, "loss": None, "per_class": [1.0, None]},
     ]
@@ -23,7 +23,7 @@ def test_round_trip_and_append(tmp_path):
 def test_torn_last_line_is_dropped_and_cut_off(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"a": 1}\n{"a": 2}\n{"a": 3')
-    assert read_records(path) == [{"a": 1}, {"a": 2}]
+    assert read_records(path, Record) == [{"a": 1}, {"a": 2}]
     with RecordWriter(path) as writer:
         writer.write({"a": 4})
     assert path.read_text() == '{"a": 1}\n{"a": 2}\n{"a": 4}\n'
@@ -37,7 +37,7 @@ def test_torn_last_line_is_dropped_and_cut_off(tmp_path):
 def test_records_are_there_before_the_writer_closes(tmp_path):
     writer = RecordWriter(tmp_path / "metrics.jsonl")
     writer.write({"a": 1})
-    assert read_records(tmp_path / "metrics.jsonl") == [{"a": 1}]
+    assert read_records(tmp_path / "metrics.jsonl", Record) == [{"a": 1}]
     writer.close()
 
 
@@ -45,10 +45,10 @@ def test_damage_in_the_middle_is_an_error(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"a": 1}\n{"a": \n{"a": 3}\n')
     with pytest.raises(DataError, match=r"metrics\.jsonl, line 2"):
-        read_records(path)
+        read_records(path, Record)
     path.write_text("[1, 2]\n")
     with pytest.raises(DataError, match="line 1: expected a JSON object, found list"):
-        read_records(path)
+        read_records(path, Record)
 
 
 def test_keep_records(tmp_path):
@@ -56,7 +56,10 @@ def test_keep_records(tmp_path):
     write_records(path, [{"images_seen": seen} for seen in (48, 96, 144)])
     with path.open("a") as stream:
         stream.write('{"images_seen": 19')
-    assert keep_records(path, lambda record: record["images_seen"] <= 96) == [{"images_seen": 48}, {"images_seen": 96}]
+    assert keep_records(path, Record, lambda record: record["images_seen"] <= 96) == [
+        {"images_seen": 48},
+        {"images_seen": 96},
+    ]
     assert path.read_text() == '{"images_seen": 48}\n{"images_seen": 96}\n'
-    assert keep_records(tmp_path / "none.jsonl", lambda record: True) == []
+    assert keep_records(tmp_path / "none.jsonl", Record, lambda record: True) == []
     assert not (tmp_path / "none.jsonl").exists()

@@ -58,10 +58,11 @@ def test_two_figures_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "facecond-pack"}, "not a results file"),
-        ({"version": 2}, "has version 2"),
-        ({"figures": [{"name": "a"}]}, "damaged"),
-        ({"figures": [{"name": "a", "value": 1.0, "count": 1, "colour": "red"}]}, "damaged"),
+        ({"format": "facecond-pack"}, "format is \"facecond-pack\", expected 'facecond-results'"),
+        ({"version": 2}, "version is 2, this program reads version 1"),
+        ({"figures": [{"name": "a"}]}, r"figures\.0: value is missing"),
+        ({"figures": [{"name": "a", "value": "1", "count": 1}]}, r"figures\.0: value is \"1\", expected a number"),
+        ({"figures": [{"name": "a", "value": 1, "count": 1, "better": "worse"}]}, r"figures\.0: better is \"worse\""),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, change: dict, message: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from facecond.errors import StorageError
-from facecond.io.files import RecordWriter, atomic_write, explained, read_records, require_writable, write_json
+from facecond.io.documents import Record, RecordWriter, read_records, write_json
+from facecond.io.files import atomic_write, explained, require_writable
 
 
 def test_a_full_disk_is_named_with_the_file_and_the_room(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_what_fails_elsewhere_is_not_blamed_on_the_file(tmp_path: Path) -> None:
 
 def test_a_record_that_has_no_room_is_taken_back(tmp_path: Path) -> None:
     program = (
-        "import resource, sys; from facecond.io.files import RecordWriter\n"
+        "import resource, sys; from facecond.io.documents import RecordWriter\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
         "with RecordWriter(sys.argv[1]) as writer:\n"
         "    for index in range(9): writer.write({'index': index})\n"
@@ -59,12 +60,12 @@ def test_a_record_that_has_no_room_is_taken_back(tmp_path: Path) -> None:
     words = [sys.executable, "-c", program, str(tmp_path / "records.jsonl")]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     assert "StorageError" in done.stderr
-    whole = read_records(tmp_path / "records.jsonl")
+    whole = read_records(tmp_path / "records.jsonl", Record)
     assert [record["index"] for record in whole] == list(range(len(whole)))
     assert (tmp_path / "records.jsonl").read_bytes().endswith(b"\n")
     with RecordWriter(tmp_path / "records.jsonl") as writer:
         writer.write({"index": len(whole)})
-    assert len(read_records(tmp_path / "records.jsonl")) == len(whole) + 1
+    assert len(read_records(tmp_path / "records.jsonl", Record)) == len(whole) + 1
 
 
 def test_folders_below_a_file_are_refused(tmp_path: Path) -> None:

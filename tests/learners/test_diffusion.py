@@ -18,7 +18,7 @@ from facecond.denoisers.denoiser import LatentScale
 from facecond.denoisers.unet import UNet
 from facecond.diffusion.schedule import BetaSchedule
 from facecond.io.checkpoint import load_weights, split_modules
-from facecond.io.files import read_records
+from facecond.io.documents import Record, read_records
 from facecond.learners.diffusion import DiffusionLearner, by_snr
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, apart, last_state, step_of, trainer
@@ -60,7 +60,7 @@ def test_learns(latents, tmp_path):
 
     learner = make(latents, images=640, evaluate_every=240, draw_grid=draw_grid)
     fit(learner, learner.trainer, tmp_path / "run", weights_config={"kind": "diffusion"})
-    lines = read_records(tmp_path / "run" / "metrics.jsonl")
+    lines = read_records(tmp_path / "run" / "metrics.jsonl", Record)
     evaluations = [line for line in lines if line["kind"] == "evaluation"]
     assert [line["images_seen"] for line in evaluations] == [240, 480, 640]
     losses = [line["loss"] for line in lines if line["kind"] == "training"]

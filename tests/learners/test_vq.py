@@ -10,7 +10,7 @@ from facecond.config.networks import Perceptual, VQConfig, VQLossConfig
 from facecond.config.training import FirstStageTrainingConfig
 from facecond.errors import ConfigError
 from facecond.io.checkpoint import load_weights, split_modules
-from facecond.io.files import read_records
+from facecond.io.documents import Record, read_records
 from facecond.learners.vq import FirstStageLearner
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, apart, last_state, step_of, trainer
@@ -38,7 +38,7 @@ def run(learner, folder):
 def test_late_quantiser_learns_and_uses_its_codes(pictures, tmp_path):
     learner = make(pictures, LATE, images=480, batch_size=8, learning_rate=4e-3)
     run(learner, tmp_path / "run")
-    lines = read_records(tmp_path / "run" / "metrics.jsonl")
+    lines = read_records(tmp_path / "run" / "metrics.jsonl", Record)
     training = [line for line in lines if line["kind"] == "training"]
     assert training[-1]["l1"] < 0.75 * training[0]["l1"]
     assert [line["images_seen"] for line in training if "codes_filled" in line] == [192]

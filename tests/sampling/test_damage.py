@@ -45,7 +45,7 @@ def test_manifest(folder: Path, key: str) -> None:
     manifest = json.loads((folder / "generation.json").read_text())
     del manifest[key]
     (folder / "generation.json").write_text(json.dumps(manifest))
-    with pytest.raises(DataError, match=f"lacks {key}"):
+    with pytest.raises(DataError, match=f"{key} is missing"):
         open_generation(folder)
 
 

@@ -214,7 +214,7 @@ def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds other files"):
         run(tmp_path, one_each(prompts(), 1))
     (tmp_path / "generation.json").write_text(json.dumps({"format": "facecond-pack", "version": 1}))
-    with pytest.raises(DataError, match="not a generation"):
+    with pytest.raises(DataError, match="format is"):
         run(tmp_path, one_each(prompts(), 1))
     with pytest.raises(DataError, match="no such file"):
         open_generation(tmp_path / "nowhere")

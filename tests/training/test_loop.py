@@ -12,7 +12,7 @@ import torch
 
 from facecond.errors import CheckpointError, ConfigError, TrainingError
 from facecond.io.checkpoint import find_states, load_state, load_weights
-from facecond.io.files import read_json, read_records
+from facecond.io.documents import Record, read_json, read_records
 from facecond.processes import Processes
 from facecond.training.loop import fit
 from facecond.training.run import TrainingStoppedError
@@ -46,7 +46,9 @@ def end_of(folder):
     state = load_state(find_states(folder / "checkpoints")[0])
     tensors = {f"{group}/{name}": tensor for group, held in state.groups.items() for name, tensor in held.items()}
     clocks = {"seconds", "images_per_second"}
-    lines = [{k: v for k, v in line.items() if k not in clocks} for line in read_records(folder / "metrics.jsonl")]
+    lines = [
+        {k: v for k, v in line.items() if k not in clocks} for line in read_records(folder / "metrics.jsonl", Record)
+    ]
     return tensors, lines
 
 
@@ -72,7 +74,7 @@ def test_what_a_run_leaves(whole):
     assert {entry.name for entry in folder.iterdir()} == {
         "metrics.jsonl", "grids", "checkpoints", "weights.safetensors", "done.json"
     }  # fmt: skip
-    lines = read_records(folder / "metrics.jsonl")
+    lines = read_records(folder / "metrics.jsonl", Record)
     assert [line["images_seen"] for line in lines if line["kind"] == "training"] == [16, 32, 48, 64, 80, 96]
     assert [line["images_seen"] for line in lines if line["kind"] == "evaluation"] == [32, 64, 96]
     assert sorted(int(grid.stem) for grid in (folder / "grids").iterdir()) == [32, 64, 96]
@@ -85,7 +87,7 @@ def test_what_a_run_leaves(whole):
     weights = load_weights(folder / "weights.safetensors")
     assert weights.config == {"toy": True}
     assert weights.metadata["images_seen"] == 96
-    assert weights.sha256 == read_json(folder / "done.json")["weights_sha256"]
+    assert weights.sha256 == read_json(folder / "done.json", Record)["weights_sha256"]
     average = load_state(find_states(folder / "checkpoints")[0]).groups["average"]
     assert weights.tensors.keys() == average.keys()
     assert all(torch.equal(weights.tensors[name], tensor) for name, tensor in average.items())
@@ -173,7 +175,7 @@ def test_longer_training_goes_on(whole, tmp_path):
     state = run(tmp_path / "a", images=96)
     assert state.finished
     assert state.images_seen == 96
-    assert read_json(tmp_path / "a" / "done.json")["images_seen"] == 96
+    assert read_json(tmp_path / "a" / "done.json", Record)["images_seen"] == 96
 
 
 def agree(folder, whole_folder, tolerance):
@@ -302,7 +304,7 @@ def test_tensorboard_gets_the_same_figures(tmp_path):
     events = EventAccumulator(str(tmp_path / "a" / "tensorboard"))
     events.Reload()
     written = {event.step: event.value for event in events.Scalars("evaluation/error")}
-    lines = read_records(tmp_path / "a" / "metrics.jsonl")
+    lines = read_records(tmp_path / "a" / "metrics.jsonl", Record)
     assert written == pytest.approx({x["images_seen"]: x["error"] for x in lines if x["kind"] == "evaluation"})
     assert [image.step for image in events.Images("grid")] == [32, 64, 96]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from facecond.io.files import read_json, sha256_file
+from facecond.io.documents import Record, read_json
+from facecond.io.files import sha256_file
 
 
 @pytest.mark.slow
@@ -15,7 +16,7 @@ def test_the_set_is_made_whole_and_not_made_twice(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "benchmarks.bundle", "--share", "0.002", "--workspace", str(tmp_path / "outputs"),
              "--to", str(tmp_path / "bundled")]  # fmt: skip
     subprocess.run(words, check=True, capture_output=True)
-    record = read_json(tmp_path / "bundled" / "drawn64.json")
+    record = read_json(tmp_path / "bundled" / "drawn64.json", Record)
     assert set(record["models"]) == {"vq", "parser", "classifier", "multicond"}
     for name, model in record["models"].items():
         file = tmp_path / "bundled" / f"drawn64-{name}" / "weights.safetensors"

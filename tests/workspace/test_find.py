@@ -10,17 +10,26 @@ import pytest
 
 from facecond.config.models import MODELS
 from facecond.data.latents import LatentStore, LatentWriter
-from facecond.io.files import write_json
-from facecond.workspace.find import RUN_FORMAT, RUN_VERSION, find_pack, find_run, read_run, train_defaults
+from facecond.io.documents import write_json
+from facecond.io.runs import FORMAT, VERSION
+from facecond.workspace.find import find_pack, find_run, read_run, train_defaults
 from tests.data.makers import random_pack
 
 
 def write_run(folder: Path, **content: Any) -> Path:
     """Write a run.json with what every run has, and `content`."""
-    usual = {"format": RUN_FORMAT, "version": RUN_VERSION, "kind": "diffusion", "choices": {}, "config": {}}
+    usual = {"format": FORMAT, "version": VERSION, "kind": "diffusion", "choices": {}, "config": {}}
     write_json(
         folder / "run.json",
-        {**usual, "sha256 of the pack": "", "sha256 of the first stage": None, "pack_path": "", **content},
+        {
+            **usual,
+            "weights_config": {},
+            "resolution": 64,
+            "sha256 of the pack": "0" * 64,
+            "sha256 of the first stage": None,
+            "pack_path": "",
+            **content,
+        },
     )
     return folder
 

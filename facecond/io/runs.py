@@ -1,0 +1,59 @@
+"""What the files of a run folder hold: run.json, done.json and the lines of metrics.jsonl (docs/formats.md, "runs")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from facecond.errors import CheckpointError
+from facecond.io.documents import Count, Digest, Pixels, Seconds, read_json
+
+FORMAT, VERSION = "facecond-run", 1
+
+RunFile = TypedDict(
+    "RunFile",
+    {
+        "kind": str,
+        "choices": dict[str, str],
+        "config": dict[str, Any],
+        "weights_config": dict[str, Any],
+        "sha256 of the pack": Digest,
+        "sha256 of the first stage": str | None,
+        "sha256 of the initial weights": NotRequired[str | None],
+        "pack_path": str,
+        "resolution": Pixels,
+        "code": NotRequired[dict[str, Any]],
+        "versions": NotRequired[dict[str, Any]],
+    },
+)
+"""What a run was started with; `config` is checked further against the schema of its kind (facecond.workspace.find)."""
+
+
+class Done(TypedDict):
+    """What a finished training came to."""
+
+    images_seen: Count
+    weights_sha256: Digest
+    seconds: NotRequired[Seconds]
+    finished: NotRequired[str]
+
+
+class Line(TypedDict):
+    """What every line of metrics.jsonl holds beside its figures."""
+
+    images_seen: Count
+    kind: str
+
+
+def read_run_file(run: Path) -> RunFile:
+    """What run.json of a run folder holds. Raises CheckpointError when it is missing, damaged or of another version."""
+    hint = "the file is damaged or was edited: bring it back, or train again"
+    return read_json(run / "run.json", RunFile, format=(FORMAT, VERSION), error=CheckpointError, hint=hint)
+
+
+def read_done(run: Path) -> Done:
+    """What done.json of a finished run holds. Raises CheckpointError when it is missing or damaged."""
+    hint = "delete the file; the run's training command writes it again"
+    return read_json(run / "done.json", Done, error=CheckpointError, hint=hint)
