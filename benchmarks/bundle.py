@@ -65,9 +65,9 @@ def halved(run: Path, target: Path) -> dict[str, str]:
     content["config"] |= {"workspace": "outputs", "pack": None, "name": None}
     if "first_stage" in content["config"]:
         content["config"]["first_stage"] = None
-    write_json(target / "run.json", content)
+    write_json(target / "run.json", content, checksum=True)
     done = read_json(run / "done.json", Record)
-    write_json(target / "done.json", {**done, "weights_sha256": digest})
+    write_json(target / "done.json", {**done, "weights_sha256": digest}, checksum=True)
     return {"run": str(target)}
 
 

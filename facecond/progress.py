@@ -21,8 +21,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") -> tqdm:
-    """Return a progress bar over `total` units, `initial` of which are already done; call `.update(n)` and `.close()`."""
+def bar(description: str, total: int, *, initial: int = 0, unit: str = "image", shown: bool = True) -> tqdm:
+    """Return a progress bar over `total` units, `initial` of which are already done; call `.update(n)` and `.close()`.
+
+    One that is not `shown` says nothing.
+    """
     from tqdm import tqdm
 
     live = sys.stderr.isatty()
@@ -36,6 +39,7 @@ def bar(description: str, total: int, *, initial: int = 0, unit: str = "image") 
         mininterval=0.2 if live else 30,
         file=sys.stderr,
         leave=not live,
+        disable=not shown or None,  # None leaves it to TQDM_DISABLE
     )
 
 

@@ -135,7 +135,8 @@ def write_run(
         return
     write_json(
         file,
-        {
+        checksum=True,
+        value={
             "format": FORMAT,
             "version": VERSION,
             "choices": composed.choices,

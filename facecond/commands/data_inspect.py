@@ -33,7 +33,7 @@ def run(prepared: Prepared[InspectConfig, Path]) -> Result:
     config = prepared.config
     pack = Pack.open(prepared.found)
     if config.verify:
-        verify(pack)
+        verify(pack.path, pack.manifest, again=True)
     summary = inspect_pack(pack)
     facts: dict[str, Any] = counts(summary)
     if any(a.unknown < split.items for split in summary.splits for a in split.attributes):

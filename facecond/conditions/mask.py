@@ -99,23 +99,21 @@ class Mask(SpatialCondition):
 
     def recall(self, text: str, folder: Path) -> NDArray[Any]:
         """Read the file that `record` wrote."""
-        import zlib
-        from zipfile import BadZipFile
-
         import numpy as np
 
-        from facecond.io.files import inside
+        from facecond.io.arrays import read_archive
+        from facecond.io.files import MOST_PICTURE, inside
         from facecond.io.images import read_label_map
 
         path = inside(folder, text, of=f"a record of {folder}, {self.name}")
         if path.suffix == ".png":
             return read_label_map(path)
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                shape = tuple(content["shape"])
-                return np.unpackbits(content["channels"], axis=-1, count=shape[-1]).astype(bool)
-        except (OSError, EOFError, ValueError, KeyError, zlib.error, BadZipFile) as error:
-            raise DataError(f"{path}: cannot be read: {error}", hint="sample again") from error
+        content = read_archive(path, ("channels", "shape"), most=MOST_PICTURE, hint="sample again")
+        channels, shape = content["channels"], content["shape"].tolist()
+        rows = channels.shape[:-1] if channels.dtype == np.uint8 and channels.ndim == 3 else ()
+        if shape != [*rows, shape[-1] if rows else 0] or channels.shape[-1] != -(-shape[-1] // 8):
+            raise DataError(f"{path}: holds no parts of a face", hint="sample again")
+        return np.unpackbits(channels, axis=-1, count=shape[-1]).astype(bool)
 
     def picture(self, value: NDArray[Any]) -> NDArray[np.uint8] | None:
         """The label map, or overlapping parts painted one above the other in class order."""

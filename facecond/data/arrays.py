@@ -8,6 +8,7 @@ the same however often the writing was interrupted. Used by packs (`facecond.dat
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,8 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import DataError
-from facecond.io.documents import Count, Record, as_written, check, note_finished, parse, read_record, write_json
-from facecond.io.files import explained
+from facecond.io.arrays import create_array, open_array
+from facecond.io.documents import (
+    Count,
+    Finished,
+    Record,
+    as_written,
+    check,
+    json_text,
+    note_finished,
+    parse,
+    read_json,
+    read_record,
+    write_json,
+)
+from facecond.io.files import apart, explained, sha256_file
 
 SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""
@@ -117,7 +131,9 @@ class ArrayWriter:
 
     def open(self, name: str) -> np.memmap[Any, Any]:
         """Return one array, memory-mapped read-only."""
-        return np.load(self.path(name), mmap_mode="r")
+        spec = self.specs[name]
+        hint = "delete the folder and begin anew"
+        return open_array(self.path(name), spec.dtype, (self.count, *spec.row), hint=hint)
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Write `manifest.json`, the sign of completeness, and remove the side file. Raises ValueError when rows are
@@ -125,8 +141,10 @@ class ArrayWriter:
         """
         if not self._done.all():
             raise ValueError(f"{self.folder}: {self.count - self.done} of {self.count} rows are not written")
-        note_finished(self.folder / FINISHED_FILE)
-        write_json(self.folder / "manifest.json", dict(manifest))
+        content = dict(manifest)
+        digest = hashlib.sha256(json_text(content).encode("utf-8")).hexdigest()
+        note_finished(self.folder / FINISHED_FILE, manifest_sha256=digest)
+        write_json(self.folder / "manifest.json", content)
         (self.folder / SIDE_FILE).unlink()
 
     def _note(self, start: int, stop: int, notes: Any) -> None:
@@ -161,7 +179,7 @@ class ArrayWriter:
             )
         for name, spec in self.specs.items():
             with explained(self.path(name)):
-                np.lib.format.open_memmap(self.path(name), mode="w+", dtype=spec.dtype, shape=(self.count, *spec.row))
+                create_array(self.path(name), spec.dtype, (self.count, *spec.row))
         self._append(self._identity)
 
     def _resume(self) -> bool:
@@ -191,15 +209,19 @@ class ArrayWriter:
         return rows[0], rows[1], rows[2]
 
     def _offset(self, name: str) -> int:
-        spec = self.specs[name]
-        try:
-            array = self.open(name)
-        except (OSError, ValueError, EOFError) as reason:
-            raise DataError(
-                f"{self.path(name)} cannot be read: {reason}", hint="delete the folder and begin anew"
-            ) from None
-        if array.shape != (self.count, *spec.row) or array.dtype != spec.dtype:
-            raise DataError(
-                f"{self.path(name)} is {array.dtype} {array.shape}", hint="delete the folder and begin anew"
-            )
-        return int(array.offset)
+        return int(self.open(name).offset)
+
+
+def require_finished(folder: Path, hint: str) -> None:
+    """Raise DataError when the manifest of a finished folder is not the one that was written."""
+    note = folder / FINISHED_FILE
+    if not note.is_file():  # a folder from before the time was noted
+        return
+    expected = read_json(note, Finished, hint="delete the file").get("manifest_sha256")
+    found = sha256_file(folder / "manifest.json")
+    if expected not in (None, found):
+        seen, said = apart(found, expected)
+        raise DataError(
+            f"{folder / 'manifest.json'} was altered: its SHA-256 is {seen}, when it was written it was {said}",
+            hint=hint,
+        )

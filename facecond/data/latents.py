@@ -19,14 +19,16 @@ from annotated_types import Len
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from facecond.data.arrays import FINISHED_FILE, ArraySpec, ArrayWriter
+from facecond.data.arrays import FINISHED_FILE, ArraySpec, ArrayWriter, require_finished
 from facecond.errors import DataError
+from facecond.io.arrays import open_array, require_unaltered
 from facecond.io.documents import Digest, Finite, NotNegative, Pixels, Positive, finished_at, read_json
 from facecond.io.files import sha256_file
 
 FORMAT = "facecond-latents"
 VERSION = 1
 HASH_DIGITS = 12
+_ALTERED = "delete the folder, encode again"
 
 
 def latents_folder(pack_path: str | Path, first_stage_hash: str) -> Path:
@@ -75,7 +77,13 @@ class LatentStore:
         manifest = read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=hint)
         if not manifest["first_stage"].startswith(first_stage_hash[: len(manifest["first_stage"])]):
             raise DataError(f"{folder} was computed by the first stage {manifest['first_stage'][:24]}...", hint=hint)
-        return cls(folder, manifest)
+        require_finished(folder, _ALTERED)
+        store = cls(folder, manifest)
+        names = {"latents.npy", *(["latents_flipped.npy"] if manifest["flips"] else [])}
+        require_unaltered(
+            folder, {name: manifest["sha256"][name] for name in names & manifest["sha256"].keys()}, hint=_ALTERED
+        )
+        return store
 
     @classmethod
     def available(cls, pack_path: str | Path) -> list[LatentStore]:
@@ -91,20 +99,14 @@ class LatentStore:
         if len(values) != self.shape[0]:
             raise DataError(
                 f"{self.path / 'manifest.json'}: {key} has {len(values)} numbers, expected {self.shape[0]}, one a channel",
-                hint="delete the folder, encode again",
+                hint=_ALTERED,
             )
         return values
 
     def _array(self, name: str) -> np.memmap[Any, Any]:
         path = self.path / f"{name}.npy"
         expected = (self.manifest["count"], *self.shape)
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as reason:
-            raise DataError(f"{path} cannot be read: {reason}", hint="delete the folder, encode again") from None
-        if array.shape != expected or array.dtype != np.float16:
-            raise DataError(f"{path} is {array.dtype} {array.shape}, expected float16 {expected}")
-        return array
+        return open_array(path, np.float16, expected, hint=_ALTERED)
 
 
 class LatentWriter:

@@ -22,12 +22,13 @@ from typing_extensions import TypedDict
 
 from facecond.conditions.condition import Condition
 from facecond.conditions.table import CONDITIONS
-from facecond.data.arrays import ArraySpec, ArrayWriter
+from facecond.data.arrays import ArraySpec, ArrayWriter, require_finished
 from facecond.errors import DataError
 from facecond.faces.attributes import ATTRIBUTES, NUM_ATTRIBUTES
 from facecond.faces.labels import CLASSES, NUM_CLASSES, UNSPECIFIED
+from facecond.io.arrays import open_array, require_unaltered
 from facecond.io.documents import Count, Digest, Pixels, Range, read_json
-from facecond.io.files import apart, sha256_file
+from facecond.io.files import inside, sha256_file
 from facecond.progress import bar
 
 FORMAT = "facecond-pack"
@@ -118,7 +119,11 @@ class Pack:
         count, size = len(manifest["ids"]), manifest["resolution"]
         listed = {Path(name).stem for name in manifest["sha256"]}
         specs = {name: spec for name, spec in _specs(size).items() if name in listed or name in GIVEN}
-        arrays = {name: _open_array(folder / f"{name}.npy", count, spec) for name, spec in specs.items()}
+        arrays = {
+            name: open_array(folder / f"{name}.npy", spec.dtype, (count, *spec.row), hint=_ALTERED)
+            for name, spec in specs.items()
+        }
+        verify(folder, manifest)
         return cls(folder, manifest, arrays)
 
     def indices(self, split: str) -> NDArray[np.int64]:
@@ -298,18 +303,11 @@ def derive(images_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> dic
     }
 
 
-def verify(pack: Pack) -> None:
-    """Read every array of the pack and compare its SHA-256 with the manifest. Raises DataError for a file that
-    changed.
-    """
-    for name, expected in pack.manifest["sha256"].items():
-        found = sha256_file(pack.path / name)
-        if found != expected:
-            seen, said = apart(found, expected)
-            raise DataError(
-                f"{pack.path / name} has SHA-256 {seen}, its manifest says {said}",
-                hint="the file was changed or damaged after packing; pack the data again",
-            )
+def verify(folder: Path, manifest: Manifest, *, again: bool = False) -> None:
+    """Compare the arrays of a pack with its manifest; see `require_unaltered`. Raises DataError for a file that changed."""
+    for name in manifest["sha256"]:
+        inside(folder, name, of=f"{folder / 'manifest.json'}, sha256")
+    require_unaltered(folder, manifest["sha256"], again=again, hint=_ALTERED)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -321,8 +319,12 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is not a finished pack: it has no manifest.json",
             hint="run the command that was writing it again, or name another folder",
         )
-    hint = "name a folder of packs/, bring the file back, or pack again"
-    return read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=hint)
+    manifest = read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=_ALTERED)
+    require_finished(folder, _ALTERED)
+    return manifest
+
+
+_ALTERED = "bring the file back, pack again, or name another pack"
 
 
 def runs(indices: NDArray[np.int64]) -> list[list[int]]:
@@ -354,17 +356,3 @@ def _specs(resolution: int) -> dict[str, ArraySpec]:
         "attributes": ArraySpec((NUM_ATTRIBUTES,), np.dtype(np.int8)),
         **derived,
     }
-
-
-def _open_array(path: Path, count: int, spec: ArraySpec) -> np.memmap[Any, Any]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, though the manifest of its pack names it") from None
-    except (OSError, ValueError, EOFError) as reason:
-        raise DataError(
-            f"{path} cannot be read as an array: {reason}", hint="the file is damaged; pack again"
-        ) from None
-    if array.shape != (count, *spec.row) or array.dtype != spec.dtype:
-        raise DataError(f"{path} is {array.dtype} {array.shape}, expected {spec.dtype} {(count, *spec.row)}")
-    return array

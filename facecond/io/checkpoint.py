@@ -242,7 +242,9 @@ def save_state(
         }
         write_json(partial / "state.json", {"images_seen": images_seen, **values})
         hashes["state.json"] = sha256_file(partial / "state.json")
-        write_json(partial / "manifest.json", {"format": STATE_FORMAT, "version": VERSION, "sha256": hashes})
+        write_json(
+            partial / "manifest.json", {"format": STATE_FORMAT, "version": VERSION, "sha256": hashes}, checksum=True
+        )
         partial.rename(target)
         flush_folder(folder)
     kept = {target, *[state for state in find_states(folder) if state != target][: keep - 1]}

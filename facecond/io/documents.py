@@ -11,14 +11,15 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
+import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar, cast, get_origin
 
 from annotated_types import Ge, Le, Len
 from typing_extensions import TypedDict
@@ -48,6 +49,11 @@ Digest = Annotated[str, Len(64, 64)]
 Range = Annotated[list[Count], Len(2, 2)]
 """[first, last + 1]."""
 
+CHECKSUM = "checksum"
+"""Key of the first digits of the SHA-256 of all the others, written as JSON with sorted keys and no spaces."""
+
+_CHECKSUM_DIGITS = 16
+
 _SHOWN = 60
 """Characters of a value in a message."""
 
@@ -70,7 +76,10 @@ def read_json(
     """
     text = read_text(path, most=MOST_JSON, error=error, hint=hint)
     value = parse(text, str(path), error=error, hint=hint)
-    return check(kind, value, str(path), format=format, error=error, hint=hint)
+    if format is not None:
+        _check_format(value, format, str(path), error, hint)
+    value = _without_checksum(value, str(path), error, hint)
+    return check(kind, value, str(path), error=error, hint=hint)
 
 
 def check(
@@ -145,29 +154,34 @@ def read_record(line: bytes, kind: type[T], origin: str) -> T:
     value = parse(line, origin)
     if not isinstance(value, dict):
         raise DataError(f"{origin}: expected a JSON object, found {type(value).__name__}")
-    return check(kind, value, origin)
+    return check(kind, _without_checksum(value, origin, DataError, None), origin)
 
 
-def keep_records(path: str | os.PathLike[str], kind: type[T], keep: Callable[[T], bool]) -> list[T]:
-    """Drop the records for which `keep` is false, and a torn last line; return those that stay."""
-    kept = [record for record in read_records(path, kind) if keep(record)]
-    text = "".join(format_record(cast("Record", record)) for record in kept)
+def keep_records(
+    path: str | os.PathLike[str], kind: type[T], keep: Callable[[T], bool], *, checksum: bool = False
+) -> list[T]:
+    """Drop the records for which `keep` is false, and a torn last line; return those that stay.
+
+    A file that changes is written with a `checksum` in every line, or without.
+    """
     place = Path(path)
-    if place.is_file() and place.read_text(encoding="utf-8", errors="replace") != text:
-        with atomic_write(place) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    there = read_records(path, kind)
+    kept = [record for record in there if keep(record)]
+    if place.is_file() and (len(kept) < len(there) or is_torn(place)):
+        write_records(place, (cast("Record", record) for record in kept), checksum=checksum)
     return kept
 
 
 class Finished(TypedDict):
-    """What finished.json and done.json say of time."""
+    """What finished.json, and done.json of a run, say of the end of the work."""
 
     finished: str
+    manifest_sha256: NotRequired[Digest]
 
 
-def note_finished(path: str | os.PathLike[str]) -> None:
-    """Write the time of now into the JSON file `path`: when the work in its folder was finished (`finished_at`)."""
-    write_json(path, {"finished": finishing_time()})
+def note_finished(path: str | os.PathLike[str], **more: str) -> None:
+    """Write the time of now into the JSON file `path`: when the work in its folder was finished (`finished_at`); and `more`."""
+    write_json(path, {"finished": finishing_time(), **more})
 
 
 def finishing_time() -> str:
@@ -186,16 +200,53 @@ def finished_at(note: Path, else_of: Path) -> datetime:
         return datetime.fromtimestamp(else_of.stat().st_mtime, UTC)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON, atomically. NaN and infinities, which JSON does not have, raise ValueError."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def write_json(path: str | os.PathLike[str], value: Any, *, checksum: bool = False) -> None:
+    """Write `value` as indented JSON, atomically. NaN and infinities, which JSON does not have, raise ValueError.
+
+    With a `checksum`, an object gains a key of that name in the file, which is compared, and left out, when it is read.
+    """
+    if checksum:
+        value = with_checksum(value)
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(json_text(value), encoding="utf-8")
 
 
-def format_record(record: Record) -> str:
-    """Return one line of JSON with its line end; NaN and infinities, which JSON does not have, become null."""
-    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def with_checksum(value: Mapping[str, Any]) -> Record:
+    """An object and its checksum."""
+    rest = as_written(value)
+    return {**rest, CHECKSUM: _checksum(rest)}
+
+
+def _checksum(rest: Mapping[str, Any]) -> str:
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:_CHECKSUM_DIGITS]
+
+
+def _without_checksum(value: object, origin: str, error: type[FacecondError], hint: str | None) -> object:
+    """What stands beside the checksum. Raises `error` when it is not that of its content."""
+    if not isinstance(value, dict) or CHECKSUM not in value:
+        return value
+    rest = {key: item for key, item in value.items() if key != CHECKSUM}
+    if value[CHECKSUM] != (found := _checksum(rest)):
+        raise error(
+            f"{origin} was altered: its checksum is {_short(value[CHECKSUM])}, of its content it is {found}",
+            hint=hint or f"bring it back; or, if you changed it on purpose, delete the key {CHECKSUM}",
+        )
+    return rest
+
+
+def format_record(record: Record, *, checksum: bool = False) -> str:
+    """Return one line of JSON with its line end; NaN and infinities, which JSON does not have, become null.
+
+    With a `checksum`, the line gains one, as in `write_json`.
+    """
+    finite = _finite(record)
+    return json.dumps(with_checksum(finite) if checksum else finite, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
@@ -208,13 +259,13 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def write_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
-    """Write a whole JSON-lines file, atomically."""
+def write_records(path: str | os.PathLike[str], records: Iterable[Record], *, checksum: bool = False) -> None:
+    """Write a whole JSON-lines file, atomically; with a `checksum`, as in `write_json`, in every line."""
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        stream.writelines(map(format_record, records))
+        stream.writelines(format_record(record, checksum=checksum) for record in records)
 
 
-def _is_torn(place: Path) -> bool:
+def is_torn(place: Path) -> bool:
     """Whether the last line of a file has no end."""
     with place.open("rb") as stream:
         if stream.seek(0, os.SEEK_END) == 0:
@@ -229,18 +280,20 @@ class RecordWriter:
     Opening a file whose last line is torn cuts that line off first. Use as a context manager.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, checksum: bool = False) -> None:
+        """Open a file to append to; with a `checksum`, every record gains one, as in `write_json`."""
         self._place = place = Path(path)
+        self._checksum = checksum
         with explained(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            if place.is_file() and _is_torn(place):
+            if place.is_file() and is_torn(place):
                 os.truncate(place, place.read_bytes().rfind(b"\n") + 1)
             self._stream = place.open("ab", buffering=0)
 
     def write(self, record: Record) -> int:
         """Append one record; return the byte its line begins at. Raises StorageError, and takes back half a line."""
         start = self._stream.tell()
-        line = format_record(record).encode("utf-8")
+        line = format_record(record, checksum=self._checksum).encode("utf-8")
         with explained(self._place):
             if self._stream.write(line) != len(line):
                 self._stream.truncate(start)

@@ -113,7 +113,11 @@ def write_results(path: Path, figures: Iterable[Figure], *, about: Mapping[str, 
     names = [row["name"] for row in rows]
     if len(set(names)) != len(names):
         raise ValueError(f"two figures share a name: {sorted(names)}")
-    write_json(path, {"format": FORMAT, "version": VERSION, "about": _finite(dict(about)), "figures": _finite(rows)})
+    write_json(
+        path,
+        {"format": FORMAT, "version": VERSION, "about": _finite(dict(about)), "figures": _finite(rows)},
+        checksum=True,
+    )
 
 
 def read_results(path: Path) -> Results:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
+
+from facecond.errors import DataError
+from facecond.io.arrays import create_array, open_array, require_unaltered
+from facecond.io.documents import Digest, read_json, write_json
+from facecond.io.files import sha256_file
+
+log = logging.getLogger("facecond")
+
+
+class Note(TypedDict):
+    """What stands beside an array."""
+
+    sha256: Digest
 
 
 class Kept:
     """One array (N, ...), float32, whole or not there; its name says what is in it, so that it is never out of date."""
 
     def __init__(self, path: Path, count: int) -> None:
-        self._path, self._count = path, count
+        self._path, self._count, self._note = path, count, path.with_suffix(".json")
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}.npy")
         self._array: NDArray[np.float32] | None = None
         self.whole = path.is_file() and self._fits()
@@ -23,10 +37,14 @@ class Kept:
 
     def _fits(self) -> bool:
         try:
-            array = np.load(self._path, mmap_mode="r")
-        except (ValueError, EOFError, OSError):
+            fits = len(self._open()) == self._count
+            if self._note.is_file():  # features from before had none
+                digest = read_json(self._note, Note)["sha256"]
+                require_unaltered(self._path.parent, {self._path.name: digest})
+        except DataError as reason:
+            log.warning("%s; looking again", reason.message)
             return False
-        return array.dtype == np.float32 and len(array) == self._count
+        return fits
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """What was said of pictures `rows`."""
@@ -36,14 +54,16 @@ class Kept:
 
     def whole_array(self) -> NDArray[np.float32]:
         """All of it, mapped from the disk, read-only."""
-        array: NDArray[np.float32] = np.load(self._path, mmap_mode="r")
-        return array
+        return self._open()
+
+    def _open(self) -> NDArray[np.float32]:
+        return open_array(self._path, np.float32)
 
     def write(self, rows: NDArray[np.int64], said: NDArray[np.float32]) -> None:
         """Keep what is said of pictures `rows`; the file has its name at the end of the block."""
         if self._array is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._array = open_memmap(self._partial, mode="w+", dtype=np.float32, shape=(self._count, *said.shape[1:]))
+            self._array = create_array(self._partial, np.float32, (self._count, *said.shape[1:]))
         self._array[rows] = said
 
     def __enter__(self) -> Self:
@@ -56,6 +76,9 @@ class Kept:
         self._array.flush()  # type: ignore[attr-defined]
         self._array = None
         if kind is None:
+            digest = sha256_file(self._partial)
+            self._note.unlink(missing_ok=True)  # no note is better than that of another file
             self._partial.replace(self._path)
+            write_json(self._note, {"sha256": digest}, checksum=True)
         else:
             self._partial.unlink()

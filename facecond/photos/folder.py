@@ -137,7 +137,7 @@ class ParsedFolder:
         attributes that `classifier` (SHA-256) finds.
         """
         if not self._records:
-            write_json(self.path / "parsed.json", self._content)
+            write_json(self.path / "parsed.json", self._content, checksum=True)
         resolution = face.labels_HW.shape[0]
         frame = face.frame
         record: PhotoRecord = {
@@ -156,14 +156,14 @@ class ParsedFolder:
         }
         write_label_map(self.file("labels", record), face.labels_HW)
         write_png(self.file("images", record), face.image_HWC)
-        with RecordWriter(self.path / "records.jsonl") as writer:
+        with RecordWriter(self.path / "records.jsonl", checksum=True) as writer:
             writer.write(dict(record))
         self._records[digest] = record
         self._taken.add(str(record["name"]).lower())
 
     def finish(self) -> dict[str, NDArray[np.int8]]:
         """Sort the records by name, and drop those that were replaced; return the attributes found, int8 (40,), by file name."""
-        write_records(self.path / "records.jsonl", map(dict, self.records))
+        write_records(self.path / "records.jsonl", map(dict, self.records), checksum=True)
         return {
             self.file("images", record).name: np.array(
                 [1 if name in record["present"] else -1 for name in ATTRIBUTES], np.int8

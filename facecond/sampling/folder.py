@@ -11,11 +11,13 @@ The record of an image is written after its pixels, so whatever has a record is 
 
 from __future__ import annotations
 
+import hashlib
 import io
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NotRequired, cast
 
 import numpy as np
 from annotated_types import Ge, Le, Len
@@ -25,6 +27,7 @@ from typing_extensions import TypedDict
 from facecond.conditions.table import CONDITIONS
 from facecond.config.settings import difference
 from facecond.errors import DataError
+from facecond.io.arrays import is_remembered, open_array, remember
 from facecond.io.documents import (
     Count,
     Digest,
@@ -37,8 +40,10 @@ from facecond.io.documents import (
     write_json,
     write_records,
 )
-from facecond.io.files import explained
+from facecond.io.files import explained, sha256_file
 from facecond.io.images import read_image, write_png
+
+log = logging.getLogger("facecond")
 
 FORMAT = "facecond-generation"
 VERSION = 2
@@ -70,6 +75,7 @@ class PictureRecord(TypedDict):
     source: str | None
     description: dict[str, Any]
     told: dict[str, Told]
+    pixels: NotRequired[Digest]
     place: dict[str, Any]
 
 
@@ -172,7 +178,7 @@ class GenerationFolder:
             "format": FORMAT, "version": VERSION, "count": self.count, "image_shape": image_shape,
             "made_with": self._made_with, "about": self._about,
         }  # fmt: skip
-        write_json(self.path / "generation.json", content)
+        write_json(self.path / "generation.json", content, checksum=True)
 
     def _image(self, index: int) -> Path:
         return self.path / "images" / f"{index:06d}.png"
@@ -205,8 +211,32 @@ class GenerationFolder:
         _write_rows(self.path / "images.npy", (self.count, *image_shape), indices, images_BHWC)
 
     def read_png(self, index: int) -> NDArray[np.uint8]:
-        """Return one image (H, W, 3) uint8 from its PNG."""
-        return read_image(self._image(index))
+        """Return one image (H, W, 3) uint8 from its PNG. Raises DataError when it is not the one that was recorded."""
+        image_HWC = read_image(self._image(index))
+        expected = self.records[index].get("pixels") if index in self.records else None
+        if expected is not None and digest_of_pixels(image_HWC) != expected:
+            raise DataError(
+                f"{self._image(index)} was altered: its pixels are not those that its record vouches for",
+                hint="delete it: the command that sampled it makes it again",
+            )
+        return image_HWC
+
+    def mend_array(self) -> None:
+        """Make rows of images.npy that are not what their records vouch for again from the PNGs.
+
+        Raises DataError for a PNG that is not what was recorded either.
+        """
+        name, records = "images.npy", self.path / "records.jsonl"
+        agreed = sha256_file(records) if records.is_file() else ""
+        if is_remembered(self.path, name, agreed):
+            return
+        images = open_images(self.path / name)
+        for index in self.records:
+            expected = self.records[index].get("pixels")
+            if expected is not None and digest_of_pixels(images[index]) != expected:
+                _write_rows(self.path / name, images.shape, [index], [self.read_png(index)])
+                log.warning("row %d of %s was altered; made again from its PNG", index, self.path / name)
+        remember(self.path, name, agreed)
 
     def write_image(self, index: int, image_HWC: NDArray[np.uint8]) -> None:
         """Write one picture as PNG, whole or not at all."""
@@ -215,7 +245,7 @@ class GenerationFolder:
     def append(self, records: Iterable[Mapping[str, Any]], rank: int, world_size: int) -> None:
         """Write down images that are on disk."""
         file = self.path / ("records.jsonl" if world_size == 1 else f"records-{rank:04d}.jsonl")
-        with RecordWriter(file) as writer:
+        with RecordWriter(file, checksum=True) as writer:
             for record in records:
                 self.records.note(record["index"], file, writer.write(dict(record)))
 
@@ -226,7 +256,7 @@ def finish(path: Path) -> int:
     Call it in one process, when all have ended. Calling it again changes nothing.
     """
     records = RecordIndex(path)
-    write_records(path / "records.jsonl", (records[index] for index in records))
+    write_records(path / "records.jsonl", (records[index] for index in records), checksum=True)
     for part in path.glob("records-*.jsonl"):
         part.unlink()
     return len(records)
@@ -243,7 +273,26 @@ def read_values(folder: Path, record: Mapping[str, Any]) -> dict[str, NDArray[An
     told: Mapping[str, Told] = record["told"]
     if unknown := sorted(told.keys() - CONDITIONS.keys()):
         raise DataError(f"a record of {folder}: told has {unknown[0]!r}", hint=f"known: {', '.join(CONDITIONS)}")
-    return {name: CONDITIONS[name].recall(each["value"], folder) for name, each in told.items()}
+    values = {name: CONDITIONS[name].recall(each["value"], folder) for name, each in told.items()}
+    for name, value in values.items():
+        if digest_of(value) != told[name]["sha256"]:
+            raise DataError(
+                f"{folder}: {told[name]['value']} was altered: it is not the {name} that image {record['index']} was told",
+                hint="sample again into another folder",
+            )
+    return values
+
+
+def digest_of(value: NDArray[Any]) -> str:
+    """SHA-256 of kind, shape and content of a value."""
+    digest = hashlib.sha256(f"{value.dtype}{value.shape}".encode())
+    digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
+
+
+def digest_of_pixels(image_HWC: NDArray[np.uint8]) -> str:
+    """SHA-256 of the pixels of a picture (H, W, 3), row after row."""
+    return hashlib.sha256(np.ascontiguousarray(image_HWC).data).hexdigest()
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -269,18 +318,14 @@ def _make_array(path: Path, shape: tuple[int, ...]) -> bool:
         temporary.unlink()
 
 
-def open_array(path: Path) -> NDArray[np.uint8]:
+def open_images(path: Path) -> NDArray[np.uint8]:
     """The pictures as one array, mapped from the disk, read-only. Raises DataError when the file is damaged."""
-    try:
-        array: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as reason:
-        raise DataError(f"{path} is damaged: {reason}", hint="delete it, it is made again from the PNGs") from reason
-    return array
+    return open_array(path, np.uint8, (None, None, None, 3), hint="delete it, it is made again from the PNGs")
 
 
 def _lengthen_array(path: Path, shape: tuple[int, ...]) -> None:
     """Give the array more rows in place when it has fewer than `shape` says."""
-    if open_array(path).shape[0] >= shape[0]:
+    if open_images(path).shape[0] >= shape[0]:
         return
     header = _header(shape)
     with explained(path), path.open("r+b") as stream:

@@ -11,7 +11,6 @@ Noise is drawn on the CPU in float32, so that a seed means the same picture on e
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from facecond import rng
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
 from facecond.progress import bar
-from facecond.sampling.folder import GenerationFolder, finish, open_array, read_manifest
+from facecond.sampling.folder import GenerationFolder, digest_of, digest_of_pixels, finish, open_images, read_manifest
 from facecond.sampling.plans import Lazy, Prompt, Request
 from facecond.types import NoiseSource, Values
 
@@ -103,7 +102,10 @@ def generate(
         store.write_rows(indices, images_BHWC)
         list(writers.map(store.write_image, indices, images_BHWC))
         digests: Digests = {}
-        store.append([_record(request, store, made_with["sampler"], digests) for request in batch], rank, world_size)
+        records = [_record(request, store, made_with["sampler"], digests) for request in batch]
+        for record, image_HWC in zip(records, images_BHWC, strict=True):
+            record["pixels"] = digest_of_pixels(image_HWC)
+        store.append(records, rank, world_size)
         progress.update(len(batch))
 
     with (
@@ -140,7 +142,8 @@ def open_generation(folder: Path, count: int | None = None) -> Generation:
             hint="run the command that made it again to continue",
         )
     store.prepare_array(tuple(manifest["image_shape"]))
-    images = open_array(folder / "images.npy")[:count]
+    store.mend_array()
+    images = open_images(folder / "images.npy")[:count]
     records = Lazy(count, store.records.__getitem__, keep=0)
     return Generation(
         folder=folder, images=images, records=records, made_with=manifest["made_with"], about=manifest["about"]
@@ -211,9 +214,7 @@ def _digests(prompt: Prompt, known: Digests) -> dict[str, str]:
     if id(prompt) not in known:
         found = {}
         for name, value in prompt.values.items():
-            digest = hashlib.sha256(f"{value.dtype}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
-            found[name] = digest.hexdigest()
+            found[name] = digest_of(value)
         known[id(prompt)] = found
     return known[id(prompt)]
 

@@ -242,7 +242,7 @@ class Run:
             "images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest,
             "finished": finishing_time(),
         }  # fmt: skip
-        write_json(self.folder / "done.json", done)
+        write_json(self.folder / "done.json", done, checksum=True)
         self.tell("finished", path=path)
 
     def leave(self, stop: StopRequest) -> None:

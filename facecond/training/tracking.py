@@ -25,13 +25,15 @@ class Tracker:
 
     def __init__(self, folder: Path, images_seen: int, *, tensorboard: bool) -> None:
         self.folder = folder
-        kept = keep_records(folder / "metrics.jsonl", Line, lambda record: record["images_seen"] <= images_seen)
+        kept = keep_records(
+            folder / "metrics.jsonl", Line, lambda record: record["images_seen"] <= images_seen, checksum=True
+        )
         self.evaluated_at = max((line["images_seen"] for line in kept if line["kind"] == "evaluation"), default=0)
         """Images seen at the last evaluation that was written."""
         for grid in (folder / "grids").glob("*.png"):
             if grid.stem.isdigit() and int(grid.stem) > images_seen:
                 grid.unlink()
-        self._records = RecordWriter(folder / "metrics.jsonl")
+        self._records = RecordWriter(folder / "metrics.jsonl", checksum=True)
         self._tensorboard = tensorboard
         self._resumed_at = images_seen
         self._board: SummaryWriter | None = None

@@ -145,18 +145,18 @@ def test_foreign_and_damaged_packs_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"no manifest\.json"):
         Pack.open(tmp_path)
     pack = random_pack(tmp_path / "p")
-    verify(pack)
+    verify(pack.path, pack.manifest, again=True)
     path = pack.path / "labels.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"labels\.npy has SHA-256"):
-        verify(pack)
+    with pytest.raises(DataError, match=r"labels\.npy was altered"):
+        verify(pack.path, pack.manifest, again=True)
     path.write_bytes(content[:-100])
     with pytest.raises(DataError, match="cannot be read as an array"):
         Pack.open(pack.path)
     path.unlink()
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match=r"labels\.npy: no such array"):
         Pack.open(pack.path)
 
 
@@ -173,6 +173,7 @@ def test_foreign_and_damaged_packs_are_refused(tmp_path):
 def test_foreign_manifests_are_refused(tmp_path, change, expected):
     pack = random_pack(tmp_path / "p")
     (pack.path / "manifest.json").write_text(json.dumps(pack.manifest | change))
+    (pack.path / "finished.json").unlink()
     with pytest.raises(DataError, match=expected):
         Pack.open(pack.path)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from facecond.errors import DataError
+from facecond.io.documents import Record, read_json, write_json
 from facecond.io.results import ClassValue, Figure, read_results, write_results
 
 MIOU = Figure(
@@ -68,6 +69,6 @@ def test_two_figures_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "results.json"
     write_results(path, [MIOU], about={})
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    write_json(path, read_json(path, Record) | change)
     with pytest.raises(DataError, match=message):
         read_results(path)

@@ -1,6 +1,6 @@
 """A damaged folder of samples is one clear line, whatever is damaged."""
 
-import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,9 @@ import torch
 
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
+from facecond.io.documents import Record, read_json, write_json
+from facecond.io.images import write_png
+from facecond.sampling.folder import read_values
 from facecond.sampling.generation import generate, open_generation
 from facecond.sampling.plans import Prompt, one_each
 
@@ -34,7 +37,7 @@ def test_pictures(folder: Path, content: bytes | None) -> None:
     path = folder / "images.npy"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10] if content is None else content)
-    with pytest.raises(DataError, match=r"images.npy is damaged: .*delete it"):
+    with pytest.raises(DataError, match=r"images.npy.*delete it"):
         open_generation(folder)
     path.unlink()
     np.testing.assert_array_equal(open_generation(folder).images, np.zeros((2, 8, 8, 3)))
@@ -42,9 +45,9 @@ def test_pictures(folder: Path, content: bytes | None) -> None:
 
 @pytest.mark.parametrize("key", ["made_with", "count", "about"])
 def test_manifest(folder: Path, key: str) -> None:
-    manifest = json.loads((folder / "generation.json").read_text())
+    manifest = read_json(folder / "generation.json", Record)
     del manifest[key]
-    (folder / "generation.json").write_text(json.dumps(manifest))
+    write_json(folder / "generation.json", manifest)
     with pytest.raises(DataError, match=f"{key} is missing"):
         open_generation(folder)
 
@@ -66,3 +69,50 @@ def test_overlapping_parts(folder: Path) -> None:
 def test_attributes(text: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not 40 signs"):
         CONDITIONS["attributes"].recall(text, tmp_path)
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of a file, leaving its times as they are."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_an_altered_row_is_made_again_from_its_png(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = np.array(open_generation(folder).images)
+    flip(folder / "images.npy", -1)
+    with caplog.at_level("WARNING", "facecond"):
+        np.testing.assert_array_equal(open_generation(folder).images, whole)
+    assert f"row 1 of {folder / 'images.npy'} was altered" in caplog.text
+
+
+def test_an_altered_picture_is_named(folder: Path) -> None:
+    path = folder / "images" / "000001.png"
+    write_png(path, np.full((8, 8, 3), 1, np.uint8))
+    (folder / "images.npy").unlink()
+    with pytest.raises(DataError, match=r"000001\.png was altered"):
+        open_generation(folder)
+
+
+def test_an_altered_condition_is_named(folder: Path) -> None:
+    (path,) = folder.glob("conditions/*.npz")
+    with np.load(path) as content:
+        channels, shape = content["channels"], content["shape"]
+    channels[0, 0, 0] ^= 1
+    np.savez_compressed(path, channels=channels, shape=shape)
+    record = open_generation(folder).records[1]
+    with pytest.raises(DataError, match=r"\.npz was altered: it is not the mask that image 1 was told"):
+        read_values(folder, record)
+
+
+@pytest.mark.parametrize("name", ["generation.json", "records.jsonl"])
+def test_an_altered_digit_is_seen(folder: Path, name: str) -> None:
+    path = folder / name
+    old, new = ('"count": 2', '"count": 1') if name == "generation.json" else ('"source": null', '"source": "a"')
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=rf"{name}.* was altered: its checksum is"):
+        open_generation(folder)

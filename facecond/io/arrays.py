@@ -1,0 +1,154 @@
+"""Arrays on the disk (.npy), opened read-only as what they should be: type, shape, layout and size are compared before use.
+
+`require_unaltered` compares files with the SHA-256 that was noted when they were written. What was found unaltered is remembered
+beside the files by what the file system says of them (device, inode, size, times), so that gigabytes are read once and not by
+every command; whoever can set these back can also write the hashes anew.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from facecond.errors import DataError, FacecondError
+from facecond.io.documents import read_json, write_json
+from facecond.io.files import apart, open_regular, sha256_file
+from facecond.progress import bar
+
+MEMORY = ".unaltered.json"
+
+SHOWN_FROM = 1 << 30
+"""Bytes from which a bar is shown while files are read."""
+
+
+def open_array(
+    path: Path,
+    dtype: DTypeLike,
+    shape: tuple[int | None, ...] | None = None,
+    *,
+    error: type[FacecondError] = DataError,
+    hint: str | None = None,
+) -> np.memmap[Any, Any]:
+    """Map an array of numbers from the disk, read-only.
+
+    Args:
+        path: the file.
+        dtype: its type.
+        shape: its shape, None for a side of any length; None = any.
+        error: raised, with the file's name, when it is missing, no array, or another one, and when it is cut or has a tail.
+        hint: what to do about it.
+    """
+    open_regular(path, what="array", error=error, hint=hint).close()
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as reason:  # whatever numpy's parsers of headers and archives raise
+        raise error(f"{path}: cannot be read as an array: {reason}", hint=hint) from None
+    if not isinstance(array, np.memmap):
+        raise error(f"{path}: cannot be read as an array: it is an archive of several", hint=hint)
+    wanted = np.dtype(dtype)
+    fits = shape is None or (
+        len(array.shape) == len(shape)
+        and all(side in (None, there) for side, there in zip(shape, array.shape, strict=True))
+    )
+    if array.dtype != wanted or not fits:
+        expected = wanted if shape is None else f"{wanted} {_words(shape)}"
+        raise error(f"{path} is {array.dtype} {_words(array.shape)}, expected {expected}", hint=hint)
+    if not array.flags.c_contiguous:
+        raise error(f"{path} is in Fortran order, expected C order", hint=hint)
+    size, there = array.offset + math.prod(array.shape) * wanted.itemsize, path.stat().st_size
+    if size != there:
+        raise error(f"{path} has {there} bytes, expected {size}", hint=hint)
+    return array
+
+
+def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Make a file for an array of zeros and map it for writing."""
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+
+
+def read_archive(
+    path: Path, names: tuple[str, ...], *, most: int, error: type[FacecondError] = DataError, hint: str | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays `names` of an archive (.npz). Raises `error` when one is missing or has more than `most` bytes."""
+    import zipfile
+    import zlib
+
+    found: dict[str, NDArray[Any]] = {}
+    with open_regular(path, what="archive of arrays", most=most, error=error, hint=hint) as stream:
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                for name in names:
+                    if (size := archive.getinfo(f"{name}.npy").file_size) > most:
+                        raise error(f"{path}: {name} has {size} bytes, expected at most {most}", hint=hint)
+                    with archive.open(f"{name}.npy") as member:
+                        found[name] = np.lib.format.read_array(member, allow_pickle=False)
+        except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError) as reason:
+            raise error(f"{path}: cannot be read: {reason}", hint=hint) from reason
+    return found
+
+
+def require_unaltered(
+    folder: Path,
+    hashes: Mapping[str, str],
+    *,
+    again: bool = False,
+    error: type[FacecondError] = DataError,
+    hint: str | None = None,
+) -> None:
+    """Raise `error`, naming the file and both hashes, unless the files of `folder` have the SHA-256 given for each.
+
+    Those that were found unaltered before, and that the file system says were not written since, are not read `again`.
+    """
+    left: dict[str, Any] = {
+        name: digest for name, digest in hashes.items() if again or not is_remembered(folder, name, digest)
+    }
+    total = sum((folder / name).stat().st_size for name in left)
+    with bar(f"checking {folder.name}", total, unit="byte", shown=total >= SHOWN_FROM) as progress:
+        for name, digest in left.items():
+            stamp = _stamp(folder / name)
+            if (found := sha256_file(folder / name)) != digest:
+                seen, said = apart(found, digest)
+                raise error(
+                    f"{folder / name} was altered: its SHA-256 is {seen}, when it was written it was {said}", hint=hint
+                )
+            left[name] = [*stamp, digest]
+            progress.update(stamp[2])
+    _remember(folder, left)
+
+
+def is_remembered(folder: Path, name: str, digest: str) -> bool:
+    """Whether a file was compared with `digest` before (its SHA-256, or that of what it must agree with) and not written since."""
+    return _remembered(folder).get(name) == [*_stamp(folder / name), digest]
+
+
+def remember(folder: Path, name: str, digest: str) -> None:
+    """Remember that a file, as it is now, agrees with `digest`."""
+    _remember(folder, {name: [*_stamp(folder / name), digest]})
+
+
+def _remember(folder: Path, found: Mapping[str, list[Any]]) -> None:
+    if found and os.access(folder, os.W_OK):
+        write_json(folder / MEMORY, {**_remembered(folder), **found})
+
+
+def _stamp(path: Path) -> list[int]:
+    about = path.stat()
+    return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
+
+
+def _remembered(folder: Path) -> dict[str, list[Any]]:
+    try:
+        return read_json(folder / MEMORY, dict[str, list[Any]])
+    except DataError:
+        return {}
+
+
+def _words(shape: tuple[int | None, ...]) -> str:
+    sides = ", ".join("any" if side is None else str(side) for side in shape)
+    return f"({sides},)" if len(shape) == 1 else f"({sides})"
