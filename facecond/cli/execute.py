@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from facecond.cli.show import as_values, print_configuration, print_json, print_result
 from facecond.errors import ConfigError
 from facecond.io.files import require_writable
@@ -17,6 +19,7 @@ MODULES = {
     "data pack": "facecond.commands.data_pack",
     "data draw": "facecond.commands.data_draw",
     "data inspect": "facecond.commands.data_inspect",
+    "verify": "facecond.commands.verify",
     "parse": "facecond.commands.parse",
     "train": "facecond.commands.train",
     "encode": "facecond.commands.encode",
@@ -29,6 +32,9 @@ MODULES = {
     "reproduce": "facecond.experiments.command",
 }
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
+
+READING = ("verify",)
+"""Commands that write nothing unless they are asked to."""
 
 TOGETHER = ("train", "sample", "eval", "compare", "swap-masks")
 """Commands whose work several processes can share (torchrun)."""
@@ -91,9 +97,9 @@ def execute(
             shown = [as_values(item.composed) for item in prepared]
             print_json(shown[0] if len(shown) == 1 else shown)
         return
-    for item in prepared:
+    for item in prepared if command not in READING else []:
         require_writable(Path(item.config.workspace))
-    results = []
+    results, statuses = [], []
     with Processes.from_environment() as processes:
         for i, item in enumerate(prepared):
             if len(prepared) > 1:
@@ -101,10 +107,13 @@ def execute(
             item.processes = processes
             result = module.run(item)
             results.append(result.as_dict())
+            statuses.append(result.status)
             if processes.first and not json:
                 print_result(result)
     if json and rank == 0:
         print_json(results[0] if len(results) == 1 else results)
+    if any(statuses):
+        raise typer.Exit(max(statuses))
 
 
 def _flag_overrides(overrides: Sequence[str], flags: Mapping[str, Any]) -> list[str]:

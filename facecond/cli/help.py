@@ -26,6 +26,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond data draw --count 20 layout=release resolution=256",
     ),
     "data inspect": ("facecond data inspect", "facecond data inspect drawn-64 sheet=24 --json"),
+    "verify": ("facecond verify", "facecond verify outputs/packs/drawn-64 --json", "facecond verify --repair"),
     "parse": (
         "facecond parse photo.jpg",
         "facecond parse photos photo.jpg align=always name=anew",

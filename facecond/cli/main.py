@@ -114,6 +114,18 @@ def top(
         raise typer.Exit
 
 
+def _places(words: list[str] | None) -> tuple[str | None, list[str]]:
+    """Files and folders among the words, as a list in an override (None when there are none), and the other words."""
+    from pathlib import Path
+
+    from facecond.config.compose import quoted
+
+    named = [word for word in words or [] if "=" not in word or Path(word).exists()]
+    # A name that begins with a bracket would be read as a list.
+    listed = ",".join(quoted(f"./{name}" if name.startswith("[") else name) for name in named)
+    return (f"[{listed}]" if named else None), [word for word in words or [] if word not in named]
+
+
 @data.command("pack", cls=Command)
 def data_pack(
     overrides: Overrides = None, json: AsJson = False, dry_run: DryRun = False, multirun: Multirun = False
@@ -153,6 +165,32 @@ def data_inspect(
     execute("data inspect", words, {"pack": pack}, json=json, dry_run=dry_run)
 
 
+@app.command("verify", cls=Command)
+def verify(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PLACES]... [OVERRIDES]...",
+            help="Folders and files to check, the workspace when none is named; then overrides.",
+            autocompletion=_completed_by("photos_and_overrides"),
+            show_default=False,
+        ),
+    ] = None,
+    repair: Annotated[
+        bool | None,
+        typer.Option("--repair", help="Make again what can be made from files that are whole (repair=true)."),
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Read every file again and compare it with what vouches for it: packs, latents, runs, samples, results.
+
+    What is damaged, altered or missing is listed with what helps; the exit status is then 2.
+    """
+    places, overrides = _places(words)
+    execute("verify", overrides, {"places": places, "repair": repair}, json=json, dry_run=dry_run)
+
+
 @app.command("parse", cls=Command)
 def parse(
     words: Annotated[
@@ -172,15 +210,7 @@ def parse(
 
     What it writes can be packed. Running the same command again does only what is missing.
     """
-    from pathlib import Path
-
-    from facecond.config.compose import quoted
-
-    named = [word for word in words or [] if "=" not in word or Path(word).exists()]
-    overrides = [word for word in words or [] if word not in named]
-    # A name that begins with a bracket would be read as a list.
-    listed = ",".join(quoted(f"./{name}" if name.startswith("[") else name) for name in named)
-    photos = f"[{listed}]" if named else None
+    photos, overrides = _places(words)
     execute("parse", overrides, {"photos": photos}, json=json, dry_run=dry_run, multirun=multirun)
 
 

@@ -25,22 +25,19 @@ def prepare(words: Sequence[str]) -> Prepared[InspectConfig, Path]:
 def run(prepared: Prepared[InspectConfig, Path]) -> Result:
     """Count, list suspicious items, draw the contact sheet."""
     from facecond.data.inspection import inspect_pack, sample_indices
-    from facecond.data.pack import Pack, verify
+    from facecond.data.pack import Pack
     from facecond.io.images import write_png
     from facecond.reports.layouts import contact_sheet
 
     prepared.announce()
     config = prepared.config
     pack = Pack.open(prepared.found)
-    if config.verify:
-        verify(pack.path, pack.manifest, again=True)
     summary = inspect_pack(pack)
     facts: dict[str, Any] = counts(summary)
     if any(a.unknown < split.items for split in summary.splits for a in split.attributes):
         facts["majority floor of attribute accuracy"] = summary.majority_floor
     else:
         facts["attributes known"] = "none"
-    facts["verified"] = "every SHA-256 agrees" if config.verify else "not asked for (verify=true)"
     made = {}
     if config.sheet:
         places = sample_indices(pack, config.sheet)

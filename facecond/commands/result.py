@@ -23,6 +23,8 @@ class Result:
     """Measured numbers with ceilings and floors."""
     made: dict[str, Path] = field(default_factory=dict)
     """Files and folders that now exist."""
+    status: int = 0
+    """Exit status: 2 where the command did its work and found something wrong."""
     next: list[str] = field(default_factory=list)
     """Commands that make sense now."""
 

@@ -144,8 +144,16 @@ class InspectConfig(CommandConfig):
     """Pack to look at: a folder, or a name in WORKSPACE/packs; none = the latest."""
     sheet: int = bounded(48, minimum=0, maximum=400)
     """Faces on the contact sheet; 0 = no sheet."""
-    verify: bool = False
-    """Read every file again and compare its SHA-256 with the manifest."""
+
+
+@dataclass(kw_only=True, slots=True)
+class VerifyConfig(CommandConfig):
+    """`facecond verify`: every file is read again and compared with what vouches for it."""
+
+    places: list[str] = field(default_factory=list)
+    """Folders and files to check; none = the workspace."""
+    repair: bool = False
+    """Make again what can be made from files that are whole."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -398,6 +406,7 @@ COMMANDS: dict[str, type] = {
     "data pack": PackConfig,
     "data draw": DrawConfig,
     "data inspect": InspectConfig,
+    "verify": VerifyConfig,
     "parse": ParseConfig,
     "train": TrainDiffusionConfig,
     "encode": EncodeConfig,

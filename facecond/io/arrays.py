@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from typing_extensions import TypedDict
 
 from facecond.errors import DataError, FacecondError
-from facecond.io.documents import read_json, write_json
+from facecond.io.documents import Digest, read_json, write_json
 from facecond.io.files import apart, open_regular, sha256_file
 from facecond.progress import bar
 
@@ -25,6 +26,12 @@ MEMORY = ".unaltered.json"
 
 SHOWN_FROM = 1 << 30
 """Bytes from which a bar is shown while files are read."""
+
+
+class Vouched(TypedDict):
+    """What stands in a JSON file beside an array."""
+
+    sha256: Digest
 
 
 def open_array(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -136,3 +137,8 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8], *, compres
         raise ValueError(f"expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
     with atomic_write(path) as temporary:
         Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG", compress_level=compression)
+
+
+def digest_of_pixels(image: NDArray[np.uint8]) -> str:
+    """SHA-256 of the pixels of a picture (H, W, 3) or a label map (H, W), uint8, row after row."""
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()

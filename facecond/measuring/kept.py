@@ -9,20 +9,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import TypedDict
 
 from facecond.errors import DataError
-from facecond.io.arrays import create_array, open_array, require_unaltered
-from facecond.io.documents import Digest, read_json, write_json
+from facecond.io.arrays import Vouched, create_array, open_array, require_unaltered
+from facecond.io.documents import read_json, write_json
 from facecond.io.files import sha256_file
 
 log = logging.getLogger("facecond")
-
-
-class Note(TypedDict):
-    """What stands beside an array."""
-
-    sha256: Digest
 
 
 class Kept:
@@ -39,7 +32,7 @@ class Kept:
         try:
             fits = len(self._open()) == self._count
             if self._note.is_file():  # features from before had none
-                digest = read_json(self._note, Note)["sha256"]
+                digest = read_json(self._note, Vouched)["sha256"]
                 require_unaltered(self._path.parent, {self._path.name: digest})
         except DataError as reason:
             log.warning("%s; looking again", reason.message)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from math import degrees
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 from annotated_types import Gt, Le, Len
@@ -39,7 +39,7 @@ from facecond.io.documents import (
     write_records,
 )
 from facecond.io.files import inside
-from facecond.io.images import write_label_map, write_png
+from facecond.io.images import digest_of_pixels, write_label_map, write_png
 from facecond.photos.reading import ParsedFace
 
 FORMAT, VERSION = "facecond-parsed", 1
@@ -78,6 +78,8 @@ class PhotoRecord(TypedDict):
     findings: list[dict[Literal["problem", "detail"], str]]
     present: list[str] | None
     classifier: str | None
+    pixels: NotRequired[Digest]
+    label_pixels: NotRequired[Digest]
 
 
 class ParsedFolder:
@@ -153,6 +155,8 @@ class ParsedFolder:
             "findings": [{"problem": problem.name, "detail": problem.detail} for problem in face.findings],
             "present": present,
             "classifier": classifier,
+            "pixels": digest_of_pixels(face.image_HWC),
+            "label_pixels": digest_of_pixels(face.labels_HW),
         }
         write_label_map(self.file("labels", record), face.labels_HW)
         write_png(self.file("images", record), face.image_HWC)

@@ -41,7 +41,7 @@ from facecond.io.documents import (
     write_records,
 )
 from facecond.io.files import explained, sha256_file
-from facecond.io.images import read_image, write_png
+from facecond.io.images import digest_of_pixels, read_image, write_png
 
 log = logging.getLogger("facecond")
 
@@ -221,14 +221,16 @@ class GenerationFolder:
             )
         return image_HWC
 
-    def mend_array(self) -> None:
+    def mend_array(self, *, again: bool = False) -> None:
         """Make rows of images.npy that are not what their records vouch for again from the PNGs.
+
+        What was found in order and not written since is not read `again`.
 
         Raises DataError for a PNG that is not what was recorded either.
         """
         name, records = "images.npy", self.path / "records.jsonl"
         agreed = sha256_file(records) if records.is_file() else ""
-        if is_remembered(self.path, name, agreed):
+        if not again and is_remembered(self.path, name, agreed):
             return
         images = open_images(self.path / name)
         for index in self.records:
@@ -288,11 +290,6 @@ def digest_of(value: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"{value.dtype}{value.shape}".encode())
     digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()
-
-
-def digest_of_pixels(image_HWC: NDArray[np.uint8]) -> str:
-    """SHA-256 of the pixels of a picture (H, W, 3), row after row."""
-    return hashlib.sha256(np.ascontiguousarray(image_HWC).data).hexdigest()
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

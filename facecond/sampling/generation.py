@@ -25,8 +25,9 @@ from torch import Tensor
 from facecond import rng
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
+from facecond.io.images import digest_of_pixels
 from facecond.progress import bar
-from facecond.sampling.folder import GenerationFolder, digest_of, digest_of_pixels, finish, open_images, read_manifest
+from facecond.sampling.folder import GenerationFolder, digest_of, finish, open_images, read_manifest
 from facecond.sampling.plans import Lazy, Prompt, Request
 from facecond.types import NoiseSource, Values
 

@@ -247,7 +247,7 @@ def test_a_pack_without_attributes_is_inspected_without_rows_of_nothing(tmp_path
 
 
 def test_inspect_counts(workspace: Path) -> None:
-    result = call("data inspect", f"workspace={workspace}", "sheet=8", "verify=true")
+    result = call("data inspect", f"workspace={workspace}", "sheet=8")
     assert result.facts["items"] == 40
     assert result.made["contact sheet"].is_file()
     assert len(result.tables["classes, train"]) == 20

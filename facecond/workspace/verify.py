@@ -1,0 +1,323 @@
+"""Reads every file of a workspace again and compares it with what vouches for it; mends what can be made from what is whole.
+
+Each kind of folder is known by the file that marks it. Its checker yields one `Finding` per file that is damaged, altered or
+missing; files that nothing vouches for (written by older versions) are read as far as they can be.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from facecond.errors import CheckpointError, DataError, FacecondError
+from facecond.io.arrays import Vouched, open_array, require_unaltered
+from facecond.io.documents import Record, read_json
+from facecond.io.files import apart, sha256_file
+from facecond.progress import bar
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What is the matter with one file."""
+
+    path: Path
+    what: str
+    """What was found and what was expected."""
+    todo: str
+    """What helps."""
+    mend: Callable[[], None] | None = None
+    """Makes the file again from others that are whole; None where that is not possible."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was read, and what was found."""
+
+    files: int = 0
+    bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[Path] = field(default_factory=list)
+    """Files that nothing vouches for: written by a version that noted no hash."""
+
+    def read(self, path: Path) -> None:
+        """Count a file that was compared."""
+        self.files += 1
+        self.bytes += path.stat().st_size if path.is_file() else 0
+
+    def add(self, path: Path, reason: FacecondError, mend: Callable[[], None] | None = None) -> None:
+        """Note what a reader said of a file."""
+        what = reason.message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+        self.findings.append(Finding(path=path, what=what, todo=reason.hint or "bring the file back", mend=mend))
+
+    def check(self, path: Path, *work: Callable[[], object], mend: Callable[[], None] | None = None) -> bool:
+        """Do each piece of work until one raises what it finds of a file; whether none did."""
+        self.read(path)
+        try:
+            for each in work:
+                each()
+        except FacecondError as reason:
+            self.add(path, reason, mend)
+            return False
+        return True
+
+
+Checker = Callable[[Path, Report], None]
+"""Adds what is the matter with a folder to a report."""
+
+
+def verify(places: Iterable[Path]) -> Report:
+    """Check the folders `places` with all that lies below them, and single files of weights.
+
+    Raises DataError for a place that does not exist.
+    """
+    report, work = Report(), list[tuple[Path, list[Checker]]]()
+    for place in places:
+        if not place.exists():
+            raise DataError(f"{place}: no such file or folder", hint="name a workspace, or something in it")
+        work += _below(place) if place.is_dir() else [(place, [_weights])]
+    with bar("checking", len(work), unit="folder") as progress:
+        for place, checkers in work:
+            progress.set_postfix_str(place.name, refresh=False)
+            for check in checkers:
+                check(place, report)
+            progress.update(1)
+    return report
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, list[Checker]]]:
+    """The folders that are known by a file or their name, and how they are checked; links are not followed."""
+    checkers = [check for marker, check in MARKED.items() if (folder / marker).exists()]
+    checkers += [check for name, check in NAMED.items() if folder.name == name]
+    if checkers:
+        yield folder, checkers
+    own = PARTS if checkers else ()
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name not in own:
+            yield from _below(Path(entry.path))
+
+
+PARTS = ("images", "labels", "conditions", "checkpoints", "snapshots", "grids", "tensorboard")
+"""Folders that are checked with the one they belong to."""
+
+
+def _arrays(folder: Path, hashes: dict[str, str], report: Report, todo: str) -> None:
+    for name, digest in hashes.items():
+
+        def compare(name: str = name, digest: str = digest) -> None:
+            require_unaltered(folder, {name: digest}, again=True, hint=todo)
+
+        if not (folder / name).is_file():
+            report.add(folder / name, DataError("is missing", hint=todo))
+        else:
+            report.check(folder / name, compare)
+
+
+def _pack(folder: Path, report: Report) -> None:
+    from facecond.data.pack import Pack, read_manifest
+
+    file = folder / "manifest.json"
+    if report.check(file, lambda: read_manifest(folder)):
+        before = len(report.findings)
+        _arrays(folder, read_manifest(folder)["sha256"], report, "pack or draw the faces again, under another name")
+        if len(report.findings) == before:
+            report.check(file, lambda: Pack.open(folder))
+
+
+def _latents(folder: Path, report: Report) -> None:
+    from facecond.data.latents import LatentStore
+
+    file = folder / "manifest.json"
+    todo = "delete the folder, and encode again"
+    try:
+        content = read_json(file, Record, hint=todo)
+        _arrays(folder, dict(content.get("sha256", {})), report, todo)
+    except FacecondError as reason:
+        report.add(file, reason)
+        return
+    report.check(file, lambda: LatentStore.open(folder.parent.parent, folder.name))
+
+
+def _run(folder: Path, report: Report) -> None:
+    from facecond.io.checkpoint import find_states, load_state
+    from facecond.io.documents import read_records
+    from facecond.io.images import read_image
+    from facecond.io.runs import Line, read_done
+    from facecond.workspace.find import read_run
+
+    report.check(folder / "run.json", lambda: read_run(folder))
+    if (folder / "metrics.jsonl").exists():
+        report.check(folder / "metrics.jsonl", lambda: read_records(folder / "metrics.jsonl", Line))
+    for grid in sorted((folder / "grids").glob("*.png")):
+        report.check(grid, lambda grid=grid: read_image(grid))  # type: ignore[misc]
+    for file in sorted((folder / "snapshots").glob("*.safetensors")):
+        _weights(file, report)
+    for state in find_states(folder / "checkpoints"):
+        report.check(state / "manifest.json", lambda state=state: load_state(state))  # type: ignore[misc]
+    weights, done = folder / "weights.safetensors", folder / "done.json"
+    if done.is_file() and report.check(done, lambda: read_done(folder)):
+        if not weights.is_file():
+            report.add(weights, CheckpointError("is missing", hint=_AGAIN))
+            return
+        expected, found = read_done(folder)["weights_sha256"], sha256_file(weights)
+        report.read(weights)
+        if found != expected:
+            seen, said = apart(found, expected)
+            what = f"its SHA-256 is {seen}, at the end of the training it was {said}"
+            report.add(weights, CheckpointError(what, hint=_AGAIN))
+    elif weights.is_file():
+        _weights(weights, report)
+
+
+_AGAIN = "delete it and done.json, give the training command again: the last checkpoint is taken up, and both are written anew"
+
+
+def _weights(file: Path, report: Report) -> None:
+    from facecond.io.checkpoint import load_weights
+
+    report.check(file, lambda: load_weights(file))
+
+
+def _first_stages(folder: Path, report: Report) -> None:
+    """The folder of the first stages a workspace keeps."""
+    from facecond.workspace.find import KeptNote
+
+    for note in sorted(folder.glob("*.json")):
+        file = note.with_suffix(".safetensors")
+        if not report.check(note, lambda note=note: read_json(note, KeptNote)):  # type: ignore[misc]
+            continue
+        report.read(file)
+        expected = read_json(note, KeptNote)["sha256"]
+        found = sha256_file(file) if file.is_file() else "missing"
+        if found != expected:
+            what = f"its SHA-256 is {found[:12]}, expected {expected[:12]}"
+            report.add(file, CheckpointError(what, hint="name its origin again: facecond encode first_stage=FILE"))
+
+
+def _generation(folder: Path, report: Report) -> None:
+    from facecond.io.images import digest_of_pixels, read_image
+    from facecond.sampling.folder import GenerationFolder, RecordIndex, read_manifest, read_values
+
+    if not report.check(folder / "generation.json", lambda: read_manifest(folder)):
+        return
+    if not report.check(folder / "records.jsonl", lambda: RecordIndex(folder)):
+        return
+    manifest, known = read_manifest(folder), RecordIndex(folder)
+    array = folder / "images.npy"
+    rows = None
+    if array.is_file() and manifest["image_shape"]:
+        shape = (None, *manifest["image_shape"])
+        if report.check(array, lambda: open_array(array, np.uint8, shape, hint=_FROM_PNGS), mend=array.unlink):
+            rows = open_array(array, np.uint8, shape)
+    wrong: list[int] = []
+    for index in known:
+        record, png = known[index], folder / "images" / f"{index:06d}.png"
+        report.read(png)
+        report.check(folder / "records.jsonl", lambda record=record: read_values(folder, record))  # type: ignore[misc]
+        expected = record.get("pixels")
+        if expected is None:
+            report.unchecked.append(png)
+        row = rows is not None and index < len(rows) and digest_of_pixels(rows[index]) == expected
+        try:
+            seen = digest_of_pixels(read_image(png))
+            if expected is not None and seen != expected:
+                raise DataError("its pixels are not those its record vouches for", hint=_SAMPLE_AGAIN)
+        except DataError as reason:
+            picture = np.array(rows[index]) if row and rows is not None else None
+            report.add(png, reason, mend=lambda png=png, picture=picture: _again(png, picture))  # type: ignore[misc]
+        else:
+            if rows is not None and expected is not None and not row:
+                wrong.append(index)
+    if wrong:
+
+        def mend() -> None:
+            store = GenerationFolder(
+                folder, made_with=manifest["made_with"], about=manifest["about"], count=manifest["count"]
+            )
+            store.mend_array(again=True)
+
+        what = f"rows {', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''} are not those of their PNGs"
+        report.add(array, DataError(what, hint=_FROM_PNGS), mend=mend)
+
+
+_FROM_PNGS = "delete it: it is made again from the PNGs"
+_SAMPLE_AGAIN = "delete it: the command that sampled it makes it again"
+
+
+def _again(png: Path, picture: np.ndarray | None) -> None:
+    """Write a picture from its row of images.npy; without one delete it, so that sampling makes it again."""
+    from facecond.io.images import write_png
+
+    if picture is None:
+        png.unlink()
+    else:
+        write_png(png, picture)
+
+
+def _parsed(folder: Path, report: Report) -> None:
+    from facecond.io.documents import read_records
+    from facecond.io.images import digest_of_pixels, read_image, read_label_map
+    from facecond.photos.folder import FORMAT, VERSION, Parsed, PhotoRecord
+
+    file, records = folder / "parsed.json", folder / "records.jsonl"
+    report.check(file, lambda: read_json(file, Parsed, format=(FORMAT, VERSION)))
+    if not report.check(records, lambda: read_records(records, PhotoRecord)):
+        return
+    for record in read_records(records, PhotoRecord):
+        for kind, key, read in (("images", "pixels", read_image), ("labels", "label_pixels", read_label_map)):
+            path, expected = folder / kind / f"{record['name']}.png", record.get(key)
+            if expected is None:
+                report.unchecked.append(path)
+
+            def compare(
+                path: Path = path, expected: object = expected, read: Callable[[Path], np.ndarray] = read
+            ) -> None:
+                if digest_of_pixels(read(path)) != (expected or digest_of_pixels(read(path))):
+                    raise DataError("its pixels are not those its record vouches for", hint=_PARSE_AGAIN)
+
+            report.check(path, compare)
+
+
+_PARSE_AGAIN = "delete it: facecond parse makes it again"
+
+
+def _results(folder: Path, report: Report) -> None:
+    from facecond.io.results import read_results
+
+    report.check(folder / "results.json", lambda: read_results(folder / "results.json"))
+
+
+def _features(folder: Path, report: Report) -> None:
+    """The folder of what detectors said."""
+    for file in sorted(folder.glob("[!.]*.npy")):
+        note = file.with_suffix(".json")
+
+        def compare(file: Path = file, note: Path = note) -> None:
+            open_array(file, np.float32)
+            if note.is_file():
+                require_unaltered(folder, {file.name: read_json(note, Vouched)["sha256"]}, again=True)
+
+        report.check(file, compare, mend=file.unlink)
+        if not note.is_file():
+            report.unchecked.append(file)
+
+
+def _finished(folder: Path, report: Report) -> None:
+    """A folder of arrays with a manifest: latents where they lie, else a pack."""
+    (_latents if folder.parent.name == "latents" else _pack)(folder, report)
+
+
+MARKED: dict[str, Checker] = {
+    "manifest.json": _finished,
+    "run.json": _run,
+    "generation.json": _generation,
+    "parsed.json": _parsed,
+    "results.json": _results,
+}
+"""File that marks a folder -> its checker."""
+
+NAMED: dict[str, Checker] = {"first_stages": _first_stages, "features": _features}
+"""Name of a folder of a workspace that no file marks -> its checker."""

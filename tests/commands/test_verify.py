@@ -1,0 +1,179 @@
+"""`facecond verify`: a whole workspace passes, one flipped bit in any file is found, and what can be mended is."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facecond.io.images import read_image
+from facecond.workspace.verify import verify
+from tests.commands.conftest import Facecond, call
+
+NOT_VOUCHED = {".lock", ".owner", ".md", ".csv", ".tex", ".html"}
+"""Endings of files that are for people, and of locks."""
+
+FOR_PEOPLE = {"grid.png", "sheet.png"}
+
+
+@pytest.fixture(scope="module")
+def whole(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one of everything."""
+    folder = shutil.copytree(made_once, tmp_path_factory.mktemp("verified") / "workspace")
+    here = f"workspace={folder}"
+    call("eval", "metrics=[miou,attributes,kid]", here, "run=multicond", "count=4", "sampler.steps=1", "download=false")
+    photo = next((folder / "samples").glob("*/images/000000.png"))
+    shutil.copy(photo, folder / "photo.png")
+    call("parse", f"photos=[{folder / 'photo.png'}]", here, "align=never", "name=parsed")
+    (folder / "photo.png").unlink()
+    return folder
+
+
+def files(workspace: Path) -> list[Path]:
+    """The files that something vouches for."""
+    found = [path for path in sorted(workspace.rglob("*")) if path.is_file() and "tensorboard" not in path.parts]
+    return [
+        path for path in found
+        if path.suffix not in NOT_VOUCHED and path.name not in FOR_PEOPLE and not path.name.startswith(".")
+    ]  # fmt: skip
+
+
+def flipped(path: Path, which: int) -> tuple[int, int]:
+    """A place in a file and a bit, the same in every run."""
+    digest = int.from_bytes(hashlib.sha256(f"{path.parent.name}/{path.name} {which}".encode()).digest()[:8], "big")
+    return digest % path.stat().st_size, 1 << (digest >> 60) % 8
+
+
+def test_a_whole_workspace_passes(whole: Path, facecond: Facecond) -> None:
+    status, out, err = facecond("verify", f"workspace={whole}", "--json")
+    assert status == 0, err
+    facts = json.loads(out)["facts"]
+    assert facts["damaged"] == 0
+    assert facts["nothing vouches for"] == 0
+    assert facts["files read"] > 60
+
+
+def test_every_kind_of_file_is_looked_at(whole: Path) -> None:
+    kinds = {path.relative_to(whole).parts[0] for path in files(whole)}
+    assert kinds == {"packs", "runs", "samples", "results", "parsed", "features"}
+
+
+def test_one_flipped_bit_is_found_in_any_file(whole: Path) -> None:
+    missed, tried = [], 0
+    for path in files(whole):
+        content = path.read_bytes()
+        for which in range(2):
+            place, bit = flipped(path, which)
+            damaged = bytearray(content)
+            damaged[place] ^= bit
+            path.write_bytes(damaged)
+            tried += 1
+            found = {finding.path for finding in verify([folder_of(path, whole)]).findings}
+            if path not in found and not found & neighbours(path) and not harmless(path, content):
+                missed.append((str(path.relative_to(whole)), place, bit))
+        path.write_bytes(content)
+    assert missed == []
+    assert tried > 120
+
+
+def folder_of(path: Path, workspace: Path) -> Path:
+    """The run, pack, generation, ... a file belongs to."""
+    parts = path.relative_to(workspace).parts
+    return workspace / parts[0] if parts[0] == "features" else workspace.joinpath(*parts[:2])
+
+
+def neighbours(path: Path) -> set[Path]:
+    """Where a fault may be reported instead: what vouches for a file and is read first."""
+    return {
+        path.with_name("manifest.json"), path.with_name("records.jsonl"), path.parent.parent / "records.jsonl",
+        path.with_suffix(".npy"), path.with_name("weights.safetensors"), path.with_name("done.json"),
+    }  # fmt: skip
+
+
+def harmless(path: Path, before: bytes) -> bool:
+    """Whether a flip changed nothing that is read: a picture's pixels, the name of a checksum, finished.json's time."""
+    if path.suffix == ".png":
+        damaged = read_image(path)
+        path.write_bytes(before)
+        return bool(np.array_equal(read_image(path), damaged))
+    if path.suffix in (".json", ".jsonl"):
+        try:
+            damaged, whole = (
+                [json.loads(line) for line in lines] for lines in (documents(path.read_bytes()), documents(before))
+            )
+        except ValueError:
+            return False
+        return path.name == "finished.json" or all(
+            there[key] == value
+            for there, line in zip(damaged, whole, strict=True)
+            for key, value in line.items()
+            if key != "checksum"
+        )
+    return False
+
+
+def documents(content: bytes) -> list[bytes]:
+    """The JSON values of a file: one, or one a line."""
+    return [content] if content.startswith(b"{\n") else content.splitlines()
+
+
+def test_what_can_be_mended_is(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
+    workspace = shutil.copytree(whole, tmp_path / "workspace")
+    generation = next(path for path in (workspace / "samples").iterdir() if (path / "images.npy").is_file())
+    feature = next((workspace / "features").glob("*.npy"))
+    png, other = (generation / "images" / f"{index:06d}.png" for index in (0, 1))
+    pixels = read_image(png)
+    rows = np.load(generation / "images.npy")
+    png.write_bytes(other.read_bytes())
+    damaged = rows.copy()
+    damaged[2, 0, 0] ^= 1
+    np.save(generation / "images.npy", damaged)
+    feature.write_bytes(feature.read_bytes()[:-1])
+    status, out, _ = facecond("verify", f"workspace={workspace}", "--json")
+    assert status == 2
+    result = json.loads(out)
+    assert {row[0] for row in result["tables"]["damaged"][1:]} == {
+        str(png),
+        str(generation / "images.npy"),
+        str(feature),
+    }
+    assert result["next"] == ["facecond verify --repair"]
+    status, out, _ = facecond(
+        "verify", str(generation), str(workspace / "features"), "--repair", f"workspace={workspace}"
+    )
+    assert status == 0
+    np.testing.assert_array_equal(read_image(png), pixels)
+    np.testing.assert_array_equal(np.load(generation / "images.npy"), rows)
+    assert not feature.exists()
+
+
+def test_weights_are_written_again_from_the_last_checkpoint(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
+    """What the finding says helps."""
+    workspace = shutil.copytree(whole, tmp_path / "workspace")
+    run = workspace / "runs" / "parser"
+    weights = run / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    status, out, _ = facecond("verify", f"workspace={workspace}", "--json")
+    assert status == 2
+    ((_, file, what, todo),) = [[None, *row] for row in json.loads(out)["tables"]["damaged"][1:]]
+    assert file == str(weights)
+    assert what.startswith("its SHA-256 is ")
+    assert todo.startswith("delete it and done.json, give the training command again")
+    words = json.loads((run / "run.json").read_text())["overrides"]
+    weights.unlink()
+    (run / "done.json").unlink()
+    call("train", *(f"workspace={workspace}" if word.startswith("workspace=") else word for word in words))
+    assert weights.read_bytes() == content
+    assert facecond("verify", f"workspace={workspace}")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["nowhere"], "nowhere: no such file or folder"), (["repair=maybe"], "repair")]
+)
+def test_wrong_words(facecond: Facecond, words: list[str], said: str) -> None:
+    status, _, err = facecond("verify", *words)
+    assert status == 2
+    assert said in err
