@@ -140,6 +140,7 @@ def test_a_pack_without_sketches_is_refused_before_sampling(own: Path) -> None:
     manifest = read_json(older / "manifest.json", Record)
     del manifest["sha256"]["sketches.npy"]
     write_json(older / "manifest.json", manifest)
+    (older / "finished.json").unlink()
     with pytest.raises(DataError, match=r"has no sketches.npy"):
         evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[edges]", "pack=older"])
     shutil.rmtree(older)

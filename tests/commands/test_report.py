@@ -98,10 +98,10 @@ def test_parts_that_are_missing_or_damaged_are_sentences(measured: Path, tmp_pat
     assert said["begun"]["Curves"] == "no figures were logged yet."
     assert said["begun"]["Samples"] == "nothing can be sampled from a run that is not finished."
     assert "weights.safetensors: not a readable" in said["multicond"]["Runs"]
-    assert "has version 99" in said["multicond"]["Measured"]
+    assert "version is 99" in said["multicond"]["Measured"]
     assert "000000000016.png: not a picture" in said["multicond"]["Samples while training"]
     assert "000000.png: no such picture" in said["multicond"]["Samples"]
-    (run / "metrics.jsonl").write_text("{}\nno json\n")
+    (run / "metrics.jsonl").write_text('{"images_seen": 8, "kind": "training"}\nno json\n')
     assert "line 2: not valid JSON" in gather_run(str(home), run, "m", samples=0, records=0).missing["Curves"][0]
 
 

@@ -13,6 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from facecond.io.checkpoint import load_weights, save_weights
+from facecond.io.documents import Record, read_json, write_json
+from facecond.io.files import sha256_file
 from tests.commands.conftest import Facecond, all_but_locks, call
 
 
@@ -82,20 +84,29 @@ def broken(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     labels = np.load(folder / "pack-nineteen" / "labels.npy", mmap_mode="r+")
     labels[30, 3, 3] = 19
     labels.flush()
+    vouch(folder / "pack-nineteen", "labels.npy")
     named = [f"run={workspace / 'runs' / 'multicond'}", f"pack={workspace / 'packs' / 'drawn-64'}"]
     named += [f"first_stage={workspace / 'runs' / 'vq'}", "count=2", "sampler.steps=1", "name=two"]
     made = call("sample", f"workspace={folder}", *named).made["images"].parent
     files["two"] = made
     shutil.copytree(made, folder / "samples-lacking")
-    promised = json.loads((folder / "samples-lacking" / "generation.json").read_text())
-    (folder / "samples-lacking" / "generation.json").write_text(json.dumps({**promised, "count": 5}))
+    promised = read_json(folder / "samples-lacking" / "generation.json", Record)
+    write_json(folder / "samples-lacking" / "generation.json", {**promised, "count": 5})
     (latents,) = (workspace / "packs" / "drawn-64" / "latents").glob("[0-9a-f]*")
     files["latents"] = latents
     shutil.copytree(workspace / "packs" / "drawn-64", folder / "pack-unknown")
     attributes = np.load(folder / "pack-unknown" / "attributes.npy", mmap_mode="r+")
     attributes[0, 5] = 0
     attributes.flush()
+    vouch(folder / "pack-unknown", "attributes.npy")
     return files | {path.name: path for path in folder.iterdir()}
+
+
+def vouch(pack: Path, name: str) -> None:
+    """Make a pack that was made with other content in one array out of one that was altered."""
+    manifest = read_json(pack / "manifest.json", Record)
+    write_json(pack / "manifest.json", manifest | {"sha256": manifest["sha256"] | {name: sha256_file(pack / name)}})
+    (pack / "finished.json").unlink()
 
 
 CASES: list[tuple[str, str]] = [
@@ -187,7 +198,7 @@ CASES: list[tuple[str, str]] = [
     ("sample run=multicond grid=checkpoints compare=[multicond]", "the same name"),
     ("sample run=multicond grid=checkpoints samples=3", "no meaning for grid=checkpoints"),
     ("eval miou run=multicond samples={empty} sampler.steps=3", "no effect on samples"),
-    ("train model=vq pack={latents} size=tiny name=new", "is not the manifest of a pack"),
+    ("train model=vq pack={latents} size=tiny name=new", "expected 'facecond-pack'"),
     ("encode first_stage={run-first}", "not finished"),
     # files
     ("data pack", "data.root has no value"),
