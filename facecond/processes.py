@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from facecond.errors import FacecondError
+from facecond.stopping import Stopped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,13 +75,14 @@ class Processes(NamedTuple):
 
         Raises what `work` raises here, OtherProcessError when it failed elsewhere.
         """
-        failed = True
         try:
             work()
-            failed = False
-        finally:
-            (anywhere,) = self.any([failed])
-        if anywhere:
+        except Stopped:  # every process is told to stop: none waits for the others
+            raise
+        except BaseException:
+            self.any([True])
+            raise
+        if any(self.any([False])):
             raise OtherProcessError("another process failed")
 
     def first_does(self, work: Callable[[], object]) -> None:

@@ -18,6 +18,7 @@ from facecond.cli.show import print_error
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import ConfigError, FacecondError
 from facecond.processes import OtherProcessError
+from facecond.stopping import Stopped
 
 app = typer.Typer(
     name="facecond",
@@ -462,9 +463,11 @@ def main() -> None:
             )
         )
         status = 2
-    except (KeyboardInterrupt, typer.Abort):
-        print_error(FacecondError("stopped", hint="the same command continues"))
-        status = 130
+    except (KeyboardInterrupt, typer.Abort, Stopped) as error:
+        print_error(
+            FacecondError(f"stopped{' by ' + str(error) if str(error) else ''}", hint="the same command continues")
+        )
+        status = getattr(error, "status", 130)
     sys.exit(status or 0)
 
 

@@ -24,6 +24,7 @@ from facecond.data.source import Items, Source
 from facecond.errors import DataError
 from facecond.faces.checks import PROBLEMS
 from facecond.progress import bar
+from facecond.stopping import STOPPING
 
 Piece = tuple[Items, dict[str, NDArray[Any]]]
 """Items, and what conditions derive from them."""
@@ -144,7 +145,8 @@ _work: list[tuple[Source, int]] = []
 
 
 def _start_worker(source: Source, resolution: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C for all
+    for number in STOPPING:  # the parent answers for all
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()

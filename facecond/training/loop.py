@@ -10,9 +10,9 @@ from typing import Any
 from facecond import progress
 from facecond.config.training import TrainerConfig
 from facecond.processes import Processes
+from facecond.stopping import StopRequest
 from facecond.training.learner import Learner
 from facecond.training.run import Event, Run
-from facecond.training.signals import StopRequest
 from facecond.training.state import TrainState
 
 
@@ -34,6 +34,8 @@ def fit(
     weights, with `weights_config` in its header) and done.json. A finished run returns at once. With
     `stop_after_minutes` the state may come back unfinished. `defaults` (nested JSON values) say what settings mean that
     a checkpoint from before they existed does not hold.
+
+    SIGUSR1 writes a checkpoint and goes on.
 
     Raises TrainingStoppedError after SIGINT or SIGTERM, with a checkpoint written; TrainingError for a loss that is not
     finite; ConfigError for a batch that cannot be divided; CheckpointError when the folder's run is another one.
@@ -57,8 +59,9 @@ def fit(
                 if run.due(config.snapshot_every):
                     run.snapshot()
                 stopping, out_of_time, checkpoint_due = run.processes.any(
-                    [stop.received is not None, run.out_of_time(began), run.checkpoint_overdue()]
+                    [stop.received is not None, run.out_of_time(began), stop.checkpoint or run.checkpoint_overdue()]
                 )
+                stop.checkpoint = False
                 if stopping or out_of_time:
                     break
                 run.evaluate_if_due()

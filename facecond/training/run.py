@@ -20,10 +20,10 @@ from facecond.io.checkpoint import save_weights
 from facecond.io.documents import finishing_time, write_json
 from facecond.io.runs import read_done
 from facecond.processes import Processes
+from facecond.stopping import StopRequest, status_of
 from facecond.training.device import resolve_precision
 from facecond.training.learner import Draws, Learner, Step
 from facecond.training.losses import LossWatch
-from facecond.training.signals import StopRequest
 from facecond.training.state import TrainState
 from facecond.training.tracking import Tracker
 
@@ -251,10 +251,12 @@ class Run:
         self.tell("stopped")
         if any(self.processes.any([stop.received is not None])):
             name = stop.received.name if stop.received else "another process"
-            raise TrainingStoppedError(
+            error = TrainingStoppedError(
                 f"stopped by {name} at {self.state.images_seen} of {self.total} images; a checkpoint was written",
                 hint="the same command continues",
             )
+            error.exit_status = status_of(stop.received) if stop.received else error.exit_status
+            raise error
 
     def close(self) -> None:
         """Close the files."""

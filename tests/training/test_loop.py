@@ -127,8 +127,24 @@ def test_clean_stop_and_again_ends_bitwise_the_same(whole, tmp_path):
     assert_same_end(folder, whole[0])
 
 
+def test_a_checkpoint_by_signal_changes_nothing_else(whole, tmp_path):
+    learner, events = Toy(), []
+    loss = learner.loss
+
+    def asking(phase, step):
+        if step.images_seen in (32, 56) and phase == "critic":
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return loss(phase, step)
+
+    learner.loss = asking
+    fit(learner, trainer(checkpoint_every=48), tmp_path / "asked", weights_config={"toy": True}, on_event=events.append)
+    written = [event.images_seen for event in events if event.kind == "checkpoint"]
+    assert written == [40, 48, 64, 96, 96]  # at 96 it was due, and is the end
+    assert_same_end(tmp_path / "asked", whole[0])
+
+
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow)]
+    ("number", "status"), [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
 def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number, status):
     folder = tmp_path / "killed"
