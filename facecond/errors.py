@@ -39,6 +39,14 @@ class CheckpointError(FacecondError):
     """Weights that are missing, damaged, foreign or of another architecture."""
 
 
+class NotFiniteError(FacecondError):
+    """Values of some items of a batch that are NaN or infinite."""
+
+    def __init__(self, what: str, rows: list[int]) -> None:
+        super().__init__(f"{what} of items {', '.join(map(str, rows[:5]))} of a batch are not finite")
+        self.what, self.rows = what, rows
+
+
 class StorageError(FacecondError):
     """A file or folder that cannot be written: no room, no permission."""
 

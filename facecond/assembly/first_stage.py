@@ -17,7 +17,7 @@ from facecond.config.commands import NO_FIRST_STAGE
 from facecond.config.models import FirstStageModelConfig
 from facecond.config.settings import plain, restore
 from facecond.data.pack import Pack
-from facecond.errors import CheckpointError, ConfigError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError, NotFiniteError
 from facecond.interop.compvis import first_stage as autoencoder_of
 from facecond.interop.compvis import first_stage_sizes
 from facecond.interop.foreign import read_tensors
@@ -51,7 +51,15 @@ class FirstStage:
 
     def decode(self, latents_BCHW: Tensor) -> NDArray[np.uint8]:
         """Float latents -> uint8 pictures (B, H, W, 3); a quantised first stage quantises first."""
-        return to_pictures(self.network.decode(latents_BCHW.float()))
+        return to_pictures(require_finite(self.network.decode(latents_BCHW.float()), "decoded pictures"))
+
+
+def require_finite(values: Tensor, what: str) -> Tensor:
+    """Return float `values` (B, ...). Raises NotFiniteError, with the rows, when some are NaN or infinite."""
+    finite = torch.isfinite(values).flatten(1).all(dim=1)
+    if not finite.all():
+        raise NotFiniteError(what, torch.nonzero(~finite).flatten().tolist())
+    return values
 
 
 def to_pictures(images_BCHW: Tensor) -> NDArray[np.uint8]:

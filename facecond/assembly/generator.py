@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facecond.assembly.first_stage import FirstStage
+from facecond.assembly.first_stage import FirstStage, require_finite
 from facecond.conditions.conditioner import Conditioner
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.settings import restore
@@ -74,7 +74,7 @@ class Generator:
                 predictor(in_precision, self.config.target), noise_BCHW, schedule_of(self.config.schedule),
                 steps=sampler.steps, eta=sampler.eta, noise_source=noise_source,
             )  # fmt: skip
-            return self.scale.restore(z_BCHW)
+            return require_finite(self.scale.restore(z_BCHW), "latents")
 
     def renderer(self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision) -> Render:
         """Return `render(values, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""

@@ -17,6 +17,7 @@ from facecond.cli.help import Command, Group
 from facecond.cli.show import print_error
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import ConfigError, FacecondError
+from facecond.memory import is_out_of_memory
 from facecond.processes import OtherProcessError
 from facecond.stopping import Stopped
 
@@ -453,13 +454,13 @@ def main() -> None:
         what = f"{error.filename}: {error.strerror or error}" if error.filename else f"{error.strerror or error}"
         print_error(FacecondError(what, hint="FACECOND_DEBUG=1 shows where"))
         status = 2
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError" or os.environ.get("FACECOND_DEBUG"):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error) or os.environ.get("FACECOND_DEBUG"):
             raise
         print_error(
             FacecondError(
-                "the GPU's memory is not enough",
-                hint="train with a smaller trainer.micro_batch, sample with a smaller batch_size",
+                "memory is not enough",
+                hint="train with a smaller trainer.micro_batch, sample with a smaller batch_size, or ask for fewer",
             )
         )
         status = 2

@@ -94,6 +94,7 @@ def _encode(pack: "Pack", first_stage: "FirstStage", folder: Path, config: Encod
 
     from facecond import progress
     from facecond.data.latents import LatentWriter
+    from facecond.memory import Halving
 
     if (folder / "manifest.json").exists():
         return 0
@@ -105,9 +106,12 @@ def _encode(pack: "Pack", first_stage: "FirstStage", folder: Path, config: Encod
         source={"first_stage": str(first_stage.origin)},
     )  # fmt: skip
 
+    halving = Halving("batch_size")
+
     def encode(images: torch.Tensor) -> np.ndarray:
         with torch.inference_mode():
-            return first_stage.encode(images).float().cpu().numpy()
+            pieces = halving.over(len(images), lambda part: first_stage.encode(images[part]).float().cpu().numpy())
+        return np.concatenate(pieces)
 
     with progress.bar("encode", len(pack), initial=writer.done) as bar:
         for rows in writer.missing(config.batch_size):

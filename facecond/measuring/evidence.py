@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.data.learnt import count_learnt
+from facecond.errors import DataError
 from facecond.measuring import pictures
 from facecond.measuring.items import Items
 from facecond.measuring.kept import Kept
@@ -149,6 +150,12 @@ def _look(which: str, interested: list[Scores], evidence: Evidence) -> None:
                     found[name] = kept[name].read(rows)
                 else:
                     found[name] = detector(images)
+                    if not np.isfinite(found[name]).all():
+                        row = rows[np.flatnonzero(~np.isfinite(found[name]).reshape(len(rows), -1).all(axis=1))[0]]
+                        raise DataError(
+                            f"what {detector.name} says of picture {row} of the {which} is not finite",
+                            hint="are its weights damaged? facecond verify reads them again",
+                        )
                     if name in kept:
                         kept[name].write(rows, found[name])
             for each in interested:

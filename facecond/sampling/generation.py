@@ -24,8 +24,9 @@ from torch import Tensor
 
 from facecond import rng
 from facecond.conditions.table import CONDITIONS
-from facecond.errors import DataError
+from facecond.errors import DataError, NotFiniteError
 from facecond.io.images import digest_of_pixels
+from facecond.memory import Halving
 from facecond.progress import bar
 from facecond.sampling.folder import GenerationFolder, digest_of, finish, open_images, read_manifest
 from facecond.sampling.plans import Lazy, Prompt, Request
@@ -167,8 +168,13 @@ def batches(
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[list[Request], NDArray[np.uint8]]]:
     """Make the images of `requests`; yield requests, at most `batch_size`, with their images, uint8 (B, H, W, 3)."""
+    halving = Halving("batch_size")
     for batch in _batches(requests, batch_size):
-        yield batch, _render(batch, render, latent_shape, device)
+
+        def made(part: slice, batch: list[Request] = batch) -> NDArray[np.uint8]:
+            return _render(batch[part], render, latent_shape, device)
+
+        yield batch, np.concatenate(halving.over(len(batch), made))
 
 
 def record_of(request: Request, known: Digests) -> dict[str, Any]:
@@ -198,11 +204,19 @@ def _batches(requests: Iterable[Request], batch_size: int) -> Iterator[list[Requ
 def _render(
     batch: Sequence[Request], render: Render, latent_shape: tuple[int, int, int], device: torch.device | str
 ) -> NDArray[np.uint8]:
+    """Pictures of a batch whose values can be stacked. Raises DataError, with their seeds, for latents that are not finite."""
     seeds = [request.seed for request in batch]
     told = [request.prompt.values for request in batch]
     values = {name: torch.from_numpy(np.stack([each[name] for each in told])).to(device) for name in told[0]}
     with StepNoise(seeds, latent_shape, device) as noise_source:
-        images_BHWC = render(values, start_noise(seeds, latent_shape, device), noise_source)
+        try:
+            images_BHWC = render(values, start_noise(seeds, latent_shape, device), noise_source)
+        except NotFiniteError as error:
+            named = ", ".join(str(seeds[row]) for row in error.rows[:3])
+            raise DataError(
+                f"{error.what} of {len(error.rows)} of {len(batch)} pictures are not finite, those of seed {named}",
+                hint="are the weights of a training that diverged? guidance and precision=float32 may help",
+            ) from error
     if images_BHWC.dtype != np.uint8 or images_BHWC.ndim != 4 or images_BHWC.shape[::3] != (len(batch), 3):
         raise ValueError(
             f"render gave {images_BHWC.dtype} {images_BHWC.shape}, expected uint8 (B, H, W, 3) with B = {len(batch)}"

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from facecond.config.training import LearningRateSchedule, Precision, TrainerConfig
 from facecond.errors import ConfigError, TrainingError
 from facecond.io.checkpoint import save_weights
 from facecond.io.documents import finishing_time, write_json
 from facecond.io.runs import read_done
+from facecond.memory import is_out_of_memory, release
 from facecond.processes import Processes
 from facecond.stopping import StopRequest, status_of
 from facecond.training.device import resolve_precision
-from facecond.training.learner import Draws, Learner, Step
+from facecond.training.learner import Draws, Items, Learner, Step
 from facecond.training.losses import LossWatch
-from facecond.training.state import TrainState
+from facecond.training.state import BATCH_NORM, TrainState
 from facecond.training.tracking import Tracker
+
+log = logging.getLogger("facecond")
 
 
 class TrainingStoppedError(TrainingError):
@@ -113,14 +119,39 @@ class Run:
         config, state = self.config, self.state
         items = self.learner.items(state.images_seen, config.batch_size)
         draws = Draws(config.seed, state.images_seen, config.batch_size)
-        first = self.processes.rank * self.local
-        starts = range(first, first + self.local, self.micro)
         rate = learning_rate(config, state.images_seen + config.batch_size, self.total)
         for phase in self.learner.phases:
             optimiser, weights = state.optimisers[phase.name], list(state.trained[phase.name].values())
-            optimiser.zero_grad(set_to_none=True)
-            rests = False
-            with state.only(phase.name):
+            while (rests := self._gradients(phase.name, optimiser, items, draws)) is None:
+                self._halve()
+            if rests:
+                continue
+            self.processes.average_gradients(weights)
+            if config.clip_norm is not None:
+                norm = nn.utils.clip_grad_norm_(weights, config.clip_norm)
+                self.watch.add_gradient(state.images_seen, phase.name, norm.detach())
+            if self.device.type == "cpu":  # nothing to wait for: stop before anything is spoilt
+                self.watch.check(partial(_not_finite, state.trained[phase.name]))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+        state.images_seen += config.batch_size
+        if done := self.learner.after_step(state.images_seen, self.total, self.processes.total):
+            self.after |= done
+            self.processes.share(self.learner.modules.values())
+        state.average.update()
+
+    def _gradients(self, phase: str, optimiser: Optimizer, items: Items, draws: Draws) -> bool | None:
+        """Gather the gradients of one batch, micro-batch after micro-batch.
+
+        Returns whether the phase rests; None when memory is not enough, and nothing has changed.
+        """
+        optimiser.zero_grad(set_to_none=True)
+        first = self.processes.rank * self.local
+        starts = range(first, first + self.local, self.micro)
+        before = self.watch.mark()
+        try:
+            with self.state.only(phase):
                 for start in starts:
                     part = slice(start, start + self.micro)
                     micro = Step(
@@ -132,28 +163,36 @@ class Run:
                         self.device,
                         self.precision,
                     )
-                    answer = self.learner.loss(phase.name, micro)
+                    answer = self.learner.loss(phase, micro)
                     if answer is None:
-                        rests = True
-                        break
+                        return True
                     loss, figures = answer
                     (loss / len(starts)).backward()
-                    self.watch.add(state.images_seen, phase.name, loss.detach(), figures, 1 / len(starts))
-            if rests:
-                continue
-            self.processes.average_gradients(weights)
-            if config.clip_norm is not None:
-                nn.utils.clip_grad_norm_(weights, config.clip_norm)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()
-        state.images_seen += config.batch_size
-        if done := self.learner.after_step(state.images_seen, self.total, self.processes.total):
-            self.after |= done
-            self.processes.share(self.learner.modules.values())
-        state.average.update()
-        if self.device.type == "cpu":  # nothing to wait for: stop at once
-            self.watch.check()
+                    self.watch.add(self.state.images_seen, phase, loss.detach(), figures, 1 / len(starts))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            optimiser.zero_grad(set_to_none=True)
+            self.watch.rewind(before)
+            return None
+        return False
+
+    def _halve(self) -> None:
+        """Learn from fewer images at once, the batch staying what it is. Raises TrainingError where that is not possible."""
+        release()
+        parts = (part for module in self.learner.modules.values() for part in module.modules())
+        if self.micro == 1 or any(isinstance(part, BATCH_NORM) for part in parts):
+            why = "" if self.micro == 1 else ", and batch normalisation does not allow a smaller trainer.micro_batch"
+            raise TrainingError(
+                f"memory is not enough for a micro-batch of {self.micro} images{why}",
+                hint="choose a smaller trainer.batch_size, a smaller size=, or another device",
+            )
+        before = self.micro
+        self.micro = next(part for part in range(before // 2, 0, -1) if self.local % part == 0)
+        log.warning(
+            "memory is not enough for %d images at once; going on with trainer.micro_batch=%d, the batch stays %d",
+            before, self.micro, self.config.batch_size,
+        )  # fmt: skip
 
     def tell_pace(self) -> None:
         """Say once, after the first seconds, how long all of it will take; the first steps are slower and not counted."""
@@ -315,6 +354,13 @@ class Run:
             name: value.name if isinstance(value, enum.Enum) else value
             for name, value in dataclasses.asdict(self.config).items()
         }
+
+
+def _not_finite(trained: Mapping[str, Tensor]) -> str:
+    """The first weight whose gradient is not finite, for a message; "" when all are."""
+    names = (name for name, weight in trained.items() if weight.grad is not None and not weight.grad.isfinite().all())
+    name = next(names, "")
+    return f", first of {name}" if name else ""
 
 
 def divide(config: TrainerConfig, processes: Processes) -> tuple[int, int]:

@@ -39,7 +39,7 @@ MAY_CHANGE = {f"trainer.{key}" for key in (
 """Settings that may differ when a run is continued; all others decide what the weights become. (Of `micro_batch` this holds
 without BatchNorm only.)"""
 
-_BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def newest_whole(folder: Path) -> StoredState | None:
@@ -145,7 +145,7 @@ class TrainState:
             )
         before, micro = (item["trainer"].get("micro_batch") or config["batch_size"] for item in (recorded, now))
         parts = (part for module in self.learner.modules.values() for part in module.modules())
-        if before != micro and any(isinstance(part, _BATCH_NORM) for part in parts):
+        if before != micro and any(isinstance(part, BATCH_NORM) for part in parts):
             raise CheckpointError(
                 f"{folder.parent}: this run was started with trainer.micro_batch={before}, not trainer.micro_batch={micro}, "
                 "and its BatchNorm statistics depend on it",

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from facecond.assembly.first_stage import require_finite
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
 from facecond.io.documents import Record, read_json, write_json
@@ -14,6 +17,7 @@ from facecond.io.images import write_png
 from facecond.sampling.folder import read_values
 from facecond.sampling.generation import generate, open_generation
 from facecond.sampling.plans import Prompt, one_each
+from facecond.types import NoiseSource, Values
 
 
 @pytest.fixture
@@ -116,3 +120,20 @@ def test_an_altered_digit_is_seen(folder: Path, name: str) -> None:
     path.write_text(text.replace(old, new))
     with pytest.raises(DataError, match=rf"{name}.* was altered: its checksum is"):
         open_generation(folder)
+
+
+def test_latents_that_are_not_finite_name_their_seeds(tmp_path: Path) -> None:
+    plan = one_each([Prompt(values={"attributes": np.ones(40, np.int8)})] * 3, seed=0)
+
+    def render(values: Values, noise: Tensor, source: NoiseSource) -> NDArray[np.uint8]:
+        latents = torch.zeros(len(noise), 3, 2, 2)
+        latents[1, 0, 0, 0], latents[2, 0, 0, 0] = float("nan"), float("inf")
+        return require_finite(latents, "latents").numpy().astype(np.uint8)
+
+    said = f"latents of 2 of 3 pictures are not finite, those of seed {plan[1].seed}, {plan[2].seed}"
+    with pytest.raises(DataError, match=said):
+        generate(
+            plan, render, tmp_path / "made", made_with={"weights": "0" * 64, "sampler": {"name": "ddim"}},
+            latent_shape=(3, 2, 2), batch_size=3,
+        )  # fmt: skip
+    assert not list((tmp_path / "made" / "images").iterdir())

@@ -268,6 +268,60 @@ def test_non_finite_weights_are_never_saved(tmp_path):
     assert int(find_states(tmp_path / "a" / "checkpoints")[0].name) == 24
 
 
+def test_a_gradient_that_is_not_finite_is_named_before_it_spoils_a_weight(tmp_path):
+    learner = Toy()
+    bias = learner.modules["generator"][3].bias
+    seen = []
+    bias.register_hook(lambda gradient: gradient * float("inf") if len(seen) == 5 else gradient)
+    loss = learner.loss
+
+    def counting(phase, step):
+        if phase == "generator":
+            seen.append(step.images_seen)
+        return loss(phase, step)
+
+    learner.loss = counting
+    with pytest.raises(
+        TrainingError, match=r"gradient of the generator loss was .* after 32 images, first of .*3\.bias"
+    ):
+        run(tmp_path / "a", learner)
+    assert all(weight.isfinite().all() for weight in learner.modules["generator"].parameters())
+    assert int(find_states(tmp_path / "a" / "checkpoints")[0].name) == 24
+
+
+def short_of_memory(most, *, norm=False):
+    """A learner that has room for `most` images at once, and gathers part of its gradients before it finds out."""
+    learner = Toy(norm=norm)
+    loss = learner.loss
+
+    def limited(phase, step):
+        answer = loss(phase, step)
+        if len(step.indices_B) > most:
+            answer[0].backward(retain_graph=True)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return answer
+
+    learner.loss = limited
+    return learner
+
+
+def test_a_smaller_micro_batch_when_memory_is_out(tmp_path, caplog):
+    run(tmp_path / "small", Toy(norm=False), micro_batch=2)
+    with caplog.at_level("WARNING", "facecond"):
+        assert run(tmp_path / "halved", short_of_memory(3)).finished
+    assert "going on with trainer.micro_batch=4" in caplog.text
+    assert "going on with trainer.micro_batch=2, the batch stays 8" in caplog.text
+    assert_same_end(tmp_path / "halved", tmp_path / "small")
+
+
+@pytest.mark.parametrize(
+    ("most", "norm", "said"), [(0, False, "micro-batch of 1 images"), (4, True, "batch normalisation")]
+)
+def test_memory_that_is_not_enough_for_anything(tmp_path, most, norm, said):
+    with pytest.raises(TrainingError, match=f"memory is not enough for .*{said}"):
+        run(tmp_path / "a", short_of_memory(most, norm=norm))
+
+
 def test_another_run_is_not_continued(tmp_path):
     run(tmp_path / "a", stop_after_minutes=1e-9)
     with pytest.raises(CheckpointError, match=r"trainer\.learning_rate=0\.05, not trainer\.learning_rate=0\.1"):

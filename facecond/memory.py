@@ -1,0 +1,59 @@
+"""When memory is out: recognised whichever allocator says so, and answered with smaller pieces of the same work."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+log = logging.getLogger("facecond")
+
+R = TypeVar("R")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, of the host or of a GPU, was not enough."""
+    words = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words))
+    )
+
+
+def release() -> None:
+    """Give back what allocators keep for later."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+class Halving:
+    """Does work in the pieces that memory allows: the whole at first, half as much at once from when it was not enough."""
+
+    def __init__(self, key: str) -> None:
+        """`key` is the setting that says how much is done at once, for the line that tells of it."""
+        self._key = key
+        self.most: int | None = None
+        """Items at once; None = all of them."""
+
+    def over(self, count: int, work: Callable[[slice], R]) -> list[R]:
+        """Return what `work` gives for slices that cover `count` items, in order. What fails with a single item is raised."""
+        done: list[R] = []
+        start = 0
+        while start < count:
+            size = min(self.most or count, count - start)
+            try:
+                done.append(work(slice(start, start + size)))
+                start += size
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+            self.most = (size + 1) // 2  # outside the block above, which keeps alive what it was working on
+            release()
+            log.warning(
+                "memory is not enough for %d at once; going on with %d (%s=%d)", size, self.most, self._key, self.most
+            )
+        return done
