@@ -7,16 +7,14 @@ is refused.
 
 from __future__ import annotations
 
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import load_weights
+from facecond.pretrained.weights import unpickle
 
 
 class ModelCheckpoint:
@@ -34,11 +32,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises CheckpointError for a file that is missing, damaged, holds anything but data, or holds no tensors by name.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
     if path.suffix == ".safetensors":
         return load_weights(path).tensors
-    stored = _unpickle(path)
+    stored = unpickle(path, _STAND_INS)
     tensors = stored.get("state_dict", stored) if isinstance(stored, Mapping) else stored
     if not isinstance(tensors, Mapping) or not tensors:
         raise CheckpointError(f"{path}: holds a {type(tensors).__name__}, expected tensors by name")
@@ -46,20 +42,3 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if wrong:
         raise CheckpointError(f"{path}: {', '.join(wrong[:3])}: not tensors", hint="is this a state dict?")
     return {str(name): value for name, value in tensors.items()}
-
-
-def _unpickle(path: Path) -> object:
-    try:
-        with torch.serialization.safe_globals(list(_STAND_INS)):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as reason:
-        named = re.search(r"GLOBAL ([\w.]+)", str(reason))
-        if named:
-            raise CheckpointError(
-                f"{path}: refused, because reading it would run code: it names {named.group(1)}",
-                hint="ask for a file with weights only, such as .safetensors",
-            ) from reason
-        raise CheckpointError(f"{path}: damaged, or not a checkpoint") from reason
-    except (RuntimeError, EOFError, OSError, TypeError, ValueError, KeyError, IndexError, AttributeError) as reason:
-        # What torch raises on truncated archives and on pickles that make no sense.
-        raise CheckpointError(f"{path}: damaged, or not a checkpoint") from reason

@@ -38,7 +38,7 @@ def test_lpips_without_weights_says_what_to_do(tmp_path: Path, monkeypatch: pyte
     ("name", "content", "message"),
     [
         ("vgg16-397923af.pth", b"half a download", "SHA-256 is .* expected 397923af"),
-        ("trunk.pth", b"not a weights file", "not a readable weights file"),
+        ("trunk.pth", b"not a weights file", "damaged, or not a checkpoint"),
         ("trunk.pth", {"classifier.0.weight": torch.zeros(2)}, "not VGG-16 weights: features"),
         ("trunk.pth", [1, 2], "holds a list"),
     ],

@@ -1,6 +1,8 @@
 """Weights of others are data: nothing in them runs, and what they are not is said in one line."""
 
 import os
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,16 @@ def test_what_is_no_weights_is_one_line_and_runs_nothing(tmp_path: Path) -> None
     (tmp_path / "text.pt").write_text("no weights")
     (tmp_path / "empty.pt").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.pt")
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
+        archive.writestr("archive/data/0", bytes(1 << 24))
+    with tarfile.open(tmp_path / "tar.pt", "w") as tar:
+        tar.add(tmp_path / "text.pt", "../../text")
     for name, said in {
-        "hostile": "not a readable weights file", "list": "holds a list, not weights", "text": "not a readable weights file",
-        "empty": "not a readable weights file", "pipe": "is a pipe, expected a weights file", "gone": "no such weights file",
+        "hostile": "refused, because reading it would run code: it names posix.mkdir", "list": "holds a list, not weights",
+        "text": "damaged, or not a checkpoint", "empty": "damaged, or not a checkpoint", "gone": "no such checkpoint",
+        "pipe": "is a pipe, expected a checkpoint", "bomb": "refused: archive/data.pkl is larger than the file",
+        "tar": "damaged, or not a checkpoint",
     }.items():  # fmt: skip
         with pytest.raises(CheckpointError, match=said):
             read_weights(tmp_path / f"{name}.pt")
