@@ -216,10 +216,9 @@ def _tell(event: Any) -> None:
 
 
 def _last_evaluation(folder: Path) -> dict[str, float]:
-    from facecond.io.documents import read_records
-    from facecond.io.runs import Line
+    from facecond.io.runs import read_lines
 
-    lines = [line for line in read_records(folder / "metrics.jsonl", Line) if line["kind"] == "evaluation"]
+    lines = [line for line in read_lines(folder) if line["kind"] == "evaluation"]
     return {name: value for name, value in (dict(lines[-1]) if lines else {}).items() if isinstance(value, float)}
 
 

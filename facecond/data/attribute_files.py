@@ -49,7 +49,10 @@ def read_csv(path: Path, ids: Collection[str]) -> Table:
     ignored. Raises DataError when no column is an attribute, none names the pictures, a value is not -1, 0 or 1
     (nothing counts as 0), or the file is written in 0 and 1, where absent could not be told from unknown.
     """
-    rows = list(csv.reader(read_text(path, what="attribute file").splitlines()))
+    try:
+        rows = list(csv.reader(read_text(path, what="attribute file").splitlines()))
+    except csv.Error as reason:
+        raise DataError(f"{path}: not a table of comma-separated values: {reason}") from reason
     if len(rows) < 2:
         raise DataError(f"{path}: expected a line of column names and a row per picture")
     header = rows[0]

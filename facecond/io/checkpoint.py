@@ -158,9 +158,10 @@ def is_ours(path: Path) -> bool:
     if path.suffix != ".safetensors":
         return False
     try:
+        open_regular(path, what="weights file", error=CheckpointError).close()
         with safe_open(path, framework="pt") as stored:
             return "facecond" in (stored.metadata() or {})
-    except (SafetensorError, OSError):
+    except (CheckpointError, SafetensorError, OSError):
         return True
 
 

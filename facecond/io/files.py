@@ -181,7 +181,11 @@ def inside(folder: Path, name: str, *, of: str, error: type[FacecondError] = Dat
     parts = Path(name).parts
     if not parts or not name.isprintable() or Path(name).is_absolute() or ".." in parts:
         raise error(f"{of}: {name!r} is no file of {folder}", hint="expected a relative path below that folder")
-    if not place.resolve().is_relative_to(folder.resolve()):
+    try:
+        leads_out = not place.resolve().is_relative_to(folder.resolve())
+    except (RuntimeError, OSError):  # links that lead to themselves
+        leads_out = True
+    if leads_out:
         raise error(
             f"{of}: {name!r} leads out of {folder}", hint="expected a file of that folder, not a link to elsewhere"
         )

@@ -7,10 +7,13 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from facecond.errors import CheckpointError
-from facecond.io.documents import Count, Digest, Pixels, Seconds, read_json
+from facecond.errors import CheckpointError, DataError
+from facecond.io.documents import Count, Digest, Pixels, Seconds, read_json, read_records
 
 FORMAT, VERSION = "facecond-run", 1
+
+METRICS = "metrics.jsonl"
+"""File with a line for every time figures were logged."""
 
 RunFile = TypedDict(
     "RunFile",
@@ -38,6 +41,8 @@ class Done(TypedDict):
     weights_sha256: Digest
     seconds: NotRequired[Seconds]
     finished: NotRequired[str]
+    metrics_lines: NotRequired[Count]
+    """Lines of metrics.jsonl at the end."""
 
 
 class Line(TypedDict):
@@ -51,6 +56,19 @@ def read_run_file(run: Path) -> RunFile:
     """What run.json of a run folder holds. Raises CheckpointError when it is missing, damaged or of another version."""
     hint = "the file is damaged or was edited: bring it back, or train again"
     return read_json(run / "run.json", RunFile, format=(FORMAT, VERSION), error=CheckpointError, hint=hint)
+
+
+def read_lines(run: Path) -> list[Line]:
+    """The lines of metrics.jsonl of a run. Raises DataError when one is damaged, and when a finished run had more."""
+    file, done = run / METRICS, run / "done.json"
+    lines = read_records(file, Line)
+    written = read_done(run).get("metrics_lines", 0) if done.is_file() else 0
+    if len(lines) < written:
+        raise DataError(
+            f"{file} has {len(lines)} lines, {written} when the training ended",
+            hint="bring the file back; it holds the run's curves",
+        )
+    return lines
 
 
 def read_done(run: Path) -> Done:

@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from facecond.errors import CheckpointError
+from facecond.io.files import open_regular
 
 
 def count_values(path: Path) -> dict[str, int]:
@@ -14,6 +15,7 @@ def count_values(path: Path) -> dict[str, int]:
     Raises CheckpointError when the file is missing or damaged.
     """
     counts: dict[str, int] = {}
+    open_regular(path, what="weights file", error=CheckpointError).close()
     try:
         with safe_open(path, framework="np") as stored:
             for name in stored.keys():  # noqa: SIM118 - not a mapping

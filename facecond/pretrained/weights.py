@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,8 @@ def unpickle(path: Path, stand_ins: Sequence[tuple[type, str]] = ()) -> object:
     with open_regular(path, what="checkpoint", error=CheckpointError) as stream:
         _refuse_packed(path)
         try:
-            with torch.serialization.safe_globals(list(stand_ins)):
+            with torch.serialization.safe_globals(list(stand_ins)), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about protocols of pickles: what cannot be read is refused below
                 content: object = torch.load(stream, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as reason:
             named = re.search(r"GLOBAL ([\w.]+)", str(reason))

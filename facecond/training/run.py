@@ -279,7 +279,7 @@ class Run:
         digest = self._write_weights(path)
         done = {
             "images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest,
-            "finished": finishing_time(),
+            "finished": finishing_time(), "metrics_lines": self.tracker.lines if self.tracker else 0,
         }  # fmt: skip
         write_json(self.folder / "done.json", done, checksum=True)
         self.tell("finished", path=path)

@@ -28,6 +28,8 @@ class Tracker:
         kept = keep_records(
             folder / "metrics.jsonl", Line, lambda record: record["images_seen"] <= images_seen, checksum=True
         )
+        self.lines = len(kept)
+        """Lines of metrics.jsonl."""
         self.evaluated_at = max((line["images_seen"] for line in kept if line["kind"] == "evaluation"), default=0)
         """Images seen at the last evaluation that was written."""
         for grid in (folder / "grids").glob("*.png"):
@@ -42,6 +44,7 @@ class Tracker:
         """Write one line: `kind` is "training" or "evaluation"."""
         if kind == "evaluation":
             self.evaluated_at = images_seen
+        self.lines += 1
         self._records.write({"images_seen": images_seen, "kind": kind, **figures})
         if board := self._summary_writer():
             for name, value in figures.items():

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from facecond.conditions.table import pictures_of
 from facecond.data.pack import Pack
 from facecond.errors import DataError, FacecondError
-from facecond.io.documents import Record, read_json, read_records
+from facecond.io.documents import Record, read_json
 from facecond.io.files import sha256_file
 from facecond.io.images import read_image
 from facecond.io.results import Figure, read_results
-from facecond.io.runs import Line, read_done
+from facecond.io.runs import read_done, read_lines
 from facecond.io.sizes import count_values
 from facecond.reports.layouts import Shown, samples_figure
 from facecond.reports.page import Picture, duration
@@ -131,7 +131,7 @@ def _done(path: Path, remarks: Remarks) -> dict[str, Any]:
 def _lines(path: Path, remarks: Remarks) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     with remarks.instead(CURVES):
-        lines = [dict(line) for line in read_records(path / "metrics.jsonl", Line)]
+        lines = [dict(line) for line in read_lines(path)]
         if not lines:
             remarks.add(CURVES, "no figures were logged yet.")
     return lines

@@ -143,14 +143,13 @@ def _latents(folder: Path, report: Report) -> None:
 
 def _run(folder: Path, report: Report) -> None:
     from facecond.io.checkpoint import find_states, load_state
-    from facecond.io.documents import read_records
     from facecond.io.images import read_image
-    from facecond.io.runs import Line, read_done
+    from facecond.io.runs import METRICS, read_done, read_lines
     from facecond.workspace.find import read_run
 
     report.check(folder / "run.json", lambda: read_run(folder))
-    if (folder / "metrics.jsonl").exists():
-        report.check(folder / "metrics.jsonl", lambda: read_records(folder / "metrics.jsonl", Line))
+    if (folder / METRICS).exists() or (folder / "done.json").exists():
+        report.check(folder / METRICS, lambda: read_lines(folder))
     for grid in sorted((folder / "grids").glob("*.png")):
         report.check(grid, lambda grid=grid: read_image(grid))  # type: ignore[misc]
     for file in sorted((folder / "snapshots").glob("*.safetensors")):

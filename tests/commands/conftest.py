@@ -29,7 +29,11 @@ def call(command: str, *words: str) -> Result:
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pack, first stage, latents, judges, and a multi-conditional and an attribute-conditional model."""
-    folder = tmp_path_factory.mktemp("made-once")
+    return make_workspace(tmp_path_factory.mktemp("made-once"))
+
+
+def make_workspace(folder: Path) -> Path:
+    """Make a workspace with a pack, latents, and a small run of every kind."""
     here = f"workspace={folder}"
     call("data draw", here, "data.count=40", "data.validation=16")
     call("train", here, "model=vq", "name=vq", "model.network.ch=8", *TINY)

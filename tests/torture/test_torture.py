@@ -1,0 +1,32 @@
+"""A small share of the torture in the suite."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture import flips, hostile
+from tests.torture.places import whole
+from tests.torture.trials import tally
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole(tmp_path_factory.mktemp("torture") / "workspace")
+
+
+def test_flipped_bits(workspace: Path) -> None:
+    tried, survived, outcomes, bad = tally(flips.flips(workspace, 100))
+    assert bad == []
+    assert tried == survived == 100
+    assert outcomes["found"] > 50
+
+
+def test_cut_files(workspace: Path) -> None:
+    assert tally(flips.cuts(workspace, 100))[3] == []
+
+
+def test_hostile_files(tmp_path: Path) -> None:
+    tried, _, outcomes, bad = tally(hostile.hostile(tmp_path / "deep" / "hostile"))
+    assert bad == []
+    assert tried > 300
+    assert outcomes["found"] > 300
