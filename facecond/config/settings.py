@@ -81,17 +81,25 @@ def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
 
     Nothing in a file is looked up elsewhere: text that OmegaConf would replace (`${oc.env:HOME}`) is refused.
     """
+    if not isinstance(values, dict):
+        raise ConfigError(f"{origin}: expected settings, found {type(values).__name__}", hint=_EDITED)
+    return restore_onto(of_kinds(schema, values, origin), values, origin)
+
+
+_EDITED = "the file was written by another version or edited by hand"
+
+
+def restore_onto(base: Any, values: dict[str, Any], origin: str) -> Any:
+    """The same with the defaults of an instance, `base`, which also says of which kind its sections are."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    hint = "the file was written by another version or edited by hand"
-    if not isinstance(values, dict):
-        raise ConfigError(f"{origin}: expected settings, found {type(values).__name__}", hint=hint)
+    hint = _EDITED
     for key, value in flatten(values).items():
         if "${" in str(value) or "${" in key:
             raise ConfigError(f"{origin}: {key}={_short(value)} refers to something else", hint=hint)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(of_kinds(schema, values, origin)), OmegaConf.create(values))
+        merged = OmegaConf.merge(OmegaConf.structured(base), OmegaConf.create(values))
         settings = OmegaConf.to_object(merged)
     except (OmegaConfBaseException, RecursionError, TypeError) as error:
         raise ConfigError(f"{origin}: {first_line(error)}", hint=hint) from error
@@ -146,6 +154,15 @@ def completed(recorded: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[
         if isinstance(default, Mapping) and isinstance(values[key], Mapping):
             values[key] = completed(values[key], default)
     return values
+
+
+def known(recorded: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `recorded` (nested JSON values) has a default, at every depth: settings that there still are."""
+    return {
+        key: known(value, defaults[key]) if isinstance(value, Mapping) and isinstance(defaults[key], Mapping) else value
+        for key, value in recorded.items()
+        if key in defaults
+    }
 
 
 def difference(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -18,7 +18,7 @@ METRICS = "metrics.jsonl"
 RunFile = TypedDict(
     "RunFile",
     {
-        "kind": str,
+        "kind": Literal["diffusion", "vq", "parser", "classifier"],
         "choices": dict[str, str],
         "config": dict[str, Any],
         "weights_config": dict[str, Any],

@@ -25,8 +25,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING
-from facecond.config.settings import completed, of_kinds, plain
+from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING, TrainConfig
+from facecond.config.settings import completed, known, of_kinds, plain, restore_onto
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.documents import Digest, finished_at, read_json, write_json
 from facecond.io.files import sha256_file
@@ -152,11 +152,18 @@ def read_run(path: Path) -> RunInfo:
     if not file.is_file():
         raise CheckpointError(f"{path} is not a run: it has no run.json", hint="runs are made by: facecond train")
     content = read_run_file(path)
+    kind, recorded = content["kind"], content["config"]
+    if not isinstance(recorded.get("model", {}), dict):
+        raise CheckpointError(f"{file}: config.model is no object", hint="the file was edited by hand: bring it back")
+    base = _training(kind, recorded, str(file))
+    defaults: dict[str, Any] = plain(base)
+    config = completed(recorded, defaults)
+    restore_onto(base, known(config, defaults), f"{file}: config")
     return RunInfo(
         path,
-        content["kind"],
+        kind,
         content["choices"],
-        completed(content["config"], train_defaults(content["kind"], content["config"], str(file))),
+        config,
         content["sha256 of the pack"],
         content["sha256 of the first stage"],
         content,
@@ -168,10 +175,12 @@ def train_defaults(kind: str, recorded: Mapping[str, Any], origin: str = "the ru
 
     Sections that may be of several kinds (the denoiser) have the defaults of the kind that was `recorded`.
     """
-    defaults: dict[str, Any] = plain(
-        TRAINING[kind](model=of_kinds(SCHEMAS[f"model/{kind}_schema"], recorded.get("model", {}), origin))
-    )
+    defaults: dict[str, Any] = plain(_training(kind, recorded, origin))
     return defaults
+
+
+def _training(kind: str, recorded: Mapping[str, Any], origin: str) -> TrainConfig:
+    return TRAINING[kind](model=of_kinds(SCHEMAS[f"model/{kind}_schema"], recorded.get("model", {}), origin))
 
 
 def _find(
@@ -214,7 +223,7 @@ def _folders(folder: Path, marker: str) -> list[Path]:
 
 def _kind(path: Path) -> str:
     try:
-        return read_run(path).kind
+        return read_run_file(path)["kind"]
     except FacecondError:
         return "unknown"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import flips, hostile
+from tests.torture import flips, hostile, words
 from tests.torture.places import whole
 from tests.torture.trials import tally
 
@@ -30,3 +30,17 @@ def test_hostile_files(tmp_path: Path) -> None:
     assert bad == []
     assert tried > 300
     assert outcomes["found"] > 300
+
+
+def test_overrides(workspace: Path) -> None:
+    tried, _, outcomes, bad = tally(words.words(100))
+    assert bad == []
+    assert tried == 100
+    assert outcomes["harmless"] > 20
+
+
+def test_changed_settings(workspace: Path) -> None:
+    for run in ("vq", "multicond"):
+        _, _, outcomes, bad = tally(words.settings(workspace / "runs" / run, 60))
+        assert bad == []
+        assert outcomes["found"] > 20
