@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check format bench pretrained clean setup
+.PHONY: demo test check format bench pretrained torture clean setup
 
 setup: $(VENV)/.synced
 
@@ -36,6 +36,9 @@ bench: setup
 
 pretrained: setup
 	$(BIN)/python -m benchmarks.bundle
+
+torture: setup
+	$(BIN)/python -m tests.torture
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
