@@ -67,7 +67,7 @@ def halved(run: Path, target: Path) -> dict[str, str]:
         content["config"]["first_stage"] = None
     write_json(target / "run.json", content, checksum=True)
     done = read_json(run / "done.json", Record)
-    write_json(target / "done.json", {**done, "weights_sha256": digest}, checksum=True)
+    write_json(target / "done.json", {**done, "weights_sha256": digest, "metrics_lines": 0}, checksum=True)
     return {"run": str(target)}
 
 
@@ -78,7 +78,7 @@ def people(workspace: str, target: Path) -> dict[str, str]:
         f"workspace={workspace}", f"name={name}", f"data.count={PEOPLE + 1}", f"data.validation={PEOPLE}",
         f"data.seed={PEOPLE_SEED}", "resolution=64",
     ])  # fmt: skip
-    shutil.copytree(Path(workspace) / "packs" / name, target, dirs_exist_ok=True)
+    shutil.copytree(Path(workspace) / "packs" / name, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     return {"pack": str(target)}
 
 

@@ -1,5 +1,6 @@
 """What `facecond train` hands to the training loop: the learner of each kind of model, put together from its configuration."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from facecond.data.latents import LatentStore
 from facecond.data.learnt import learnt_from
 from facecond.data.pack import SPLITS, Pack
 from facecond.denoisers.denoiser import LatentScale
-from facecond.errors import ConfigError
+from facecond.errors import ConfigError, NotFiniteError
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.classifier import ClassifierLearner
@@ -45,6 +46,8 @@ from facecond.types import NoiseSource, Values
 
 Built = tuple[Learner, dict[str, Any]]
 """A learner and what the header of its weights says: kind, model configuration, resolution, a judge's answers."""
+
+log = logging.getLogger("facecond")
 
 
 def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **of_kind: Any) -> Built:
@@ -163,9 +166,13 @@ def _grid_drawer(
             config.model, request.denoiser, request.conditioner, request.scale, stage, "", pack.resolution, device
         )  # fmt: skip
         values, noise_BCHW = request.batch.conditions, request.noise_BCHW
-        samples = stage.decode(
-            generator.latents(values, noise_BCHW, config.sampler, config.guidance, _grid_noise(noise_BCHW), precision)
-        )
+        noise = _grid_noise(noise_BCHW)
+        try:
+            latents = generator.latents(values, noise_BCHW, config.sampler, config.guidance, noise, precision)
+            samples = stage.decode(latents)
+        except NotFiniteError as reason:  # a model that learnt little may diverge under guidance; training goes on
+            log.warning("no samples are shown: %s", reason)
+            samples = np.zeros((len(noise_BCHW), pack.resolution, pack.resolution, 3), np.uint8)
         real = stage.decode(request.batch.latents_BCHW)
         shown = [
             Shown(name=f"item {i}", image=real[i], given=pictures_of(_item(values, i)), samples=[samples[i]])

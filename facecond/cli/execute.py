@@ -34,7 +34,7 @@ MODULES = {
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
 
 READING = ("verify",)
-"""Commands that write nothing unless they are asked to."""
+"""Commands that may read where nothing can be written; what they remember is then not kept."""
 
 TOGETHER = ("train", "sample", "eval", "compare", "swap-masks")
 """Commands whose work several processes can share (torchrun)."""

@@ -93,13 +93,14 @@ def choose_latents(config: TrainDiffusionConfig, pack: Path, started: RunInfo | 
     if started:
         store = LatentStore.open(pack, str(started.first_stage))
         return store.first_stage, f"{store.path} (the run was started on them)"
-    stores = LatentStore.available(pack)
-    if not stores:
+    available = LatentStore.available(pack)
+    if not available:
         raise ConfigError(
             f"{pack} has no latents", hint="train a first stage and encode: facecond train model=vq && facecond encode"
         )
-    digest = stores[0].first_stage
-    return digest, f"{stores[0].path} (the latest, of first stage {digest[:HASH_DIGITS]})"
+    store = LatentStore.open(pack, available[0])
+    digest = store.first_stage
+    return digest, f"{store.path} (the latest, of first stage {digest[:HASH_DIGITS]})"
 
 
 def write_run(

@@ -8,7 +8,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import VerifyConfig
 from facecond.config.compose import compose
-from facecond.errors import DataError
+from facecond.errors import DataError, FacecondError
 
 log = logging.getLogger("facecond")
 
@@ -38,9 +38,14 @@ def run(prepared: Prepared[VerifyConfig, list[Path]]) -> Result:
     mended: list[list[str]] = []
     if prepared.config.repair:
         for finding in report.findings:
-            if finding.mend is not None:
-                with hold(finding.path.parent):
+            if finding.mend is None:
+                continue
+            try:
+                with hold(finding.folder):
                     finding.mend()
+            except (FacecondError, OSError) as reason:
+                log.warning("%s is not mended: %s", finding.path, reason)
+            else:
                 mended.append([str(finding.path), finding.what])
         if mended:
             report = verify(places)

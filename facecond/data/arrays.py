@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.errors import DataError
-from facecond.io.arrays import create_array, open_array
+from facecond.io.arrays import MEMORY, create_array, open_array, remember
 from facecond.io.documents import (
     Count,
     Finished,
@@ -145,6 +145,8 @@ class ArrayWriter:
         digest = hashlib.sha256(json_text(content).encode("utf-8")).hexdigest()
         note_finished(self.folder / FINISHED_FILE, manifest_sha256=digest)
         write_json(self.folder / "manifest.json", content)
+        for name, of_file in content.get("sha256", {}).items():  # hashed a moment ago
+            remember(self.folder, name, of_file)
         (self.folder / SIDE_FILE).unlink()
 
     def _note(self, start: int, stop: int, notes: Any) -> None:
@@ -162,7 +164,7 @@ class ArrayWriter:
     def _begin(self) -> None:
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        ours = {SIDE_FILE, FINISHED_FILE, *(f"{name}.npy" for name in self.specs)}
+        ours = {SIDE_FILE, FINISHED_FILE, MEMORY, *(f"{name}.npy" for name in self.specs)}
         foreign = sorted(path.name for path in self.folder.iterdir() if path.name not in ours)
         if foreign:
             raise DataError(

@@ -74,10 +74,9 @@ class LatentStore:
         if not (folder / "manifest.json").exists():
             state = "are not finished" if folder.is_dir() else "do not exist"
             raise DataError(f"the latents {folder} {state}", hint=hint)
-        manifest = read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=hint)
+        manifest = _manifest(folder)
         if not manifest["first_stage"].startswith(first_stage_hash[: len(manifest["first_stage"])]):
             raise DataError(f"{folder} was computed by the first stage {manifest['first_stage'][:24]}...", hint=hint)
-        require_finished(folder, _ALTERED)
         store = cls(folder, manifest)
         names = {"latents.npy", *(["latents_flipped.npy"] if manifest["flips"] else [])}
         require_unaltered(
@@ -86,13 +85,13 @@ class LatentStore:
         return store
 
     @classmethod
-    def available(cls, pack_path: str | Path) -> list[LatentStore]:
-        """Return every complete set of latents of a pack, the most recently finished first."""
+    def available(cls, pack_path: str | Path) -> list[str]:
+        """Return the first stages (as `first_stage` names them) of the complete latents of a pack, the latest finished first."""
         found = Path(pack_path).glob("latents/*/manifest.json")
         latest = sorted(
             ((finished_at(path.with_name(FINISHED_FILE), path), path.parent.name) for path in found), reverse=True
         )
-        return [cls.open(pack_path, name) for _, name in latest]
+        return [_manifest(latents_folder(pack_path, name))["first_stage"] for _, name in latest]
 
     def _per_channel(self, key: Literal["mean", "std"]) -> NDArray[np.float32]:
         values = np.array(self.manifest[key], dtype=np.float32)
@@ -107,6 +106,12 @@ class LatentStore:
         path = self.path / f"{name}.npy"
         expected = (self.manifest["count"], *self.shape)
         return open_array(path, np.float16, expected, hint=_ALTERED)
+
+
+def _manifest(folder: Path) -> Manifest:
+    manifest = read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=_ALTERED)
+    require_finished(folder, _ALTERED)
+    return manifest
 
 
 class LatentWriter:

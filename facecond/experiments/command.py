@@ -148,9 +148,7 @@ def _encoded(plan: Plan) -> bool:
     from facecond.data.latents import LatentStore
 
     digest = first_stage_digest(plan.config.workspace, find_first_stage(plan.config.workspace, plan.first_stage).path)
-    return digest in [
-        store.first_stage for store in LatentStore.available(find_pack(plan.config.workspace, plan.pack).path)
-    ]
+    return digest in LatentStore.available(find_pack(plan.config.workspace, plan.pack).path)
 
 
 def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | None:

@@ -1,7 +1,7 @@
 """Arrays on the disk (.npy), opened read-only as what they should be: type, shape, layout and size are compared before use.
 
 `require_unaltered` compares files with the SHA-256 that was noted when they were written. What was found unaltered is remembered
-beside the files by what the file system says of them (device, inode, size, times), so that gigabytes are read once and not by
+beside the files by what the file system says of them (inode, size, times), so that gigabytes are read once and not by
 every command; whoever can set these back can also write the hashes anew.
 """
 
@@ -23,6 +23,9 @@ from facecond.io.files import apart, open_regular, sha256_file
 from facecond.progress import bar
 
 MEMORY = ".unaltered.json"
+
+_compared: dict[tuple[str, str], list[Any]] = {}
+"""What this process compared: folder and file -> stamp and digest; serves where the folder may not be written."""
 
 SHOWN_FROM = 1 << 30
 """Bytes from which a bar is shown while files are read."""
@@ -118,35 +121,38 @@ def require_unaltered(
     total = sum((folder / name).stat().st_size for name in left)
     with bar(f"checking {folder.name}", total, unit="byte", shown=total >= SHOWN_FROM) as progress:
         for name, digest in left.items():
-            stamp = _stamp(folder / name)
+            at = stamp(folder / name)
             if (found := sha256_file(folder / name)) != digest:
                 seen, said = apart(found, digest)
                 raise error(
                     f"{folder / name} was altered: its SHA-256 is {seen}, when it was written it was {said}", hint=hint
                 )
-            left[name] = [*stamp, digest]
-            progress.update(stamp[2])
+            left[name] = [*at, digest]
+            progress.update(at[1])
     _remember(folder, left)
 
 
 def is_remembered(folder: Path, name: str, digest: str) -> bool:
     """Whether a file was compared with `digest` before (its SHA-256, or that of what it must agree with) and not written since."""
-    return _remembered(folder).get(name) == [*_stamp(folder / name), digest]
+    now = [*stamp(folder / name), digest]
+    return now in (_compared.get((str(folder.absolute()), name)), _remembered(folder).get(name))
 
 
-def remember(folder: Path, name: str, digest: str) -> None:
-    """Remember that a file, as it is now, agrees with `digest`."""
-    _remember(folder, {name: [*_stamp(folder / name), digest]})
+def remember(folder: Path, name: str, digest: str, at: list[int] | None = None) -> None:
+    """Remember that a file agrees with `digest`, as it was `at` the stamp given, or is now."""
+    _remember(folder, {name: [*(at or stamp(folder / name)), digest]})
 
 
 def _remember(folder: Path, found: Mapping[str, list[Any]]) -> None:
+    _compared.update({(str(folder.absolute()), name): value for name, value in found.items()})
     if found and os.access(folder, os.W_OK):
         write_json(folder / MEMORY, {**_remembered(folder), **found})
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp(path: Path) -> list[int]:
+    """What the file system says of a file that changes when it is written: inode, size, times."""
     about = path.stat()
-    return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
+    return [about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
 
 
 def _remembered(folder: Path) -> dict[str, list[Any]]:

@@ -4,12 +4,6 @@ unpickled.
 One weights file is one safetensors file whose header holds, under the single key `facecond`, the configuration that
 builds the network, whatever else describes it, and the SHA-256 of all that and of the tensors, which is compared
 whenever they are read. (One key, because safetensors writes several in random order and the file's hash would change
-from facecond.io.documents import Digest
-from typing_extensions import NotRequired
-from facecond.io.documents import Record
-from typing_extensions import TypedDict
-from facecond.io.documents import check
-from facecond.io.documents import parse
 from run to run.) A training state is a folder of such files with `state.json` and,
 written last, a manifest of hashes.
 """

@@ -65,7 +65,7 @@ class Figure:
     floor: float | None = None
     """The score of something that ignores its condition."""
     floor_of: str = "shuffled conditions"
-    marks: Mapping[str, float] = field(default_factory=dict)
+    marks: Mapping[str, float | None] = field(default_factory=dict)
     """Further scores on the same scale, by what they are of: {"reconstructions": 0.68}."""
     reference: str = ""
     """The set compared with, for example "validation split, 256 items"."""

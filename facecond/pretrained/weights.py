@@ -14,6 +14,7 @@ from torch import Tensor
 
 from facecond.errors import CheckpointError
 from facecond.io.files import open_regular
+from facecond.memory import is_out_of_memory
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -44,10 +45,14 @@ def unpickle(path: Path, stand_ins: Sequence[tuple[type, str]] = ()) -> object:
                     hint="ask for a file with weights only, such as .safetensors",
                 ) from reason
             raise CheckpointError(f"{path}: damaged, or not a checkpoint") from reason
-        except (RuntimeError, EOFError, OSError, TypeError, ValueError, KeyError, IndexError, AttributeError) as reason:
+        except (MemoryError, RuntimeError) as reason:
+            if is_out_of_memory(reason):
+                raise
+            raise CheckpointError(f"{path}: damaged, or not a checkpoint") from reason
+        except (EOFError, OSError, TypeError, ValueError, KeyError, IndexError, AttributeError) as reason:
             # What torch raises on truncated archives and on pickles that make no sense.
             raise CheckpointError(f"{path}: damaged, or not a checkpoint") from reason
-        except (RecursionError, MemoryError, OverflowError, ImportError, AssertionError) as reason:
+        except (OverflowError, ImportError, AssertionError) as reason:
             raise CheckpointError(f"{path}: damaged, or not a checkpoint: {type(reason).__name__}") from reason
     return content
 

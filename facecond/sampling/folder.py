@@ -16,6 +16,7 @@ import io
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, cast
 
@@ -27,7 +28,7 @@ from typing_extensions import TypedDict
 from facecond.conditions.table import CONDITIONS
 from facecond.config.settings import difference
 from facecond.errors import DataError
-from facecond.io.arrays import is_remembered, open_array, remember
+from facecond.io.arrays import is_remembered, open_array, remember, stamp
 from facecond.io.documents import (
     Count,
     Digest,
@@ -198,9 +199,8 @@ class GenerationFolder:
         if known is None:
             self._write_manifest(list(image_shape))
         shape = (self.count, *image_shape)
-        if not path.exists() and _make_array(path, shape):
-            for index in self.records:
-                _write_rows(path, shape, [index], [self.read_png(index)])
+        if not path.exists():
+            _make_array(path, shape, ((index, self.read_png(index)) for index in self.records))
         _lengthen_array(path, shape)
         self._array_ready = True
 
@@ -233,12 +233,15 @@ class GenerationFolder:
         if not again and is_remembered(self.path, name, agreed):
             return
         images = open_images(self.path / name)
+        before = stamp(self.path / name)
+        mended = False
         for index in self.records:
             expected = self.records[index].get("pixels")
             if expected is not None and digest_of_pixels(images[index]) != expected:
                 _write_rows(self.path / name, images.shape, [index], [self.read_png(index)])
                 log.warning("row %d of %s was altered; made again from its PNG", index, self.path / name)
-        remember(self.path, name, agreed)
+                mended = True
+        remember(self.path, name, agreed, stamp(self.path / name) if mended else before)
 
     def write_image(self, index: int, image_HWC: NDArray[np.uint8]) -> None:
         """Write one picture as PNG, whole or not at all."""
@@ -299,20 +302,20 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return content.getvalue()
 
 
-def _make_array(path: Path, shape: tuple[int, ...]) -> bool:
-    """Make an array of zeros unless it is there; whether it was made here. Several processes may try."""
+def _make_array(path: Path, shape: tuple[int, ...], rows: Iterable[tuple[int, NDArray[np.uint8]]]) -> None:
+    """Make an array of zeros with some rows filled, whole or not at all, unless it is there. Several processes may try."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-    with explained(path), temporary.open("wb") as stream:
-        header = _header(shape)
-        stream.write(header)
-        stream.truncate(len(header) + int(np.prod(shape)))
     try:
-        path.hardlink_to(temporary)  # unlike a rename, this fails when another process was first
-        return True
-    except FileExistsError:
-        return False
+        with explained(path), temporary.open("wb") as stream:
+            header = _header(shape)
+            stream.write(header)
+            stream.truncate(len(header) + int(np.prod(shape)))
+        for index, image_HWC in rows:
+            _write_rows(temporary, shape, [index], [image_HWC])
+        with suppress(FileExistsError):
+            path.hardlink_to(temporary)  # unlike a rename, this fails when another process was first
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
 def open_images(path: Path) -> NDArray[np.uint8]:

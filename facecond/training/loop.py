@@ -58,10 +58,10 @@ def fit(
                     run.log()
                 if run.due(config.snapshot_every):
                     run.snapshot()
+                asked, stop.checkpoint = stop.checkpoint, False
                 stopping, out_of_time, checkpoint_due = run.processes.any(
-                    [stop.received is not None, run.out_of_time(began), stop.checkpoint or run.checkpoint_overdue()]
+                    [stop.received is not None, run.out_of_time(began), asked or run.checkpoint_overdue()]
                 )
-                stop.checkpoint = False
                 if stopping or out_of_time:
                     break
                 run.evaluate_if_due()

@@ -17,6 +17,7 @@ facecond/bundled/drawn64-vq, -parser, -classifier, -multicond
 facecond/bundled/drawn64-people
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -31,6 +32,8 @@ from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.documents import Digest, finished_at, read_json, write_json
 from facecond.io.files import sha256_file
 from facecond.io.runs import RunFile, read_done, read_run_file
+
+log = logging.getLogger("facecond")
 
 BUNDLED = Path(str(files("facecond"))) / "bundled"
 """Where they lie; `python -m benchmarks.bundle` makes them."""
@@ -114,14 +117,14 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
     example = {"diffusion": "multicond"}.get(kind, kind)
     hint = f"train one: facecond train model={example}"
     if name is None:
-        finished = finished_runs(workspace, kind)
-        if not finished and (bundled := bundled_runs(kind)):
+        latest = next(filter(_reads, finished_runs(workspace, kind)), None)
+        if latest is None and (bundled := bundled_runs(kind)):
             return Found(bundled[0], CAME_ALONG)
-        if not finished:
-            unreadable = [path.name for path in _folders(runs, "run.json") if _kind(path) == "unknown"]
+        if latest is None:
+            unreadable = [path.name for path in _folders(runs, "run.json") if not _reads(path)]
             more = f" ({', '.join(unreadable)} cannot be read: of another version, or damaged)" if unreadable else ""
             raise CheckpointError(f"no finished run of a {kind} model in {runs}{more}", hint=hint)
-        return Found(finished[0], f"the latest {kind} run")
+        return Found(latest, f"the latest {kind} run")
     if not _there(runs, name) and (place := bundled_run(name, kind)):
         return Found(place, f"named, {CAME_ALONG}")
     usable = [path.name for path in finished_runs(workspace, kind)]
@@ -147,6 +150,7 @@ def read_run(path: Path) -> RunInfo:
 
     Raises:
         CheckpointError: when it is missing, damaged or of another version.
+        ConfigError: when a setting in it is not of the schema's types or outside its limits.
     """
     file = path / "run.json"
     if not file.is_file():
@@ -219,6 +223,16 @@ def _by_age(folders: list[Path], note: str, marker: str) -> list[Path]:
 
 def _folders(folder: Path, marker: str) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"*/{marker}"))
+
+
+def _reads(path: Path) -> bool:
+    """Whether what run.json says is of this version and of the schema."""
+    try:
+        read_run(path)
+    except FacecondError as reason:
+        log.warning("%s is left out: %s", path.name, reason)
+        return False
+    return True
 
 
 def _kind(path: Path) -> str:

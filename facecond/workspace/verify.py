@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from facecond.errors import CheckpointError, DataError, FacecondError
 from facecond.io.arrays import Vouched, open_array, require_unaltered
-from facecond.io.documents import Record, read_json
+from facecond.io.documents import read_json
 from facecond.io.files import apart, sha256_file
 from facecond.progress import bar
 
@@ -31,6 +32,8 @@ class Finding:
     """What helps."""
     mend: Callable[[], None] | None = None
     """Makes the file again from others that are whole; None where that is not possible."""
+    folder: Path
+    """What the file belongs to; held while it is mended."""
 
 
 @dataclass(slots=True)
@@ -48,10 +51,13 @@ class Report:
         self.files += 1
         self.bytes += path.stat().st_size if path.is_file() else 0
 
-    def add(self, path: Path, reason: FacecondError, mend: Callable[[], None] | None = None) -> None:
-        """Note what a reader said of a file."""
+    def add(
+        self, path: Path, reason: FacecondError, mend: Callable[[], None] | None = None, folder: Path | None = None
+    ) -> None:
+        """Note what a reader said of a file, which belongs to `folder` (else the one it lies in)."""
         what = reason.message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
-        self.findings.append(Finding(path=path, what=what, todo=reason.hint or "bring the file back", mend=mend))
+        todo = reason.hint or "bring the file back"
+        self.findings.append(Finding(path=path, what=what, todo=todo, mend=mend, folder=folder or path.parent))
 
     def check(self, path: Path, *work: Callable[[], object], mend: Callable[[], None] | None = None) -> bool:
         """Do each piece of work until one raises what it finds of a file; whether none did."""
@@ -78,6 +84,8 @@ def verify(places: Iterable[Path]) -> Report:
     for place in places:
         if not place.exists():
             raise DataError(f"{place}: no such file or folder", hint="name a workspace, or something in it")
+        if place.is_file() and place.suffix != ".safetensors":
+            raise DataError(f"{place} is checked with its folder", hint=f"name it: facecond verify {place.parent}")
         work += _below(place) if place.is_dir() else [(place, [_weights])]
     with bar("checking", len(work), unit="folder") as progress:
         for place, checkers in work:
@@ -128,17 +136,18 @@ def _pack(folder: Path, report: Report) -> None:
 
 
 def _latents(folder: Path, report: Report) -> None:
-    from facecond.data.latents import LatentStore
+    from facecond.data.latents import HASH_DIGITS, LatentStore, Manifest
 
     file = folder / "manifest.json"
     todo = "delete the folder, and encode again"
     try:
-        content = read_json(file, Record, hint=todo)
-        _arrays(folder, dict(content.get("sha256", {})), report, todo)
+        hashes = read_json(file, Manifest, hint=todo)["sha256"]
     except FacecondError as reason:
         report.add(file, reason)
         return
-    report.check(file, lambda: LatentStore.open(folder.parent.parent, folder.name))
+    _arrays(folder, hashes, report, todo)
+    if len(folder.name) >= HASH_DIGITS:
+        report.check(file, lambda: LatentStore.open(folder.parent.parent, folder.name))
 
 
 def _run(folder: Path, report: Report) -> None:
@@ -193,7 +202,10 @@ def _first_stages(folder: Path, report: Report) -> None:
         found = sha256_file(file) if file.is_file() else "missing"
         if found != expected:
             what = f"its SHA-256 is {found[:12]}, expected {expected[:12]}"
-            report.add(file, CheckpointError(what, hint="name its origin again: facecond encode first_stage=FILE"))
+            report.add(
+                file,
+                CheckpointError(what, hint="delete it, then name its origin again: facecond encode first_stage=FILE"),
+            )
 
 
 def _generation(folder: Path, report: Report) -> None:
@@ -212,10 +224,15 @@ def _generation(folder: Path, report: Report) -> None:
         if report.check(array, lambda: open_array(array, np.uint8, shape, hint=_FROM_PNGS), mend=array.unlink):
             rows = open_array(array, np.uint8, shape)
     wrong: list[int] = []
+    told: set[str] = set()
     for index in known:
         record, png = known[index], folder / "images" / f"{index:06d}.png"
         report.read(png)
-        report.check(folder / "records.jsonl", lambda record=record: read_values(folder, record))  # type: ignore[misc]
+        for each in record["told"].values():
+            file = folder / each["value"]
+            if each["value"].startswith("conditions/") and each["value"] not in told:
+                told.add(each["value"])
+                report.check(file, lambda record=record: read_values(folder, record))  # type: ignore[misc]
         expected = record.get("pixels")
         if expected is None:
             report.unchecked.append(png)
@@ -226,7 +243,11 @@ def _generation(folder: Path, report: Report) -> None:
                 raise DataError("its pixels are not those its record vouches for", hint=_SAMPLE_AGAIN)
         except DataError as reason:
             picture = np.array(rows[index]) if row and rows is not None else None
-            report.add(png, reason, mend=lambda png=png, picture=picture: _again(png, picture))  # type: ignore[misc]
+            can = picture is not None or png.is_file()
+            report.add(
+                png, DataError(reason.message, hint=_SAMPLE_AGAIN), folder=folder,
+                mend=partial(_again, png, picture) if can else None,
+            )  # fmt: skip
         else:
             if rows is not None and expected is not None and not row:
                 wrong.append(index)
@@ -236,6 +257,7 @@ def _generation(folder: Path, report: Report) -> None:
             store = GenerationFolder(
                 folder, made_with=manifest["made_with"], about=manifest["about"], count=manifest["count"]
             )
+            store.prepare_array(tuple(manifest["image_shape"] or ()))
             store.mend_array(again=True)
 
         what = f"rows {', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''} are not those of their PNGs"
@@ -251,7 +273,7 @@ def _again(png: Path, picture: np.ndarray | None) -> None:
     from facecond.io.images import write_png
 
     if picture is None:
-        png.unlink()
+        png.unlink(missing_ok=True)
     else:
         write_png(png, picture)
 
@@ -306,7 +328,12 @@ def _features(folder: Path, report: Report) -> None:
 
 def _finished(folder: Path, report: Report) -> None:
     """A folder of arrays with a manifest: latents where they lie, else a pack."""
-    (_latents if folder.parent.name == "latents" else _pack)(folder, report)
+    if (folder / "state.json").is_file():
+        from facecond.io.checkpoint import load_state
+
+        report.check(folder / "manifest.json", lambda: load_state(folder))
+    else:
+        (_latents if folder.parent.name == "latents" else _pack)(folder, report)
 
 
 MARKED: dict[str, Checker] = {

@@ -177,3 +177,39 @@ def test_wrong_words(facecond: Facecond, words: list[str], said: str) -> None:
     status, _, err = facecond("verify", *words)
     assert status == 2
     assert said in err
+
+
+def test_a_picture_that_is_gone_is_named_and_the_rest_is_mended(
+    whole: Path, tmp_path: Path, facecond: Facecond
+) -> None:
+    workspace = shutil.copytree(whole, tmp_path / "workspace")
+    generation = next(path for path in (workspace / "samples").iterdir() if (path / "images.npy").is_file())
+    feature = next((workspace / "features").glob("*.npy"))
+    feature.write_bytes(feature.read_bytes()[:-1])
+    (generation / "images.npy").unlink()
+    (generation / "images" / "000000.png").unlink()
+    status, out, _ = facecond("verify", f"workspace={workspace}", "--repair", "--json")
+    assert status == 2
+    result = json.loads(out)
+    assert [row[0] for row in result["tables"]["damaged"][1:]] == [str(generation / "images" / "000000.png")]
+    assert result["tables"]["damaged"][1][2].startswith("delete it: the command that sampled it")
+    assert [row[0] for row in result["tables"]["mended"][1:]] == [str(feature)]
+
+
+def test_parts_and_files_by_name(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
+    run = whole / "runs" / "parser"
+    assert facecond("verify", run / "weights.safetensors")[0] == 0
+    assert facecond("verify", next((run / "checkpoints").iterdir()))[0] == 0
+    status, _, err = facecond("verify", run / "run.json")
+    assert status == 2
+    assert f"is checked with its folder (name it: facecond verify {run})" in err
+
+
+def test_latents_that_are_not_used_do_not_stand_in_the_way(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
+    workspace = shutil.copytree(whole, tmp_path / "workspace")
+    (latents,) = (workspace / "packs").glob("*/latents/[0-9a-f]*")
+    other = shutil.copytree(latents, latents.with_name("0" * 12))
+    (other / "latents.npy").write_bytes(b"cut")
+    (other / "finished.json").write_text('{"finished": "2020-01-01T00:00:00+00:00"}')
+    status, _, err = facecond("train", "model=attr", f"workspace={workspace}", "debug=quick", "--dry-run")
+    assert status == 0, err

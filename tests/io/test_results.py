@@ -1,5 +1,6 @@
 """results.json keeps every word of a figure, and refuses what it cannot read."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -72,3 +73,9 @@ def test_other_files_are_refused(tmp_path: Path, change: dict, message: str) -> 
     write_json(path, read_json(path, Record) | change)
     with pytest.raises(DataError, match=message):
         read_results(path)
+
+
+def test_marks_that_could_not_be_measured_come_back(tmp_path: Path) -> None:
+    figure = dataclasses.replace(MIOU, marks={"reconstructions": math.nan, "real": 0.5})
+    write_results(tmp_path / "results.json", [figure], about={})
+    assert read_results(tmp_path / "results.json")["miou"].marks == {"reconstructions": None, "real": 0.5}

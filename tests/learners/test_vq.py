@@ -141,3 +141,32 @@ def test_codes_used_in_another_process_are_alive(pictures):
     learner.after_step(learner.trainer.batch_size, 96, lambda counts: counts + elsewhere)
     assert torch.equal(learner.codebook.counts, here + elsewhere)
     assert (here == 0).any()
+
+
+def test_the_discriminator_learns_all_the_same_when_memory_is_out(pictures, tmp_path):
+    """The reconstructions of the first phase are cut as the smaller micro-batches of the second need them."""
+    small = make(pictures, discriminator=0.5, images=48, batch_size=8, micro_batch=2)
+    if any(isinstance(part, torch.nn.BatchNorm2d) for module in small.modules.values() for part in module.modules()):
+        pytest.skip("this discriminator does not allow micro-batches")
+    run(small, tmp_path / "small")
+    halved = make(pictures, discriminator=0.5, images=48, batch_size=8)
+    loss, sizes = halved.loss, []
+
+    def limited(phase, step):
+        answer = loss(phase, step)
+        if phase == "discriminator":
+            sizes.append(len(step.indices_B))
+            if len(step.indices_B) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+        return answer
+
+    halved.loss = limited
+    run(halved, tmp_path / "halved")
+    assert sizes[:3] == [8, 4, 2]
+    first, second = (
+        split_modules(load_weights(tmp_path / name / "weights.safetensors").tensors) for name in ("small", "halved")
+    )
+    lines = [read_records(tmp_path / name / "metrics.jsonl", Record) for name in ("small", "halved")]
+    assert "discriminator" in str(lines[1][0])
+    for name, tensor in first["first_stage"].items():
+        torch.testing.assert_close(second["first_stage"][name], tensor, rtol=2e-3, atol=2e-4)

@@ -12,7 +12,7 @@ from torch import Tensor
 from facecond.assembly.first_stage import require_finite
 from facecond.conditions.table import CONDITIONS
 from facecond.errors import DataError
-from facecond.io.documents import Record, read_json, write_json
+from facecond.io.documents import Record, read_json, write_json, write_records
 from facecond.io.images import write_png
 from facecond.sampling.folder import read_values
 from facecond.sampling.generation import generate, open_generation
@@ -137,3 +137,17 @@ def test_latents_that_are_not_finite_name_their_seeds(tmp_path: Path) -> None:
             latent_shape=(3, 2, 2), batch_size=3,
         )  # fmt: skip
     assert not list((tmp_path / "made" / "images").iterdir())
+
+
+def test_an_array_that_cannot_be_made_again_is_not_there(folder: Path) -> None:
+    """Not half of it, which later commands would measure."""
+    records = [
+        {key: value for key, value in record.items() if key != "pixels"} for record in open_generation(folder).records
+    ]
+    write_records(folder / "records.jsonl", records)
+    (folder / "images.npy").unlink()
+    (folder / "images" / "000001.png").write_bytes(b"no picture")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"000001\.png"):
+            open_generation(folder)
+    assert not (folder / "images.npy").exists()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture import flips, hostile, words
+from tests.torture import flips, hostile, words, writes
 from tests.torture.places import whole
 from tests.torture.trials import FOUND, HARMLESS, Trial, tally
 
@@ -21,12 +21,15 @@ DRIVERS: dict[str, tuple[int, Callable[[Path, int], Iterator[Trial]]]] = {
     "one bit flipped in a file of a workspace": (1000, flips.flips),
     "a file of a workspace cut short": (100, flips.cuts),
     "hostile files": (1, lambda workspace, count: hostile.hostile(workspace.parent / "deep" / "hostile")),
+    "a write that fails, the command given again": (
+        50, lambda workspace, count: writes.writes(workspace, workspace.parent / "writes", count),
+    ),
     "random overrides, composed": (2000, lambda workspace, count: words.words(count)),
     "a recorded setting changed": (
         500,
         lambda workspace, count: words.settings(workspace / "runs" / "multicond", count),
     ),
-}
+}  # fmt: skip
 """What is tried -> how often, and the driver."""
 
 PEERS = {
@@ -76,8 +79,11 @@ are 32 kinds (pickles, archives with paths and bombs, links, pipes, devices, hug
 are huge) given to eleven readers. Overrides are drawn from every key of every command, two thirds of them with values of the
 right kind.
 
-Interruptions (SIGKILL, SIGTERM, SIGINT, SIGUSR1), locks, full disks and memory have tests of their own:
-tests/training/test_loop.py, tests/test_stopping.py, tests/commands/test_in_use.py, tests/io/test_writing.py, tests/test_memory.py.
+Of five commands, one write after another is told that the disk is full: it ends in one line, and the command given again ends in
+the same bytes. (Harmless there: a folder that cannot be flushed.)
+
+Interruptions (SIGKILL, SIGTERM, SIGINT, SIGUSR1), locks and memory have tests of their own: tests/training/test_loop.py,
+tests/test_stopping.py, tests/commands/test_in_use.py, tests/test_memory.py.
 """
 
 

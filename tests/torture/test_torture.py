@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import flips, hostile, words
+from tests.torture import flips, hostile, words, writes
 from tests.torture.places import whole
 from tests.torture.trials import tally
 
@@ -44,3 +44,10 @@ def test_changed_settings(workspace: Path) -> None:
         _, _, outcomes, bad = tally(words.settings(workspace / "runs" / run, 60))
         assert bad == []
         assert outcomes["found"] > 20
+
+
+def test_writes_that_fail(workspace: Path, tmp_path: Path) -> None:
+    tried, _, outcomes, bad = tally(writes.writes(workspace, tmp_path, 10))
+    assert bad == []
+    assert tried == 10
+    assert outcomes["found"] >= 5

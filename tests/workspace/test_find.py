@@ -66,7 +66,7 @@ def test_the_latest_pack_run_and_latents_are_the_same_in_a_copy(tmp_path: Path) 
     for workspace in (old, copied(old, tmp_path / "new")):
         assert find_pack(str(workspace), None).path.name == "c"
         assert find_run(str(workspace), None, "diffusion").path.name == "c"
-        assert LatentStore.available(workspace / "packs" / "c")[0].first_stage == "d" * 12
+        assert LatentStore.available(workspace / "packs" / "c")[0] == "d" * 12
 
 
 def test_without_a_finishing_time_the_files_time_and_then_the_name_decide(tmp_path: Path) -> None:
