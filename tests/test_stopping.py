@@ -134,9 +134,12 @@ STUBBORN = """
 import time
 from facecond import stopping
 stopping.install()
-print("ready", flush=True)
+begun = False
 while True:
     try:
+        if not begun:
+            begun = True
+            print("ready", flush=True)
         time.sleep(60)
     except BaseException:
         print("told", flush=True)

@@ -45,6 +45,23 @@ def make_workspace(folder: Path) -> Path:
     return folder
 
 
+def make_more(folder: Path) -> Path:
+    """Add samples, results, features and a parsed photograph to a workspace: one of everything there is."""
+    here = f"workspace={folder}"
+    call("eval", "metrics=[miou,attributes,kid]", here, "run=multicond", "count=4", "sampler.steps=1", "download=false")
+    photo = next((folder / "samples").glob("*/images/000000.png"))
+    shutil.copy(photo, folder / "photo.png")
+    call("parse", f"photos=[{folder / 'photo.png'}]", here, "align=never", "name=parsed")
+    (folder / "photo.png").unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole_once(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one of everything."""
+    return make_more(shutil.copytree(made_once, tmp_path_factory.mktemp("whole-once") / "workspace"))
+
+
 @pytest.fixture(scope="module")
 def workspace(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy for one test file, so that files can run beside one another and in any order."""

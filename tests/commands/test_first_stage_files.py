@@ -46,7 +46,8 @@ def moved(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from facecond.data.pack import Pack
 
     pack = Pack.open(old / "outputs" / "packs" / "drawn-64")
-    (store,) = LatentStore.available(pack.path)
+    (named,) = LatentStore.available(pack.path)
+    store = LatentStore.open(pack.path, named)
     images = torch.from_numpy(pack.images[:4].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
         torch.testing.assert_close(

@@ -173,7 +173,7 @@ def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> Non
     assert after == before
     assert sum(first.detectors["features"].sizes) == 8 + 5 + 8  # type: ignore[attr-defined]
     assert second.detectors["features"].sizes == []  # type: ignore[attr-defined]
-    assert len(list(kept.iterdir())) == 3
+    assert len(list(kept.glob("[!.]*.npy"))) == 3
     other = evidence(pack, tmp_path / "c", kept=kept)
     other.behind.samples.images[3, 0, 0, 0] ^= 1
     measure(measures_named(["fid"]), other)
@@ -192,7 +192,7 @@ def test_what_was_interrupted_is_not_kept(pack: Pack, tmp_path: Path, monkeypatc
     seen.detectors["features"].answer = stop  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         measure(measures_named(["fid"]), seen)
-    assert not any((tmp_path / "features").iterdir())
+    assert not any((tmp_path / "features").glob("*.npy"))
 
 
 def source(name: str, *, missing: bool = False, named: bool = False) -> Source:
@@ -315,14 +315,14 @@ def test_sets_that_are_too_small_are_refused_before_they_are_looked_at(pack: Pac
 def test_damaged_features_are_worked_out_again(pack: Pack, tmp_path: Path, damage: bytes | None) -> None:
     first, second = (evidence(pack, tmp_path / name, kept=tmp_path / "kept") for name in ("a", "b"))
     (before,) = measure(measures_named(["fid"]), first)
-    for file in (tmp_path / "kept").iterdir():
+    for file in (tmp_path / "kept").glob("[!.]*.npy"):
         if damage is None:
             np.save(file, np.load(file)[:-1])
         else:
             file.write_bytes(damage)
     (after,) = measure(measures_named(["fid"]), second)
     assert after == before
-    assert len(list((tmp_path / "kept").iterdir())) == 3
+    assert len(list((tmp_path / "kept").glob("[!.]*.npy"))) == 3
 
 
 def test_results_are_named_after_everything_that_may_be_looked_with(tmp_path: Path) -> None:

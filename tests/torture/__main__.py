@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.commands.conftest import make_more, make_workspace
 from tests.torture import flips, hostile, words, writes
-from tests.torture.places import whole
 from tests.torture.trials import FOUND, HARMLESS, Trial, tally
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -46,7 +46,7 @@ def main() -> None:
     share = parser.parse_args().share
     rows, bad = [], []
     with tempfile.TemporaryDirectory() as folder:
-        workspace = whole(Path(folder) / "workspace")
+        workspace = make_more(make_workspace(Path(folder) / "workspace"))
         for name, (count, driver) in DRIVERS.items():
             began = time.monotonic()
             tried, survived, outcomes, failed = tally(driver(workspace, max(1, round(count * share))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,9 @@ from typing import Any
 import numpy as np
 
 from facecond.errors import DataError
-from tests.commands.conftest import call, make_workspace
 
 FOR_PEOPLE = {".md", ".csv", ".tex", ".html", ".lock", ".owner"}
 """Endings of files that no command reads."""
-
-
-def whole(folder: Path) -> Path:
-    """Make the workspace: pack, latents, runs of each kind with checkpoints and snapshots, samples, results, features, parsed."""
-    make_workspace(folder)
-    here = f"workspace={folder}"
-    call("eval", "metrics=[miou,attributes,kid]", here, "run=multicond", "count=4", "sampler.steps=1", "download=false")
-    photo = next((folder / "samples").glob("*/images/000000.png"))
-    shutil.copy(photo, folder / "photo.png")
-    call("parse", f"photos=[{folder / 'photo.png'}]", here, "align=never", "name=parsed")
-    (folder / "photo.png").unlink()
-    return folder
 
 
 def files(workspace: Path) -> list[Path]:
@@ -83,7 +69,7 @@ def _pack(folder: Path, latents: bool) -> str:
     parts: list[Any] = [np.asarray(pack.arrays[name]) for name in sorted(pack.arrays)]
     parts += [pack.splits, pack.ids, _without(pack.manifest)]
     if latents:
-        for store in LatentStore.available(folder):
+        for store in (LatentStore.open(folder, name) for name in LatentStore.available(folder)):
             parts += [
                 np.asarray(store.latents),
                 np.asarray(store.latents_flipped),

@@ -106,8 +106,11 @@ def test_a_finished_run_returns_at_once(whole):
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
-def test_clean_stop_and_again_ends_bitwise_the_same(whole, tmp_path):
+def test_clean_stop_and_again_ends_bitwise_the_same(whole, tmp_path, monkeypatch):
     """Two stops at odd places (not at a checkpoint), by the signal a person's Ctrl-C sends."""
+    monkeypatch.setattr(
+        signal, "getsignal", lambda number: signal.default_int_handler
+    )  # a shell in the background ignores it
     folder = tmp_path / "stopped"
     for images in (40, 72):
         learner = Toy()

@@ -1,0 +1,54 @@
+"""A small share of the torture in the suite."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.torture import flips, hostile, words, writes
+from tests.torture.trials import tally
+
+
+@pytest.fixture(scope="module")
+def whole(whole_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one of everything, for this file."""
+    return shutil.copytree(whole_once, tmp_path_factory.mktemp("torture") / "workspace")
+
+
+def test_flipped_bits(whole: Path) -> None:
+    tried, survived, outcomes, bad = tally(flips.flips(whole, 60))
+    assert bad == []
+    assert tried == survived == 60
+    assert outcomes["found"] > 40
+
+
+def test_cut_files(whole: Path) -> None:
+    assert tally(flips.cuts(whole, 30))[3] == []
+
+
+def test_hostile_files(tmp_path: Path) -> None:
+    tried, _, outcomes, bad = tally(hostile.hostile(tmp_path / "deep" / "hostile"))
+    assert bad == []
+    assert tried > 300
+    assert outcomes["found"] > 300
+
+
+def test_overrides() -> None:
+    tried, _, outcomes, bad = tally(words.words(40))
+    assert bad == []
+    assert tried == 40
+    assert outcomes["harmless"] > 5
+
+
+def test_changed_settings(whole: Path) -> None:
+    for run in ("vq", "multicond"):
+        _, _, outcomes, bad = tally(words.settings(whole / "runs" / run, 60))
+        assert bad == []
+        assert outcomes["found"] > 20
+
+
+def test_writes_that_fail(whole: Path, tmp_path: Path) -> None:
+    tried, _, outcomes, bad = tally(writes.writes(whole, tmp_path, 5))
+    assert bad == []
+    assert tried == 5
+    assert outcomes["found"] >= 3
