@@ -139,11 +139,16 @@ def scan_records(path: str | os.PathLike[str], kind: type[T]) -> Iterator[tuple[
     if not place.exists():
         return
     with open_regular(place) as stream:
-        number = 0
+        number, vouched = 0, False
         while line := stream.readline(_LINE):
             number += 1
             if line.endswith(b"\n") and line.strip():
-                yield start, read_record(line, kind, f"{place}, line {number}")
+                origin = f"{place}, line {number}"
+                has = f'"{CHECKSUM}"'.encode() in line
+                if vouched and not has:
+                    raise DataError(f"{origin} was altered: it has no {CHECKSUM}, lines before it have one")
+                vouched = vouched or has
+                yield start, read_record(line, kind, origin)
             elif len(line) == _LINE:
                 raise DataError(f"{place}, line {number}: longer than {_LINE} bytes")
             start += len(line)

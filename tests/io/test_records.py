@@ -51,6 +51,20 @@ def test_damage_in_the_middle_is_an_error(tmp_path):
         read_records(path, Record)
 
 
+def test_a_line_whose_checksum_lost_its_name(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    with RecordWriter(path) as writer:
+        writer.write({"a": 1})  # as an older version wrote it
+    with RecordWriter(path, checksum=True) as writer:
+        for number in (2, 3):
+            writer.write({"a": number})
+    assert read_records(path, Record) == [{"a": 1}, {"a": 2}, {"a": 3}]
+    *lines, last = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines, last.replace("checksum", "checksul")]))
+    with pytest.raises(DataError, match="line 3 was altered: it has no checksum, lines before it have one"):
+        read_records(path, Record)
+
+
 def test_keep_records(tmp_path):
     path = tmp_path / "metrics.jsonl"
     write_records(path, [{"images_seen": seen} for seen in (48, 96, 144)])

@@ -76,7 +76,7 @@ anything run, read or written outside.
 Bits are flipped, and files cut, in every file that a command reads: weights, checkpoints, snapshots, latents, packs, manifests,
 records, pictures, conditions, features, results; each is then used as its command would, and the result compared. Hostile files
 are 32 kinds (pickles, archives with paths and bombs, links, pipes, devices, huge and deep JSON, arrays and pictures that say they
-are huge) given to eleven readers. Overrides are drawn from every key of every command, two thirds of them with values of the
+are huge) given to eleven readers. Overrides are drawn from every key of every command, four fifths of them with values of the
 right kind.
 
 Of five commands, one write after another is told that the disk is full: it ends in one line, and the command given again ends in

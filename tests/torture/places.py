@@ -84,11 +84,12 @@ def _run(folder: Path, path: Path) -> str:
     """What sampling, judging or encoding with the run, showing it and continuing it would have."""
     from facecond.io.checkpoint import load_state, load_weights
     from facecond.io.images import read_image
-    from facecond.io.runs import read_done, read_lines
+    from facecond.io.runs import RunFile, read_done, read_lines
     from facecond.workspace.find import read_run
 
     run, done = read_run(folder), read_done(folder)
-    parts: list[Any] = [_without(run.content), done["images_seen"], done["weights_sha256"]]
+    known = [key for key in sorted(RunFile.__annotations__) if key in run.content]
+    parts: list[Any] = [{key: dict(run.content)[key] for key in known}, done["images_seen"], done["weights_sha256"]]
     if path.parent.name == "grids":
         return digest([read_image(path)])
     if path.parent.name == "snapshots":

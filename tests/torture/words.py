@@ -37,7 +37,7 @@ def words(count: int) -> Iterator[Trial]:
     known = {command: _known(command) for command in COMMANDS}
     for _ in range(count):
         command = dice.choice(list(known))
-        typed = [_override(dice, command, known[command]) for _ in range(dice.randint(1, 3))]
+        typed = [_override(dice, command, known[command]) for _ in range(dice.choice((1, 1, 1, 2)))]
         yield _composed(command, typed)
 
 
@@ -69,7 +69,7 @@ def _override(dice: random.Random, command: str, known: dict[str, Any]) -> str:
         options = [*options_of(group), "nothing", ""]
         return f"{group}={dice.choice(options)}"
     key = dice.choice(list(known))
-    if dice.random() < 0.6:
+    if dice.random() < 0.8:
         return f"{key}={_near(dice, known[key])}"
     return dice.choice(SHAPES).format(key=key, value=dice.choice(WRONG))
 
