@@ -105,14 +105,17 @@ def content(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize(
+    "moments", [(0.0, 0.6), pytest.param((0.0, 0.1, 0.4, 0.8, 1.2), marks=pytest.mark.slow)], ids=len
+)
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_signals_at_five_moments_of_a_command(tmp_path: Path, number: signal.Signals) -> None:
+def test_signals_at_moments_of_a_command(tmp_path: Path, number: signal.Signals, moments: tuple[float, ...]) -> None:
     """From the imports on: one line and the status of the signal, or it goes on; and the same command ends in the same bytes."""
     words = ("data", "draw", "data.count=96", "data.validation=16", "name=faces", "resolution=64")
     whole = started(*words, f"workspace={tmp_path / 'whole'}")
     _, message = whole.communicate(timeout=300)
     assert whole.returncode == 0, message
-    for moment in (0.0, 0.1, 0.4, 0.8, 1.2):
+    for moment in moments:
         here = f"workspace={tmp_path / 'stopped'}"
         process = started(*words, here)
         time.sleep(moment)

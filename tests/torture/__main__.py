@@ -65,7 +65,7 @@ def main() -> None:
 
 TEXT = """# What was tried, and what survived
 
-Made by `make torture` on {date} ({machine}, Python {python}); a tenth of it runs in `make test`. Survived means: named in one
+Made by `make torture` on {date} ({machine}, Python {python}); a small share of it runs in `make test`. Survived means: named in one
 line (found), or the same result as without the damage (harmless); never another result in silence, a traceback, a wait, or
 anything run, read or written outside.
 
