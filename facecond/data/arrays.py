@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ class ArrayWriter:
         self.specs = dict(specs)
         self.notes: dict[int, Any] = {}
         self._identity: dict[str, Any] = as_written(dict(identity))
-        self._noted = noted
+        self._pieces: Any = GenericAlias(tuple, (Count, Count, noted))
         self._done = np.zeros(count, dtype=bool)
         if (folder / SIDE_FILE).exists() and not self._resume():
             (folder / SIDE_FILE).unlink()
@@ -205,10 +206,10 @@ class ArrayWriter:
 
     def _piece(self, line: bytes, origin: str) -> tuple[int, int, Any]:
         hint = "delete the folder and begin anew"
-        rows = check(tuple[Count, Count, self._noted], parse(line, origin, hint=hint), origin, hint=hint)  # type: ignore[name-defined]
-        if not rows[0] < rows[1] <= self.count:
-            raise DataError(f"{origin}: rows {rows[0]}:{rows[1]} do not lie in 0:{self.count}", hint=hint)
-        return rows[0], rows[1], rows[2]
+        start, stop, notes = check(self._pieces, parse(line, origin, hint=hint), origin, hint=hint)
+        if not start < stop <= self.count:
+            raise DataError(f"{origin}: rows {start}:{stop} do not lie in 0:{self.count}", hint=hint)
+        return start, stop, notes
 
     def _offset(self, name: str) -> int:
         return int(self.open(name).offset)

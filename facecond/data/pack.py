@@ -123,7 +123,9 @@ class Pack:
             name: open_array(folder / f"{name}.npy", spec.dtype, (count, *spec.row), hint=_ALTERED)
             for name, spec in specs.items()
         }
-        verify(folder, manifest)
+        for name in manifest["sha256"]:
+            inside(folder, name, of=f"{folder / 'manifest.json'}, sha256")
+        require_unaltered(folder, manifest["sha256"], hint=_ALTERED)
         return cls(folder, manifest, arrays)
 
     def indices(self, split: str) -> NDArray[np.int64]:
@@ -301,13 +303,6 @@ def derive(images_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> dic
     return {
         name: column.derive(images_NHWC, labels_NHW) for name, column in DERIVED.items() if column.derive is not None
     }
-
-
-def verify(folder: Path, manifest: Manifest, *, again: bool = False) -> None:
-    """Compare the arrays of a pack with its manifest; see `require_unaltered`. Raises DataError for a file that changed."""
-    for name in manifest["sha256"]:
-        inside(folder, name, of=f"{folder / 'manifest.json'}, sha256")
-    require_unaltered(folder, manifest["sha256"], again=again, hint=_ALTERED)
 
 
 def read_manifest(folder: Path) -> Manifest:

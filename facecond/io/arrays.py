@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from typing_extensions import TypedDict
 
-from facecond.errors import DataError, FacecondError
+from facecond.errors import DataError
 from facecond.io.documents import Digest, read_json, write_json
 from facecond.io.files import apart, open_regular, sha256_file
 from facecond.progress import bar
@@ -42,7 +42,6 @@ def open_array(
     dtype: DTypeLike,
     shape: tuple[int | None, ...] | None = None,
     *,
-    error: type[FacecondError] = DataError,
     hint: str | None = None,
 ) -> np.memmap[Any, Any]:
     """Map an array of numbers from the disk, read-only.
@@ -51,16 +50,18 @@ def open_array(
         path: the file.
         dtype: its type.
         shape: its shape, None for a side of any length; None = any.
-        error: raised, with the file's name, when it is missing, no array, or another one, and when it is cut or has a tail.
-        hint: what to do about it.
+        hint: what to do when it is not.
+
+    Raises:
+        DataError: with the file's name, when it is missing, no array, or another one, and when it is cut or has a tail.
     """
-    open_regular(path, what="array", error=error, hint=hint).close()
+    open_regular(path, what="array", hint=hint).close()
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as reason:  # whatever numpy's parsers of headers and archives raise
-        raise error(f"{path}: cannot be read as an array: {reason}", hint=hint) from None
+        raise DataError(f"{path}: cannot be read as an array: {reason}", hint=hint) from None
     if not isinstance(array, np.memmap):
-        raise error(f"{path}: cannot be read as an array: it is an archive of several", hint=hint)
+        raise DataError(f"{path}: cannot be read as an array: it is an archive of several", hint=hint)
     wanted = np.dtype(dtype)
     fits = shape is None or (
         len(array.shape) == len(shape)
@@ -68,12 +69,12 @@ def open_array(
     )
     if array.dtype != wanted or not fits:
         expected = wanted if shape is None else f"{wanted} {_words(shape)}"
-        raise error(f"{path} is {array.dtype} {_words(array.shape)}, expected {expected}", hint=hint)
+        raise DataError(f"{path} is {array.dtype} {_words(array.shape)}, expected {expected}", hint=hint)
     if not array.flags.c_contiguous:
-        raise error(f"{path} is in Fortran order, expected C order", hint=hint)
+        raise DataError(f"{path} is in Fortran order, expected C order", hint=hint)
     size, there = array.offset + math.prod(array.shape) * wanted.itemsize, path.stat().st_size
     if size != there:
-        raise error(f"{path} has {there} bytes, expected {size}", hint=hint)
+        raise DataError(f"{path} has {there} bytes, expected {size}", hint=hint)
     return array
 
 
@@ -82,24 +83,22 @@ def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.mem
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
 
 
-def read_archive(
-    path: Path, names: tuple[str, ...], *, most: int, error: type[FacecondError] = DataError, hint: str | None = None
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays `names` of an archive (.npz). Raises `error` when one is missing or has more than `most` bytes."""
+def read_archive(path: Path, names: tuple[str, ...], *, most: int, hint: str | None = None) -> dict[str, NDArray[Any]]:
+    """Return the arrays `names` of an archive (.npz). Raises DataError when one is missing or has more than `most` bytes."""
     import zipfile
     import zlib
 
     found: dict[str, NDArray[Any]] = {}
-    with open_regular(path, what="archive of arrays", most=most, error=error, hint=hint) as stream:
+    with open_regular(path, what="archive of arrays", most=most, hint=hint) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
                 for name in names:
                     if (size := archive.getinfo(f"{name}.npy").file_size) > most:
-                        raise error(f"{path}: {name} has {size} bytes, expected at most {most}", hint=hint)
+                        raise DataError(f"{path}: {name} has {size} bytes, expected at most {most}", hint=hint)
                     with archive.open(f"{name}.npy") as member:
                         found[name] = np.lib.format.read_array(member, allow_pickle=False)
         except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile, NotImplementedError) as reason:
-            raise error(f"{path}: cannot be read: {reason}", hint=hint) from reason
+            raise DataError(f"{path}: cannot be read: {reason}", hint=hint) from reason
     return found
 
 
@@ -108,23 +107,24 @@ def require_unaltered(
     hashes: Mapping[str, str],
     *,
     again: bool = False,
-    error: type[FacecondError] = DataError,
     hint: str | None = None,
 ) -> None:
-    """Raise `error`, naming the file and both hashes, unless the files of `folder` have the SHA-256 given for each.
+    """Raise DataError, naming the file and both hashes, unless the files of `folder` have the SHA-256 given for each.
 
     Those that were found unaltered before, and that the file system says were not written since, are not read `again`.
     """
     left: dict[str, Any] = {
         name: digest for name, digest in hashes.items() if again or not is_remembered(folder, name, digest)
     }
+    for name in left:
+        open_regular(folder / name, hint=hint).close()
     total = sum((folder / name).stat().st_size for name in left)
     with bar(f"checking {folder.name}", total, unit="byte", shown=total >= SHOWN_FROM) as progress:
         for name, digest in left.items():
             at = stamp(folder / name)
             if (found := sha256_file(folder / name)) != digest:
                 seen, said = apart(found, digest)
-                raise error(
+                raise DataError(
                     f"{folder / name} was altered: its SHA-256 is {seen}, when it was written it was {said}", hint=hint
                 )
             left[name] = [*at, digest]
@@ -134,6 +134,8 @@ def require_unaltered(
 
 def is_remembered(folder: Path, name: str, digest: str) -> bool:
     """Whether a file was compared with `digest` before (its SHA-256, or that of what it must agree with) and not written since."""
+    if not (folder / name).is_file():
+        return False
     now = [*stamp(folder / name), digest]
     return now in (_compared.get((str(folder.absolute()), name)), _remembered(folder).get(name))
 

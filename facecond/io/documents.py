@@ -134,7 +134,7 @@ def read_records(path: str | os.PathLike[str], kind: type[T]) -> list[T]:
 
 
 def scan_records(path: str | os.PathLike[str], kind: type[T]) -> Iterator[tuple[int, T]]:
-    """Yield what `records` returns, one at a time, each with the byte its line begins at."""
+    """Yield what `read_records` returns, one at a time, each with the byte its line begins at."""
     place, start = Path(path), 0
     if not place.exists():
         return
@@ -172,7 +172,7 @@ def keep_records(
     place = Path(path)
     there = read_records(path, kind)
     kept = [record for record in there if keep(record)]
-    if place.is_file() and (len(kept) < len(there) or is_torn(place)):
+    if place.is_file() and (len(kept) < len(there) or _is_torn(place)):
         write_records(place, (cast("Record", record) for record in kept), checksum=checksum)
     return kept
 
@@ -211,7 +211,7 @@ def write_json(path: str | os.PathLike[str], value: Any, *, checksum: bool = Fal
     With a `checksum`, an object gains a key of that name in the file, which is compared, and left out, when it is read.
     """
     if checksum:
-        value = with_checksum(value)
+        value = _with_checksum(value)
     with atomic_write(path) as temporary:
         temporary.write_text(json_text(value), encoding="utf-8")
 
@@ -221,7 +221,7 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def with_checksum(value: Mapping[str, Any]) -> Record:
+def _with_checksum(value: Mapping[str, Any]) -> Record:
     """An object and its checksum."""
     rest = as_written(value)
     return {**rest, CHECKSUM: _checksum(rest)}
@@ -251,7 +251,7 @@ def format_record(record: Record, *, checksum: bool = False) -> str:
     With a `checksum`, the line gains one, as in `write_json`.
     """
     finite = _finite(record)
-    return json.dumps(with_checksum(finite) if checksum else finite, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_with_checksum(finite) if checksum else finite, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
@@ -270,7 +270,7 @@ def write_records(path: str | os.PathLike[str], records: Iterable[Record], *, ch
         stream.writelines(format_record(record, checksum=checksum) for record in records)
 
 
-def is_torn(place: Path) -> bool:
+def _is_torn(place: Path) -> bool:
     """Whether the last line of a file has no end."""
     with place.open("rb") as stream:
         if stream.seek(0, os.SEEK_END) == 0:
@@ -291,7 +291,7 @@ class RecordWriter:
         self._checksum = checksum
         with explained(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            if place.is_file() and is_torn(place):
+            if place.is_file() and _is_torn(place):
                 os.truncate(place, place.read_bytes().rfind(b"\n") + 1)
             self._stream = place.open("ab", buffering=0)
 

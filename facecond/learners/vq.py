@@ -86,9 +86,8 @@ class FirstStageLearner:
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
         self._reconstructed: dict[int, Tensor] = {}
-        self._used_now: dict[
-            int, Tensor
-        ] = {}  # indices of the codes of this step's images, by the first of a micro-batch
+        self._used_now: dict[int, Tensor] = {}
+        """Indices of the codes of this step's images, by the first image of their micro-batch."""
         self.weights_V: Tensor | None = None
         if config.part_weight_power > 0:
             self.weights_V = torch.ones(256, device=train.device)  # what is not specified (255) counts like the average
@@ -103,9 +102,9 @@ class FirstStageLearner:
         pictures_BCHW, labels_BHW, _ = self.train.images(step.indices_B, step.flips_B)
         images_BCHW = _floats(pictures_BCHW)
         if phase == "discriminator":
-            if not self._reconstructed:
+            reconstructed = self._reconstructed.pop(step.first, None)
+            if reconstructed is None:
                 return None
-            reconstructed = self._kept(step.first, len(images_BCHW))
             with step.autocast():
                 return self.terms.discriminate(images_BCHW, reconstructed)
         with step.autocast():
@@ -114,29 +113,12 @@ class FirstStageLearner:
                 images_BCHW, result, self.model.last_layer, step.images_seen, self._weights(labels_BHW)
             )
         if result.quantised is not None:
-            self._used_now = {
-                at: used for at, used in self._used_now.items() if at < step.first
-            }  # those of a try before
+            # Those of a try that ran out of memory, further on in the step, do not count.
+            self._used_now = {at: used for at, used in self._used_now.items() if at < step.first}
             self._used_now[step.first] = result.quantised.indices.flatten()
         if self.terms.discriminating(step.images_seen):
-            self._keep(step.first, result.images.detach())
+            self._reconstructed[step.first] = result.images.detach()
         return loss, {"loss": loss.detach(), **parts}
-
-    def _keep(self, first: int, images_BCHW: Tensor) -> None:
-        """Keep what was made of the images of a step from `first` on, in place of what was made of them before."""
-        stop = first + len(images_BCHW)
-        for at in [at for at, kept in self._reconstructed.items() if at < stop and first < at + len(kept)]:
-            del self._reconstructed[at]
-        self._reconstructed[first] = images_BCHW
-
-    def _kept(self, first: int, count: int) -> Tensor:
-        """What the first phase made of `count` images of the step; its micro-batches may have been larger."""
-        exact = self._reconstructed.get(first)
-        if exact is not None and len(exact) == count:
-            return exact
-        starts = sorted(self._reconstructed)
-        whole_BCHW = torch.cat([self._reconstructed[start] for start in starts])
-        return whole_BCHW[first - starts[0] : first - starts[0] + count]
 
     def _weights(self, labels_BHW: Tensor) -> Tensor | None:
         return None if self.weights_V is None else self.weights_V[labels_BHW.int()]
@@ -149,7 +131,6 @@ class FirstStageLearner:
             counts = torch.zeros_like(self.codebook.counts).index_add_(0, used, torch.ones_like(used))
             self.codebook.counts += total(counts)
         self._used_now.clear()
-        self._reconstructed.clear()
         if not self.codebook.inserted:
             return self._fill(images_seen) if images_seen >= self.config.quantise_after * images_total else {}
         if every is None or images_seen > self.config.restart_until * images_total:

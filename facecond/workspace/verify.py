@@ -59,12 +59,13 @@ class Report:
         todo = reason.hint or "bring the file back"
         self.findings.append(Finding(path=path, what=what, todo=todo, mend=mend, folder=folder or path.parent))
 
-    def check(self, path: Path, *work: Callable[[], object], mend: Callable[[], None] | None = None) -> bool:
-        """Do each piece of work until one raises what it finds of a file; whether none did."""
+    def check(
+        self, path: Path, read: Callable[..., object], *of: object, mend: Callable[[], None] | None = None
+    ) -> bool:
+        """Let `read(*of)` look at a file; whether it raised nothing."""
         self.read(path)
         try:
-            for each in work:
-                each()
+            read(*of)
         except FacecondError as reason:
             self.add(path, reason, mend)
             return False
@@ -113,26 +114,20 @@ PARTS = ("images", "labels", "conditions", "checkpoints", "snapshots", "grids", 
 
 
 def _arrays(folder: Path, hashes: dict[str, str], report: Report, todo: str) -> None:
+    compare = partial(require_unaltered, folder, again=True, hint=todo)
     for name, digest in hashes.items():
-
-        def compare(name: str = name, digest: str = digest) -> None:
-            require_unaltered(folder, {name: digest}, again=True, hint=todo)
-
-        if not (folder / name).is_file():
-            report.add(folder / name, DataError("is missing", hint=todo))
-        else:
-            report.check(folder / name, compare)
+        report.check(folder / name, compare, {name: digest})
 
 
 def _pack(folder: Path, report: Report) -> None:
     from facecond.data.pack import Pack, read_manifest
 
     file = folder / "manifest.json"
-    if report.check(file, lambda: read_manifest(folder)):
+    if report.check(file, read_manifest, folder):
         before = len(report.findings)
         _arrays(folder, read_manifest(folder)["sha256"], report, "pack or draw the faces again, under another name")
         if len(report.findings) == before:
-            report.check(file, lambda: Pack.open(folder))
+            report.check(file, Pack.open, folder)
 
 
 def _latents(folder: Path, report: Report) -> None:
@@ -147,7 +142,7 @@ def _latents(folder: Path, report: Report) -> None:
         return
     _arrays(folder, hashes, report, todo)
     if len(folder.name) >= HASH_DIGITS:
-        report.check(file, lambda: LatentStore.open(folder.parent.parent, folder.name))
+        report.check(file, LatentStore.open, folder.parent.parent, folder.name)
 
 
 def _run(folder: Path, report: Report) -> None:
@@ -156,17 +151,17 @@ def _run(folder: Path, report: Report) -> None:
     from facecond.io.runs import METRICS, read_done, read_lines
     from facecond.workspace.find import read_run
 
-    report.check(folder / "run.json", lambda: read_run(folder))
+    report.check(folder / "run.json", read_run, folder)
     if (folder / METRICS).exists() or (folder / "done.json").exists():
-        report.check(folder / METRICS, lambda: read_lines(folder))
+        report.check(folder / METRICS, read_lines, folder)
     for grid in sorted((folder / "grids").glob("*.png")):
-        report.check(grid, lambda grid=grid: read_image(grid))  # type: ignore[misc]
+        report.check(grid, read_image, grid)
     for file in sorted((folder / "snapshots").glob("*.safetensors")):
         _weights(file, report)
     for state in find_states(folder / "checkpoints"):
-        report.check(state / "manifest.json", lambda state=state: load_state(state))  # type: ignore[misc]
+        report.check(state / "manifest.json", load_state, state)
     weights, done = folder / "weights.safetensors", folder / "done.json"
-    if done.is_file() and report.check(done, lambda: read_done(folder)):
+    if done.is_file() and report.check(done, read_done, folder):
         if not weights.is_file():
             report.add(weights, CheckpointError("is missing", hint=_AGAIN))
             return
@@ -186,7 +181,7 @@ _AGAIN = "delete it and done.json, give the training command again: the last che
 def _weights(file: Path, report: Report) -> None:
     from facecond.io.checkpoint import load_weights
 
-    report.check(file, lambda: load_weights(file))
+    report.check(file, load_weights, file)
 
 
 def _first_stages(folder: Path, report: Report) -> None:
@@ -195,7 +190,7 @@ def _first_stages(folder: Path, report: Report) -> None:
 
     for note in sorted(folder.glob("*.json")):
         file = note.with_suffix(".safetensors")
-        if not report.check(note, lambda note=note: read_json(note, KeptNote)):  # type: ignore[misc]
+        if not report.check(note, read_json, note, KeptNote):
             continue
         report.read(file)
         expected = read_json(note, KeptNote)["sha256"]
@@ -212,16 +207,16 @@ def _generation(folder: Path, report: Report) -> None:
     from facecond.io.images import digest_of_pixels, read_image
     from facecond.sampling.folder import GenerationFolder, RecordIndex, read_manifest, read_values
 
-    if not report.check(folder / "generation.json", lambda: read_manifest(folder)):
+    if not report.check(folder / "generation.json", read_manifest, folder):
         return
-    if not report.check(folder / "records.jsonl", lambda: RecordIndex(folder)):
+    if not report.check(folder / "records.jsonl", RecordIndex, folder):
         return
     manifest, known = read_manifest(folder), RecordIndex(folder)
     array = folder / "images.npy"
     rows = None
     if array.is_file() and manifest["image_shape"]:
         shape = (None, *manifest["image_shape"])
-        if report.check(array, lambda: open_array(array, np.uint8, shape, hint=_FROM_PNGS), mend=array.unlink):
+        if report.check(array, partial(open_array, hint=_FROM_PNGS), array, np.uint8, shape, mend=array.unlink):
             rows = open_array(array, np.uint8, shape)
     wrong: list[int] = []
     told: set[str] = set()
@@ -232,7 +227,7 @@ def _generation(folder: Path, report: Report) -> None:
             file = folder / each["value"]
             if each["value"].startswith("conditions/") and each["value"] not in told:
                 told.add(each["value"])
-                report.check(file, lambda record=record: read_values(folder, record))  # type: ignore[misc]
+                report.check(file, read_values, folder, record)
         expected = record.get("pixels")
         if expected is None:
             report.unchecked.append(png)
@@ -283,23 +278,20 @@ def _parsed(folder: Path, report: Report) -> None:
     from facecond.io.images import digest_of_pixels, read_image, read_label_map
     from facecond.photos.folder import FORMAT, VERSION, Parsed, PhotoRecord
 
+    def compare(read: Callable[[Path], np.ndarray], path: Path, expected: str | None) -> None:
+        if digest_of_pixels(read(path)) != expected and expected is not None:
+            raise DataError("its pixels are not those its record vouches for", hint=_PARSE_AGAIN)
+
     file, records = folder / "parsed.json", folder / "records.jsonl"
-    report.check(file, lambda: read_json(file, Parsed, format=(FORMAT, VERSION)))
-    if not report.check(records, lambda: read_records(records, PhotoRecord)):
+    report.check(file, partial(read_json, format=(FORMAT, VERSION)), file, Parsed)
+    if not report.check(records, read_records, records, PhotoRecord):
         return
     for record in read_records(records, PhotoRecord):
         for kind, key, read in (("images", "pixels", read_image), ("labels", "label_pixels", read_label_map)):
             path, expected = folder / kind / f"{record['name']}.png", record.get(key)
             if expected is None:
                 report.unchecked.append(path)
-
-            def compare(
-                path: Path = path, expected: object = expected, read: Callable[[Path], np.ndarray] = read
-            ) -> None:
-                if digest_of_pixels(read(path)) != (expected or digest_of_pixels(read(path))):
-                    raise DataError("its pixels are not those its record vouches for", hint=_PARSE_AGAIN)
-
-            report.check(path, compare)
+            report.check(path, compare, read, path, expected)
 
 
 _PARSE_AGAIN = "delete it: facecond parse makes it again"
@@ -308,22 +300,21 @@ _PARSE_AGAIN = "delete it: facecond parse makes it again"
 def _results(folder: Path, report: Report) -> None:
     from facecond.io.results import read_results
 
-    report.check(folder / "results.json", lambda: read_results(folder / "results.json"))
+    report.check(folder / "results.json", read_results, folder / "results.json")
 
 
 def _features(folder: Path, report: Report) -> None:
     """The folder of what detectors said."""
-    for file in sorted(folder.glob("[!.]*.npy")):
-        note = file.with_suffix(".json")
 
-        def compare(file: Path = file, note: Path = note) -> None:
-            open_array(file, np.float32)
-            if note.is_file():
-                require_unaltered(folder, {file.name: read_json(note, Vouched)["sha256"]}, again=True)
-
-        report.check(file, compare, mend=file.unlink)
-        if not note.is_file():
+    def compare(file: Path, note: Path) -> None:
+        open_array(file, np.float32)
+        if note.is_file():
+            require_unaltered(folder, {file.name: read_json(note, Vouched)["sha256"]}, again=True)
+        else:
             report.unchecked.append(file)
+
+    for file in sorted(folder.glob("[!.]*.npy")):
+        report.check(file, compare, file, file.with_suffix(".json"), mend=file.unlink)
 
 
 def _finished(folder: Path, report: Report) -> None:
@@ -331,7 +322,7 @@ def _finished(folder: Path, report: Report) -> None:
     if (folder / "state.json").is_file():
         from facecond.io.checkpoint import load_state
 
-        report.check(folder / "manifest.json", lambda: load_state(folder))
+        report.check(folder / "manifest.json", load_state, folder)
     else:
         (_latents if folder.parent.name == "latents" else _pack)(folder, report)
 
