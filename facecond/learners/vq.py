@@ -113,8 +113,6 @@ class FirstStageLearner:
                 images_BCHW, result, self.model.last_layer, step.images_seen, self._weights(labels_BHW)
             )
         if result.quantised is not None:
-            # Those of a try that ran out of memory, further on in the step, do not count.
-            self._used_now = {at: used for at, used in self._used_now.items() if at < step.first}
             self._used_now[step.first] = result.quantised.indices.flatten()
         if self.terms.discriminating(step.images_seen):
             self._reconstructed[step.first] = result.images.detach()

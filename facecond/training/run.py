@@ -188,7 +188,8 @@ class Run:
                 hint="choose a smaller trainer.batch_size, a smaller size=, or another device",
             )
         before = self.micro
-        self.micro = next(part for part in range(before // 2, 0, -1) if self.local % part == 0)
+        # A divisor, so that every micro-batch begins anew where one began: what learners keep by its first image is replaced.
+        self.micro = next(part for part in range(before // 2, 0, -1) if before % part == 0)
         log.warning(
             "memory is not enough for %d images at once; going on with trainer.micro_batch=%d, the batch stays %d",
             before, self.micro, self.config.batch_size,
