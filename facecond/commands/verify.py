@@ -1,6 +1,7 @@
 """`facecond verify`: reads every file of a workspace again, says which are not what was written, and mends what can be mended."""
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,11 +67,12 @@ def run(prepared: Prepared[VerifyConfig, list[Path]]) -> Result:
         log.warning("%d of %d files are damaged, first %s", len(files), report.files, next(iter(files)))
     if mended:
         tables["mended"] = [["file", "what was found"], *mended]
-    can = (
-        []
-        if prepared.config.repair or not any(finding.mend for finding in report.findings)
-        else ["facecond verify --repair"]
-    )
+    if not report.files:
+        log.warning("%s: nothing there is of facecond's making", prepared.used["places"])
+    can = []
+    if not prepared.config.repair and any(finding.mend for finding in report.findings):
+        named = map(shlex.quote, prepared.config.places)
+        can = [prepared.suggest(" ".join(["verify", *named, "--repair"]))]
     return Result(
         command="verify", used=prepared.used, facts=facts, tables=tables, next=can, status=2 if report.findings else 0
     )

@@ -86,7 +86,9 @@ def verify(places: Iterable[Path]) -> Report:
         if not place.exists():
             raise DataError(f"{place}: no such file or folder", hint="name a workspace, or something in it")
         if place.is_file() and place.suffix != ".safetensors":
-            raise DataError(f"{place} is checked with its folder", hint=f"name it: facecond verify {place.parent}")
+            raise DataError(
+                f"{place} is checked with its folder", hint="name the run, pack or other folder it belongs to"
+            )
         work += _below(place) if place.is_dir() else [(place, [_weights])]
     with bar("checking", len(work), unit="folder") as progress:
         for place, checkers in work:

@@ -131,7 +131,7 @@ def test_what_can_be_mended_is(whole: Path, tmp_path: Path, facecond: Facecond) 
         str(generation / "images.npy"),
         str(feature),
     }
-    assert result["next"] == ["facecond verify --repair"]
+    assert result["next"] == [f"facecond verify --repair workspace={workspace}"]
     status, out, _ = facecond(
         "verify", str(generation), str(workspace / "features"), "--repair", f"workspace={workspace}"
     )
@@ -188,13 +188,20 @@ def test_a_picture_that_is_gone_is_named_and_the_rest_is_mended(
     assert [row[0] for row in result["tables"]["mended"][1:]] == [str(feature)]
 
 
+def test_a_folder_of_something_else(tmp_path: Path, facecond: Facecond) -> None:
+    (tmp_path / "other").mkdir()
+    status, _, err = facecond("verify", tmp_path / "other")
+    assert status == 0
+    assert f"{tmp_path / 'other'}: nothing there is of facecond's making" in err
+
+
 def test_parts_and_files_by_name(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
     run = whole / "runs" / "parser"
     assert facecond("verify", run / "weights.safetensors")[0] == 0
     assert facecond("verify", next((run / "checkpoints").iterdir()))[0] == 0
     status, _, err = facecond("verify", run / "run.json")
     assert status == 2
-    assert f"is checked with its folder (name it: facecond verify {run})" in err
+    assert "run.json is checked with its folder (name the run, pack or other folder it belongs to)" in err
 
 
 def test_latents_that_are_not_used_do_not_stand_in_the_way(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
