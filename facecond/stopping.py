@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -26,6 +27,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
+        self.number = number
         self.status = status_of(number)
 
 
@@ -37,6 +39,9 @@ def status_of(number: int) -> int:
 _told = threading.Event()
 """Set when the first signal has come."""
 
+_RAISED_AGAIN_AFTER = 0.01
+"""Seconds until a signal is raised again whose exception could not rise where it came."""
+
 
 def install() -> None:
     """Let the process answer signals as this module says; a SIGINT that it was started to ignore stays ignored."""
@@ -46,6 +51,7 @@ def install() -> None:
             signal.signal(number, _stop)
     if CHECKPOINTING is not None:
         signal.signal(CHECKPOINTING, lambda number, frame: None)  # its usual end would be that of the process
+    sys.unraisablehook = _raise_again
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -53,6 +59,18 @@ def _stop(number: int, frame: FrameType | None) -> None:
         os._exit(status_of(number))
     _told.set()
     raise Stopped(number)
+
+
+def _raise_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Take up a signal that came inside a finaliser or a weak reference's callback, where Python drops every exception."""
+    if isinstance(unraisable.exc_value, Stopped):
+        _told.clear()
+        main = threading.main_thread().ident
+        again = threading.Timer(_RAISED_AGAIN_AFTER, signal.pthread_kill, [main, unraisable.exc_value.number])
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 class StopRequest:

@@ -149,6 +149,31 @@ while True:
 """
 
 
+FINALISER = """
+import signal, sys, time
+from facecond import stopping
+stopping.install()
+class Held:
+    def __del__(self):
+        signal.raise_signal(signal.Signals[sys.argv[1]])
+Held()
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except stopping.Stopped as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS[:2], ids=lambda number: number.name)
+def test_a_signal_inside_a_finaliser_is_raised_after_it(number: signal.Signals) -> None:
+    """Python drops what is raised in a finaliser, and in the weak references' callbacks of which its imports are full."""
+    process = started(number.name, program=FINALISER)
+    output, message = process.communicate(timeout=30)
+    assert output.split() == [number.name]
+    assert not message
+
+
 @pytest.mark.parametrize("number", SIGNALS[:2], ids=lambda number: number.name)
 def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
     process = started(program=STUBBORN)
