@@ -143,18 +143,27 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
     cell = 128 if prepared.found.run.content["resolution"] <= 128 else 256
     text = f"{prepared.found.run.path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"
     if config.grid is Grid.checkpoints:
-        picture, count = _checkpoints(prepared, folder, layouts, text, cell)
+        pictures, columns = over_training(prepared)
+        count = sum(len(row) for rows in pictures.values() for row in rows)
+        most = layouts.MOST_ROWS // len(pictures)
+        shown = {name: [row[-layouts.MOST_COLUMNS :] for row in rows[:most]] for name, rows in pictures.items()}
+        title = "Same starting noise, later checkpoints"
+        title += layouts.first_of(sum(len(row) for rows in shown.values() for row in rows), count)
+        picture = layouts.checkpoint_figure(shown, columns[-layouts.MOST_COLUMNS :], title=title, text=text, cell=cell)
     else:
         session = open_session(prepared.found, config, processes=prepared.processes)
         picture, count = _LAYOUTS[config.grid](session, folder, layouts, text, cell)
     grid = folder / "grid.png"
     if prepared.processes.first:
         write_png(grid, picture)
+    made = {"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"}
+    if config.grid is Grid.checkpoints:
+        made = {"grid": grid, "images": folder}  # a folder of each checkpoint
     return Result(
         command="sample",
         used=prepared.used,
         facts={"images": count},
-        made={"grid": grid, "images": folder / "images", "records": folder / "records.jsonl"},
+        made=made,
         next=[
             prepared.suggest(
                 "eval miou accuracy attributes", run=config.run, pack=config.pack, first_stage=config.first_stage
@@ -247,13 +256,15 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     return layouts.attribute_figure(pictures, columns[:width], given=told, title=title, text=text, cell=cell), len(plan)
 
 
-def _checkpoints(
-    prepared: Prepared[SampleConfig, Sampling], folder: Path, layouts: Any, text: str, cell: int
-) -> tuple[Any, int]:
-    """Same noise and conditions for the snapshots of one run, or of several above one another."""
+def over_training(prepared: Prepared[SampleConfig, Sampling]) -> tuple[dict[str, list[list[Any]]], list[str]]:
+    """Same noise and conditions for the snapshots of one run, or of several: sample what is missing.
+
+    Returns pictures, `[run][start][checkpoint]`, and what the checkpoints are called.
+    """
     from facecond.sampling.plans import one_each
 
     config = prepared.config
+    folder = Path(config.workspace) / "samples" / prepared.name
     runs = [prepared.found.run, *prepared.found.compare]
     columns = {info.path.name: _checkpoint_files(info) for info in runs}
     names = list(next(iter(columns.values())))
@@ -264,7 +275,6 @@ def _checkpoints(
                 hint="compare runs trained with the same trainer.images and trainer.snapshot_every",
             )
     pictures: dict[str, list[list[Any]]] = {}
-    count = 0
     for info in runs:
         same = info.first_stage == prepared.found.run.first_stage
         origin = origin_of(info, prepared.found.pack, config.workspace, config.first_stage if same else None)
@@ -273,21 +283,23 @@ def _checkpoints(
         for file in columns[info.path.name].values():
             session = open_session(origin, config, weights=file, processes=prepared.processes)
             made = session.generate(one_each(prompts(session), config.seed), place / file.stem, file.stem)
-            by_checkpoint.append(list(made.images[: layouts.MOST_ROWS // len(runs)]))
-            count += len(made.images)
+            by_checkpoint.append(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
-    pictures = {name: [row[-layouts.MOST_COLUMNS :] for row in rows] for name, rows in pictures.items()}
-    title = "Same starting noise, later checkpoints"
-    title += layouts.first_of(sum(len(row) for rows in pictures.values() for row in rows), count)
-    return layouts.checkpoint_figure(pictures, names[-layouts.MOST_COLUMNS :], title=title, text=text, cell=cell), count
+    return pictures, names
 
 
 def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
-    """Weights kept on the way and at the end, under their headings. Raises DataError when there are none on the way."""
+    """Weights kept on the way and, unless the last of these are they, at the end, under their headings.
+
+    Raises:
+        DataError: when there are none on the way.
+    """
     snapshots = sorted((info.path / "snapshots").glob("*.safetensors"))
     if not snapshots:
         raise DataError(f"{info.path} has no snapshots", hint="train with trainer.snapshot_every=IMAGES")
     named = {f"{int(file.stem):,} images".replace(",", " "): file for file in snapshots}
+    if int(snapshots[-1].stem) == info.config["trainer"]["images"]:
+        return named
     return named | {"end": info.path / "weights.safetensors"}
 
 

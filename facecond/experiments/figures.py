@@ -55,7 +55,14 @@ def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
     """Rows: the same noise in each variant; columns: checkpoints."""
     others = [str(plan.run(each, plan.seeds()[0])) for each in plan.paper.variants[1:]]
     words = ["grid=checkpoints", override("compare", others), f"count={NOISES}", *_words(plan)]
-    return _grid(run_command(sample, words))
+    from facecond.reports.layouts import checkpoint_figure
+
+    prepared = sample.prepare(words)
+    prepared.announce()
+    pictures, columns = sample.over_training(prepared)
+    named = {variant.name: rows for variant, rows in zip(plan.paper.variants, pictures.values(), strict=True)}
+    made = _written(folder, checkpoint_figure(named, columns, title=plan.paper.title, text=_caption(plan)))
+    return made | {"images": str(Path(plan.config.workspace) / "samples" / prepared.name)}
 
 
 def _conditions(plan: Plan, folder: Path) -> dict[str, str]:

@@ -119,6 +119,7 @@ def test_every_kind_of_grid(workspace: Path, words: list[str]) -> None:
     run = [] if words[0].startswith("run=") else ["run=multicond"]
     made = call("sample", f"workspace={workspace}", *run, *words)
     assert read_image(made.made["grid"]).shape[0] > 64
+    assert all(path.exists() for path in made.made.values())
 
 
 def test_eval_gives_ceiling_floor_and_count(workspace: Path) -> None:
