@@ -71,12 +71,17 @@ def test_paths_of_any_name_reach_every_command(workspace: str) -> None:
 
 
 def test_paths_of_any_name_reach_the_samplings_of_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    words: list[str] = []
-    monkeypatch.setattr(
-        figures, "run_command", lambda module, told: words.extend(told) or {"grid": "a.png", "images": "b"}
-    )
+    class ToldError(Exception):
+        """What a command was told."""
+
+    def prepare(words: list[str]) -> None:
+        raise ToldError(*words)
+
+    monkeypatch.setattr(figures.sample, "prepare", prepare)
     found = plan("paper=figure2", f"workspace={quoted(ODD)}")
-    figures._FIGURES[found.paper.kind](found, tmp_path)
+    with pytest.raises(ToldError) as told:
+        figures._FIGURES[found.paper.kind](found, tmp_path)
+    words = list(told.value.args)
     config = compose("sample", words).config
     assert config.run == f"{ODD}/runs/paper-demo-uncond-s0"
     assert config.compare == [f"{ODD}/runs/paper-demo-uncond-uniform-s0"]
@@ -240,11 +245,11 @@ def test_an_equal_first_stage_is_what_encodes() -> None:
 
 
 def test_weights_are_kept_where_a_curve_looks_for_them() -> None:
-    found = plan("paper=table1", "scale.snapshots=7")  # 4800 images in batches of 32: 685 is no whole batch
+    found = plan("paper=table1", "scale.snapshots=7")  # 4800 images in batches of 8: 685 is no whole batch
     (every,) = {word for work in found.models() for word in work.words if word.startswith("trainer.snapshot_every=")}
-    assert every == "trainer.snapshot_every=672"
+    assert every == "trainer.snapshot_every=680"
     asked = {work.about["snapshot"] for work in found.measurings()} - {None}
-    assert asked == set(range(672, 4800, 672)) == set(found.snapshots(found.models()[0]))
+    assert asked == set(range(680, 4800, 680)) == set(found.snapshots(found.models()[0]))
 
 
 @pytest.mark.parametrize("scale", ["demo", "small"])
