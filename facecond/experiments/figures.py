@@ -78,7 +78,7 @@ def _conditions(plan: Plan, folder: Path) -> dict[str, str]:
 
 def _swaps(plan: Plan, folder: Path) -> dict[str, str]:
     """Pairs of people, with their hair exchanged."""
-    made = run_command(swap_masks, ["parts=[hair]", "count=3", "samples=4", *_words(plan)])
+    made = run_command(swap_masks, ["parts=[hair]", "count=3", "samples=4", *_words(plan, eta=plan.paper.etas[0])])
     return {"figure": made["figure"], "images": made["images"]}
 
 
