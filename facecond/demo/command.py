@@ -4,6 +4,8 @@ Every step is a command that can be typed; the page shows them. A step that is d
 interrupted is continued.
 """
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,10 @@ from facecond.commands.result import Result
 from facecond.commands.steps import Step, Steps, run_command
 from facecond.config.commands import DemoConfig
 from facecond.config.compose import compose
-from facecond.demo.plan import PACES, Plan, make_plan, overrides
+from facecond.demo.growing import Growing
+from facecond.demo.plan import PACES, TITLES, Plan, make_plan, overrides
+
+log = logging.getLogger("facecond")
 
 MEASURES = "[miou,accuracy,attributes,reconstruction]"
 ON_MAPS = "[+Eyeglasses,+Wearing_Hat,+Mouth_Slightly_Open,'-Young,+Gray_Hair,-Black_Hair,-Brown_Hair,-Blond_Hair']"
@@ -38,61 +43,21 @@ def prepare(words: Sequence[str]) -> Prepared[DemoConfig, None]:
 
 def run(prepared: Prepared[DemoConfig, None]) -> Result:
     """Go through the steps; say which one it is and how long the rest will take."""
-    from facecond.demo.edits import draw_edits
     from facecond.demo.page import write_demo_page
+    from facecond.io.results import read_results
 
     config = prepared.config
     folder = Path(config.workspace) / prepared.name
     plan = make_plan(config, folder)
     demo = Demo(config, prepared.name, folder, plan)
-    common = [f"run={demo.run('multicond')}", f"pack={demo.pack}", *PACES[plan.pace].sampling]
-    demo.step("draw", "draw faces", data_draw, [
-        f"data.count={plan.faces}", f"data.validation={plan.validation}", f"data.seed={plan.seed}",
-        f"resolution={config.resolution}", f"name={demo.pack_name}",
-    ])  # fmt: skip
-    demo.train("vq", "train the first stage")
-    demo.step("encode", "encode pictures to latents", encode, [f"pack={demo.pack}", f"first_stage={demo.run('vq')}"])
-    demo.train("parser", "train the face parser, a judge")
-    demo.train("classifier", "train the attribute classifier, a judge")
-    demo.train("multicond", "train the diffusion model")
-    measured = demo.step("measure", f"sample {config.count} conditions and measure", evaluate, [
-        f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
-        f"classifier={demo.run('classifier')}", *common,
-    ])  # fmt: skip
-    grid = demo.step("sets", "same noise, other attributes", sample, [
-        "grid=attributes", "only=[attributes]", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
-        f"name={prepared.name}-attributes", *common,
-    ])  # fmt: skip
-    on_maps = demo.step("on-maps", "same noise and map, other attributes", sample, [
-        "grid=attributes", f"attribute_sets={ON_MAPS}", "count=4", f"name={prepared.name}-on-maps", *common,
-    ])  # fmt: skip
-    variations = demo.step("variations", "several samples of one condition", sample, [
-        "grid=variations", "samples=8", "count=3", "sampler.eta=1.0", f"name={prepared.name}-variations", *common,
-    ])  # fmt: skip
-    swap = demo.step("swap", "exchange parts between people", swap_masks, [
-        "parts=[hair]", "count=2", "samples=4", f"name={prepared.name}-hair", *common,
-    ])  # fmt: skip
-    edits = demo.call("edits", "edit maps by hand", lambda: draw_edits(config, folder, common))
-    pictures = {
-        "sets": grid["grid"],
-        "on maps": on_maps["grid"],
-        "variations": variations["grid"],
-        "swap": swap["figure"],
-        "edits": edits["figure"],
-    }
-    page = demo.call(
-        "page",
-        "write the page",
-        lambda: write_demo_page(folder, demo, Path(measured["results"]), pictures, edits),
-        again=True,
-    )
-    from facecond.io.results import read_results
-
-    figures = list(read_results(Path(measured["results"])).figures)
+    log.info("page: %s, which grows while the demo runs", folder / "index.html")
+    with Growing(demo, folder):
+        results, pictures, edits = _go_through(demo)
+    page = demo.call("page", lambda: write_demo_page(folder, demo, results, pictures, edits), again=True)
     return Result(
         command="demo",
         facts={"minutes planned": plan.minutes, "minutes taken": round(demo.seconds / 60, 2)},
-        figures=figures,
+        figures=list(read_results(results).figures),
         made={"page": Path(page["page"]), "pack": demo.pack, "run": demo.run("multicond")},
         next=[
             prepared.suggest(command)
@@ -106,13 +71,59 @@ def run(prepared: Prepared[DemoConfig, None]) -> Result:
     )
 
 
+def _go_through(demo: "Demo") -> tuple[Path, dict[str, str], dict[str, str]]:
+    """Take every step before the page; return results.json, the page's pictures by name, and what the edits made."""
+    from facecond.demo.edits import draw_edits
+
+    config, plan = demo.config, demo.plan
+    common = [f"run={demo.run('multicond')}", f"pack={demo.pack}", *PACES[plan.pace].sampling]
+    demo.step("draw", data_draw, [
+        f"data.count={plan.faces}", f"data.validation={plan.validation}", f"data.seed={plan.seed}",
+        f"resolution={config.resolution}", f"name={demo.pack_name}",
+    ])  # fmt: skip
+    demo.train("vq")
+    demo.step("encode", encode, [f"pack={demo.pack}", f"first_stage={demo.run('vq')}"])
+    demo.train("parser")
+    demo.train("classifier")
+    demo.train("multicond")
+    measured = demo.step("measure", evaluate, [
+        f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
+        f"classifier={demo.run('classifier')}", *common,
+    ])  # fmt: skip
+    grid = demo.step("sets", sample, [
+        "grid=attributes", "only=[attributes]", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
+        f"name={demo.name}-attributes", *common,
+    ])  # fmt: skip
+    on_maps = demo.step("on-maps", sample, [
+        "grid=attributes", f"attribute_sets={ON_MAPS}", "count=4", f"name={demo.name}-on-maps", *common,
+    ])  # fmt: skip
+    variations = demo.step("variations", sample, [
+        "grid=variations", "samples=8", "count=3", "sampler.eta=1.0", f"name={demo.name}-variations", *common,
+    ])  # fmt: skip
+    swap = demo.step("swap", swap_masks, [
+        "parts=[hair]", "count=2", "samples=4", f"name={demo.name}-hair", *common,
+    ])  # fmt: skip
+    edits = demo.call("edits", lambda: draw_edits(config, demo.folder, common))
+    pictures = {
+        "sets": grid["grid"],
+        "on maps": on_maps["grid"],
+        "variations": variations["grid"],
+        "swap": swap["figure"],
+        "edits": edits["figure"],
+    }
+    return Path(measured["results"]), pictures, edits
+
+
 class Demo:
     """The demo's steps with its words."""
 
     def __init__(self, config: DemoConfig, name: str, folder: Path, plan: Plan) -> None:
-        self.config, self.name, self.plan = config, name, plan
+        self.config, self.name, self.plan, self.folder = config, name, plan, folder
+        self.now = ""
+        """Key of the step that is under way."""
+        self._began = 0.0
         self.pack_name = f"{name}-drawn-{config.resolution}"
-        self._steps = Steps(folder / "steps.json", 13)
+        self._steps = Steps(folder / "steps.json", len(TITLES))
 
     @property
     def steps(self) -> dict[str, Step]:
@@ -129,28 +140,31 @@ class Demo:
         """Time spent so far, over all continuations."""
         return self._steps.seconds
 
+    def seconds_so_far(self, now: float) -> float:
+        """Time spent so far with that of the step under way; `now` by the clock that does not go back."""
+        return self.seconds + (now - self._began if self.now else 0.0)
+
     def run(self, model: str) -> Path:
         """Run folder of a model."""
         return Path(self.config.workspace) / "runs" / f"{self.name}-{model}"
 
-    def train(self, model: str, title: str) -> None:
+    def train(self, model: str) -> None:
         """Train one model of the plan."""
         words = [f"name={self.name}-{model}", f"pack={self.pack}", *overrides(model, self.plan)]
         if model == "multicond":
             words.append(f"first_stage={self.run('vq')}")
-        self.step(model, title, train, words)
+        self.step(model, train, words)
 
-    def step(self, key: str, title: str, module: Any, words: list[str]) -> dict[str, str]:
+    def step(self, key: str, module: Any, words: list[str]) -> dict[str, str]:
         """Run a command as a step, unless it is done; return what it made."""
         words = [*words, f"workspace={self.config.workspace}"]
         if module is not data_draw:
             words.append(f"device={self.config.device.name}")
-        return self.call(key, title, lambda: run_command(module, words), words=words)
+        return self.call(key, lambda: run_command(module, words), words=words)
 
     def call(
         self,
         key: str,
-        title: str,
         work: Callable[[], dict[str, str]],
         *,
         words: Sequence[str] = (),
@@ -158,4 +172,8 @@ class Demo:
     ) -> dict[str, str]:
         """Do one piece of work, unless it is done; see `Steps.call`."""
         left = self.plan.total - self.seconds
-        return self._steps.call(key, title, work, words=words, again=again, left=left)
+        self.now, self._began = key, time.monotonic()
+        try:
+            return self._steps.call(key, TITLES[key], work, words=words, again=again, left=left)
+        finally:
+            self.now = ""

@@ -68,6 +68,16 @@ PACES = {
 """A demo of few minutes gets a smaller U-Net, more updates, stronger guidance and the fast sampler; measured in
 benchmarks/results."""
 
+TITLES = {
+    "draw": "draw faces", "vq": "train the first stage", "encode": "encode pictures to latents",
+    "parser": "train the face parser, a judge", "classifier": "train the attribute classifier, a judge",
+    "multicond": "train the diffusion model", "measure": "sample conditions and measure",
+    "sets": "same noise, other attributes", "on-maps": "same noise and map, other attributes",
+    "variations": "several samples of one condition", "swap": "exchange parts between people", "edits": "edit maps by hand",
+    "page": "write the page",
+}  # fmt: skip
+"""What each step does, in their order."""
+
 LONG = 8
 """Minutes from which a demo goes at the usual pace."""
 

@@ -172,6 +172,8 @@ class Page:
     """No two have one title."""
     command: str = ""
     """What to type to get this page again."""
+    refresh: float | None = None
+    """Seconds after which a browser shows it again; None for a page that is done."""
 
 
 def write_page(path: Path, page: Page) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from facecond.config.compose import compose
 from facecond.demo import command as demo
+from facecond.demo.growing import Growing
 from facecond.demo.plan import LEAST, PACES, Plan, divide, make_plan
 from facecond.errors import DataError
 from tests.reports.test_page import Reader
@@ -65,7 +67,7 @@ def test_a_demo_interrupted_at_every_step_goes_on(
     order = dict(enumerate(sorted(moments, reverse=True), 1))
     call = demo.Demo.call
 
-    def interrupted(self: demo.Demo, key: str, title: str, work: Callable[[], dict[str, str]], **more: Any) -> Any:
+    def interrupted(self: demo.Demo, key: str, work: Callable[[], dict[str, str]], **more: Any) -> Any:
         def once() -> dict[str, str]:
             attempts[key] += 1
             moment = order.get(attempts[key])
@@ -76,18 +78,24 @@ def test_a_demo_interrupted_at_every_step_goes_on(
                 raise KeyboardInterrupt
             return made
 
-        return call(self, key, title, once, **more)
+        return call(self, key, once, **more)
 
     quick = dataclasses.replace(PACES["usual"], sampling=("sampler=ddim", "sampler.steps=2"))
     monkeypatch.setitem(PACES, "usual", quick)
     monkeypatch.setattr(demo.Demo, "call", interrupted)
     before: dict[Path, int] = {}
+    pages: list[Reader] = []
     for _ in range(len(moments) * 13):
         with pytest.raises(KeyboardInterrupt):
             demo.run(demo.prepare(words))
+        pages.append(Reader((tmp_path / "demo" / "index.html").read_text(encoding="utf-8")))
         now = made_by_work(tmp_path)
         assert before.items() <= now.items()  # nothing lost, nothing made twice
         before = now
+    pages.pop()  # the last step writes the page itself
+    assert all(any(text.startswith("Stopped after") for text in page.words) for page in pages)
+    assert [page.words.count("done") for page in pages] == [at // len(moments) for at in range(len(pages))]
+    assert pages[-1].all("id", "h2") == ["Steps", "Samples-while-training", "Curves", "What-the-models-learn-from"]
     result = demo.run(demo.prepare(words))
     assert before == made_by_work(tmp_path)
     assert set(attempts.values()) == {len(moments) + 1}
@@ -101,6 +109,38 @@ def test_a_demo_interrupted_at_every_step_goes_on(
     assert all(step["done"] for step in steps.values())
     again = demo.run(demo.prepare(words))
     assert again.figures == result.figures
+
+
+def test_the_page_grows_while_the_demo_runs(tmp_path: Path) -> None:
+    images = dict.fromkeys(PACES["usual"].shares, 32)
+    plan = Plan(14.0, 0, 16, "usual", 40, 16, images, dict.fromkeys(["draw", "vq"], 60.0), "test")
+    shown = demo.Demo(compose("demo", [f"workspace={tmp_path}"]).config, "demo", tmp_path / "demo", plan)
+    (tmp_path / "demo").mkdir()
+    file = tmp_path / "demo" / "index.html"
+
+    def wait(text: str) -> Reader:
+        deadline = time.monotonic() + 60
+        while not file.is_file() or text not in file.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return Reader(file.read_text(encoding="utf-8"))
+
+    def under_way() -> dict[str, str]:
+        page = wait("under way")
+        assert page.all("http-equiv", "meta") == ["refresh"]
+        assert "about 1 min 00 s" in page.words
+        return {}
+
+    with Growing(shown, tmp_path / "demo", seconds=0.02):
+        shown.call("draw", under_way)
+        wait("done")
+    with pytest.raises(DataError), Growing(shown, tmp_path / "demo", seconds=60):
+        raise DataError("something is wrong")
+    assert not wait("Stopped after").all("http-equiv", "meta")
+    file.unlink()
+    file.mkdir()
+    with Growing(shown, tmp_path / "demo"):
+        pass  # a page that cannot be written stops nothing
 
 
 def made_by_work(folder: Path) -> dict[Path, int]:
