@@ -46,16 +46,15 @@ def fit(
     for module in learner.modules.values():
         module.train()
     began = run.begin()
-    bar = progress.bar(label, run.total, initial=run.state.images_seen) if run.processes.first else None
+    bar = progress.bar(label, run.total, initial=run.state.images_seen, shown=run.processes.first, lines=False)
     try:
         with StopRequest() as stop:
             while run.state.images_seen < run.total:
                 run.step()
                 run.tell_pace()
-                if bar:
-                    bar.update(config.batch_size)
+                bar.update(config.batch_size)
                 if run.due(config.log_every):
-                    run.log()
+                    bar.note(" ".join(f"{name} {value:.3g}" for name, value in run.log().items()))
                 if run.due(config.snapshot_every):
                     run.snapshot()
                 asked, stop.checkpoint = stop.checkpoint, False
@@ -72,7 +71,6 @@ def fit(
             else:
                 run.leave(stop)
     finally:
-        if bar:
-            bar.close()
+        bar.close()
         run.close()
     return run.state

@@ -211,13 +211,14 @@ class Run:
             self.pace_told = True
             self.tell("pace", {"images_per_second": speed}, left=(self.total - seen) / speed)
 
-    def log(self) -> None:
-        """Look at the losses since the last time, and write a line."""
+    def log(self) -> dict[str, float]:
+        """Look at the losses since the last time, write a line, and return their means."""
         self.watch.check()
         now = time.monotonic()
         self.state.seconds += now - self.clock
         self.clock = now
-        figures = self.watch.means() | self.after
+        means = self.watch.means()
+        figures = means | self.after
         self.after = {}
         figures["learning_rate"] = learning_rate(self.config, self.state.images_seen, self.total)
         seen, since = self.logged
@@ -227,6 +228,7 @@ class Run:
         if self.tracker:
             self.tracker.figures("training", self.state.images_seen, figures)
         self.tell("training", figures)
+        return means
 
     def evaluate_if_due(self) -> None:
         """Look at the validation items at every multiple of `evaluate_every` and at the end: once, in the first

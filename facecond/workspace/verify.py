@@ -92,7 +92,7 @@ def verify(places: Iterable[Path]) -> Report:
         work += _below(place) if place.is_dir() else [(place, [_weights])]
     with bar("checking", len(work), unit="folder") as progress:
         for place, checkers in work:
-            progress.set_postfix_str(place.name, refresh=False)
+            progress.note(place.name)
             for check in checkers:
                 check(place, report)
             progress.update(1)
