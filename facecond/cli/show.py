@@ -14,6 +14,7 @@ from facecond.errors import FacecondError
 if TYPE_CHECKING:
     from facecond.commands.result import Result
     from facecond.config.compose import Composed
+    from facecond.io.results import Figure
 
 _WIDE = 160
 """Columns of tables that go to a file or a pipe."""
@@ -71,28 +72,42 @@ def print_result(result: "Result") -> None:
         _out.print(table)
         _out.print()
     if result.figures:
-        table = Table(box=None, padding=(0, 2, 0, 2))
-        for heading in ("measure", "value", "±", "ceiling", "floor", "count"):
-            number = heading != "measure"
-            table.add_column(
-                heading,
-                justify="right" if number else "left",
-                no_wrap=number,
-                min_width=7 if number else None,
-                overflow="fold",
-            )
-        for figure in result.figures:
-            caution = f"\n[yellow]{escape(figure.caution)}[/]" if figure.caution else ""
-            table.add_row(
-                escape(figure.heading) + caution, f"[bold]{_number(figure.value)}[/]", _number(figure.spread),
-                _number(figure.ceiling), _number(figure.floor), str(figure.count),
-            )  # fmt: skip
-        _out.print(table)
-        _out.print()
+        _print_figures(result.figures)
     if result.made:
         print_table("Made", [(name, str(path)) for name, path in result.made.items()])
     if result.next:
         print_table("Next", [("$", line) for line in result.next])
+
+
+def _print_figures(figures: Sequence["Figure"]) -> None:
+    """Figures as a table, and below it what they were measured with and against, once for all that share it."""
+    from facecond.reports.tables import ground_of, value_text
+
+    table = Table(box=None, padding=(0, 2, 0, 2))
+    for heading in ("measure", "value", "±", "ceiling", "floor", "reconstructions", "count"):
+        if heading == "reconstructions" and not any(heading in figure.marks for figure in figures):
+            continue
+        number = heading != "measure"
+        table.add_column(
+            heading,
+            justify="right" if number else "left",
+            no_wrap=number,
+            min_width=7 if number else None,
+            overflow="fold",
+        )
+    grounds: dict[str, list[str]] = {}
+    for figure in figures:
+        grounds.setdefault(ground_of(figure), []).append(figure.name)
+        lower = " [dim](lower is better)[/]" if figure.better == "lower" else ""
+        caution = f"\n[yellow]{escape(figure.caution)}[/]" if figure.caution else ""
+        cells = [escape(figure.heading) + lower + caution, f"[bold]{value_text(figure.value, figure.unit)}[/]"]
+        cells += [value_text(value) for value in (figure.spread, figure.ceiling, figure.floor)]
+        if len(table.columns) == 7:
+            cells.append(value_text(figure.marks.get("reconstructions")))
+        table.add_row(*cells, str(figure.count))
+    _out.print(table)
+    _out.print()
+    print_table("Measured with", [(", ".join(names), ground) for ground, names in grounds.items() if ground])
 
 
 def _number(value: Any) -> str:

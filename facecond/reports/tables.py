@@ -91,6 +91,19 @@ def circumstances(figure: Figure) -> str:
     return " ".join(f"{name}{words.rstrip('.')}." for name, words in facts.items() if words)
 
 
+def ground_of(figure: Figure) -> str:
+    """What a figure was measured with and against, in one line: judge, reference, preprocessing, what ceiling and floor are."""
+    judge = f"{figure.judge} ({figure.judge_hash[:12]})" if figure.judge_hash else figure.judge
+    parts = [
+        judge,
+        figure.reference,
+        figure.preprocessing,
+        f"ceiling: {figure.ceiling_of}" if figure.ceiling is not None else "",
+        f"floor: {figure.floor_of}" if figure.floor is not None else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
 def report_markdown(figures: Sequence[Figure], used: Mapping[str, str] | None = None) -> str:
     """Return all figures as Markdown: the table, what was `used`, how each was measured, and the tables per class."""
     parts = [markdown(figure_rows(figures)), *(f"- {what}: {which}" for what, which in (used or {}).items())]

@@ -1,0 +1,39 @@
+"""What the terminal shows of figures: every number in digits that say something, and what it was measured with."""
+
+import pytest
+
+from facecond.cli.show import print_result
+from facecond.commands.result import Result
+from facecond.io.results import Figure
+
+KID = Figure(
+    name="kid", title="KID", value=0.00042, spread=7e-6, count=5000, better="lower", ceiling=1e-5, ceiling_of="real halves",
+    reference="validation split, 5000 items", preprocessing="resized to 299 px", judge="Inception", judge_hash="ab" * 32,
+)  # fmt: skip
+PSNR = Figure(name="psnr", title="PSNR", value=27.43, unit="dB", count=64)
+MIOU = Figure(name="miou", value=0.5, count=64, floor=0.2, marks={"reconstructions": 0.61}, judge="parser")
+
+
+def shown(capsys: pytest.CaptureFixture[str], *figures: Figure) -> list[list[str]]:
+    print_result(Result(command="eval", figures=list(figures)))
+    return [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_small_numbers_units_and_directions_are_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    head, kid, psnr, *_ = shown(capsys, KID, PSNR)
+    assert head == ["measure", "value", "±", "ceiling", "floor", "count"]
+    assert kid == ["KID", "(lower", "is", "better)", "0.00042", "0.0000070", "0.000010", "-", "5000"]
+    assert psnr == ["PSNR", "27.4", "dB", "-", "-", "-", "64"]
+
+
+def test_what_figures_share_is_said_once_below_them(capsys: pytest.CaptureFixture[str]) -> None:
+    head, _, _, miou, title, *below = shown(capsys, KID, KID, MIOU)
+    assert "reconstructions" in head
+    assert miou[-2:] == ["0.610", "64"]
+    assert title == ["Measured", "with"]
+    text = " ".join(word for line in below for word in line)
+    assert (
+        "kid, kid Inception (abababababab); validation split, 5000 items; resized to 299 px; ceiling: real halves"
+        in text
+    )
+    assert "miou parser; floor: shuffled conditions" in text
