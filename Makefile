@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/facecond demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=30
 
 check: setup
 	$(BIN)/ruff format --check .

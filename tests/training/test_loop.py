@@ -2,6 +2,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,9 +22,9 @@ from tests.training.toy import Toy, trainer
 ROOT = Path(__file__).parent.parent.parent
 
 
-def start(folder, settings="{}", options="{}", launcher=()):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
-    command = [sys.executable, *(launcher or ("-m", "tests.training.toy")), str(folder), settings, options]
+def start(folder, settings="{}", options="{}", **environment):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"} | environment
+    command = [sys.executable, "-m", "tests.training.toy", str(folder), settings, options]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -220,10 +221,16 @@ def test_micro_batches_learn_the_same(without_norm, tmp_path, micro_batch):
 
 
 def test_two_processes_learn_the_same(without_norm, tmp_path):
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "tests.training.toy")
-    options = '{"norm": false, "critic_from": 32}'
-    process = start(tmp_path / "two", '{"micro_batch": 2}', options, launcher)
-    assert process.wait(timeout=240) == 0, process.stderr.read()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # as torchrun does
+    processes = [
+        start(tmp_path / "two", '{"micro_batch": 2}', '{"norm": false, "critic_from": 32}', **told, RANK=rank, LOCAL_RANK=rank)
+        for rank in "01"
+    ]  # fmt: skip
+    for process in processes:
+        assert process.wait(timeout=240) == 0, process.stderr.read()
     agree(tmp_path / "two", without_norm, 2e-5)
     lines, expected = end_of(tmp_path / "two")[1], end_of(without_norm)[1]
     assert [line["images_seen"] for line in lines] == [line["images_seen"] for line in expected]
