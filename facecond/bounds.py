@@ -15,7 +15,15 @@ WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or f
 """Kinds of values, for people."""
 
 
-WIDEST, DEEPEST, MOST = 8192, 1024, 10_000_000
+LIFT = "limits=false"
+"""What lets through numbers that look like slips, and networks that look too large for this machine."""
+
+
+class Slip(int):
+    """A limit that is there to catch slips of the finger: `limits=false` lifts it."""
+
+
+WIDEST, DEEPEST, MOST = Slip(8192), Slip(1024), Slip(10_000_000)
 """Channels of a layer, layers in a row and pictures of one command beyond which a number is a slip."""
 
 
@@ -51,12 +59,15 @@ def fixed(default: Any) -> Any:
     return dataclasses.field(default=default, metadata={"fixed": default})
 
 
-def check_bounds(config: Any, prefix: str = "") -> None:
-    """Raise a `ConfigError` that names the first value of a dataclass (nested ones included) outside its limits."""
+def check_bounds(config: Any, prefix: str = "", *, slips: bool = True) -> None:
+    """Raise a `ConfigError` that names the first value of a dataclass (nested ones included) outside its limits.
+
+    Limits that are a `Slip` count only with `slips`.
+    """
     for field in dataclasses.fields(config):
         value, key = getattr(config, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
-            check_bounds(value, key + ".")
+            check_bounds(value, key + ".", slips=slips)
             continue
         if "fixed" in field.metadata and value != field.metadata["fixed"]:
             section = prefix.rstrip(".").rpartition(".")[2]
@@ -70,7 +81,11 @@ def check_bounds(config: Any, prefix: str = "") -> None:
             if not math.isfinite(number):
                 raise ConfigError(f"{key}={number} is not a finite number")
             if "minimum" in field.metadata and not _inside(number, field.metadata):
-                raise ConfigError(f"{key}={number} is out of range", hint=f"expected {_describe(field.metadata)}")
+                lifted = isinstance(field.metadata["maximum"], Slip) and number > field.metadata["maximum"]
+                if lifted and not slips:
+                    continue
+                hint = f"expected {_describe(field.metadata)}" + (f"; {LIFT} lets it through" if lifted else "")
+                raise ConfigError(f"{key}={number} is out of range", hint=hint)
 
 
 def _check_entries(entries: list[Any], kind: Any, key: str) -> None:

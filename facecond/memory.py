@@ -1,15 +1,22 @@
-"""When memory is out: recognised whichever allocator says so, and answered with smaller pieces of the same work."""
+"""Memory: asked before large work, and when it is out, recognised whichever allocator says so and answered with smaller pieces."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
+
+from facecond.bounds import LIFT
+from facecond.errors import ConfigError
 
 log = logging.getLogger("facecond")
 
 R = TypeVar("R")
+
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -20,6 +27,32 @@ def is_out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and ("can't allocate memory" in words or "out of memory" in words))
     )
+
+
+def host_memory() -> int:
+    """Bytes of memory that this process may have: the machine's, or what its control group leaves it."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(CONTROL_GROUP.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no control groups here, or no limit
+        return machine
+
+
+def require_memory(needed: float, there: float, what: str) -> None:
+    """Raise ConfigError when `needed` bytes, a lower estimate, are more than `there` is."""
+    if needed > there:
+        raise ConfigError(
+            f"{what} takes at least {in_bytes(needed)} of memory, and there are {in_bytes(there)}",
+            hint=f"choose a smaller size=, or fewer channels; to try all the same: {LIFT}",
+        )
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes for people: 640 bytes, 3.2 GB."""
+    for unit, size in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
 
 
 def release() -> None:

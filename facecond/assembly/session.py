@@ -26,7 +26,7 @@ from facecond.config.settings import plain
 from facecond.data.pack import Pack
 from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
-from facecond.io.files import sha256_file
+from facecond.io.files import require_room, sha256_file
 from facecond.processes import ALONE, Processes
 from facecond.sampling.plans import Prompt, one_each
 from facecond.workspace.find import RunInfo, find_pack, find_run, first_stage_of, read_run
@@ -186,7 +186,7 @@ class Session(Generic[C]):
         words = [f"{key}={value}" for key, value in settings.items() if value is not None]
         config: Any = compose_sampling("sample", words, self.run)[0].config if words else self.config
         config = dataclasses.replace(config, count=count, seed=seed, workspace=self.config.workspace)
-        check_bounds(config)
+        check_bounds(config, slips=config.limits)
         return dataclasses.replace(self, config=config)
 
     def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None) -> Prompt:
@@ -236,6 +236,8 @@ class Session(Generic[C]):
         from facecond.sampling.generation import generate, open_generation
 
         config, generator, processes = self.config, self.generator, self.processes
+        if not folder.exists():
+            require_room(folder, len(plan) * 3 * generator.resolution**2, f"{len(plan)} samples")
         render = generator.renderer(config.sampler, config.guidance, config.precision)
         with processes.first_enters(lambda: hold(folder, wait=WAIT)):
             processes.all_do(lambda: generate(

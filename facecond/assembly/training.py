@@ -12,6 +12,7 @@ from facecond.assembly.first_stage import FirstStage, load_first_stage
 from facecond.assembly.generator import Generator, diffusion_networks
 from facecond.assembly.initial import Learnt, start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.assembly.judges import ANSWERS
+from facecond.assembly.room import require_what_training_takes
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.condition import Condition
@@ -56,6 +57,7 @@ def learner(kind: str, config: TrainConfig, pack: Pack, device: torch.device, **
     `of_kind` is what one kind needs beside: `latents` (hash of the first stage) and `first_stage` (its place) for
     diffusion. The initial weights are a function of `config.trainer.seed`.
     """
+    require_what_training_takes(kind, config, pack.resolution, device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(config.trainer.seed, f"initial weights of {kind}"))
         built, weights_config = LEARNERS[kind](config, pack, device, **of_kind)

@@ -75,6 +75,8 @@ class CommandConfig:
 
     workspace: str = "outputs"
     """Folder that holds packs, runs, samples and results."""
+    limits: bool = True
+    """false = let through numbers that look like slips, and networks that look too large for this machine's memory."""
 
 
 @dataclass(kw_only=True, slots=True)

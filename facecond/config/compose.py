@@ -114,7 +114,7 @@ def compose(
                 check_key(word.partition("=")[0], known, command)
             raise
         config = _to_object(composed, blank=blank)
-    check_bounds(config)
+    check_bounds(config, slips=config.limits)
     return Composed(command, freeze(config), choices, overrides)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import GenericAlias
@@ -35,16 +34,13 @@ from facecond.io.documents import (
     read_record,
     write_json,
 )
-from facecond.io.files import apart, explained, sha256_file
+from facecond.io.files import apart, explained, require_room, sha256_file
 
 SIDE_FILE = "writing.jsonl"
 """Line 1: whose work this is; then one line per piece: [start, stop, notes]. Gone once the folder is complete."""
 
 FINISHED_FILE = "finished.json"
 """When the folder was completed; apart from the manifest, which is the same however often the work is done."""
-
-RESERVE_BYTES = 64 << 20
-"""Bytes that must stay free on the disk beside the arrays."""
 
 
 class ArraySpec(NamedTuple):
@@ -171,15 +167,8 @@ class ArrayWriter:
             raise DataError(
                 f"{self.folder} already holds something else, for example {foreign[0]}", hint="choose another name"
             )
-        needed = RESERVE_BYTES
-        for spec in self.specs.values():
-            needed += self.count * int(np.prod(spec.row, dtype=np.int64)) * spec.dtype.itemsize
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise DataError(
-                f"{self.folder}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free",
-                hint="choose another workspace or a smaller resolution",
-            )
+        rows = [int(np.prod(spec.row, dtype=np.int64)) * spec.dtype.itemsize for spec in self.specs.values()]
+        require_room(self.folder, self.count * sum(rows), f"arrays of {self.count} items")
         for name, spec in self.specs.items():
             with explained(self.path(name)):
                 create_array(self.path(name), spec.dtype, (self.count, *spec.row))

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from facecond.errors import DataError, FacecondError, StorageError
+from facecond.memory import in_bytes
 
 _CHUNK = 1 << 20
 
@@ -82,6 +83,16 @@ def require_writable(folder: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
+def require_room(folder: Path, needed: float, what: str) -> None:
+    """Raise StorageError unless `needed` bytes, and a reserve, are free where `folder` is or would be made."""
+    free = _free(folder / "file")
+    if needed + RESERVE > free:
+        raise StorageError(
+            f"{what} take {in_bytes(needed)} in {folder}, where {in_bytes(free)} are free",
+            hint="ask for less, make room, or choose another workspace: workspace=DIR",
+        )
+
+
 def _about(path: Path, failed: Path) -> bool:
     """Whether what failed is the file, one beside it, or a folder it lies in."""
     place, other = path.absolute(), failed.absolute()
@@ -94,6 +105,9 @@ def _free(path: Path) -> int:
         there = there.parent
     return shutil.disk_usage(there).free
 
+
+RESERVE = 1 << 26
+"""Bytes that stay free beside what is asked for: records, logs and what else writes to the disk."""
 
 MOST_JSON = 256 << 20
 """Bytes of a JSON file: manifests hold the names of all items."""
