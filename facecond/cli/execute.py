@@ -11,7 +11,7 @@ import typer
 
 from facecond.cli.show import as_values, print_configuration, print_json, print_result
 from facecond.errors import ConfigError
-from facecond.io.files import require_writable
+from facecond.io.files import require_writable, trusting_sizes
 from facecond.processes import Processes
 from facecond.progress import start_log
 
@@ -76,6 +76,13 @@ def execute(
         from facecond.config.sweep import expand
 
         rounds = expand(words)
+    given = [word for word in words if word.startswith("verify=")]
+    with trusting_sizes(given[-1:] == ["verify=size"]):  # also while it is prepared, which opens packs and latents
+        _execute(command, rounds, json=json, dry_run=dry_run)
+
+
+def _execute(command: str, rounds: Sequence[Sequence[str]], *, json: bool, dry_run: bool) -> None:
+    rank = int(os.environ.get("RANK", "0")) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else 0
     module = importlib.import_module(MODULES[command])
     prepared = [module.prepare(words) for words in rounds]
     if len({item.name for item in prepared}) < len(prepared):

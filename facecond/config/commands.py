@@ -69,12 +69,22 @@ class Grid(Enum):
     checkpoints = "checkpoints"
 
 
+class Verify(Enum):
+    """How packs, latents and samples are compared with what was noted when they were written."""
+
+    full = "full"
+    size = "size"
+
+
 @dataclass(kw_only=True, slots=True)
 class CommandConfig:
     """Keys every command has."""
 
     workspace: str = "outputs"
     """Folder that holds packs, runs, samples and results."""
+    verify: Verify = Verify.full
+    """full = compare the SHA-256 of packs, latents and samples, once and whenever they were written since; size = only their
+    sizes, for slow disks. Weights are always compared in full."""
     limits: bool = True
     """false = let through numbers that look like slips, and networks that look too large for this machine's memory."""
 

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from facecond.errors import DataError
 from facecond.io.documents import Digest, read_json, write_json
-from facecond.io.files import apart, open_regular, sha256_file
+from facecond.io.files import apart, open_regular, sha256_file, sizes_are_trusted
 from facecond.progress import bar
 
 MEMORY = ".unaltered.json"
@@ -113,6 +113,8 @@ def require_unaltered(
 
     Those that were found unaltered before, and that the file system says were not written since, are not read `again`.
     """
+    if sizes_are_trusted() and not again:
+        return
     left: dict[str, Any] = {
         name: digest for name, digest in hashes.items() if again or not is_remembered(folder, name, digest)
     }
@@ -133,7 +135,12 @@ def require_unaltered(
 
 
 def is_remembered(folder: Path, name: str, digest: str) -> bool:
-    """Whether a file was compared with `digest` before (its SHA-256, or that of what it must agree with) and not written since."""
+    """Whether a file was compared with `digest` before (its SHA-256, or that of what it must agree with) and not written since.
+
+    Where sizes are trusted, every file counts as such.
+    """
+    if sizes_are_trusted():
+        return True
     if not (folder / name).is_file():
         return False
     now = [*stamp(folder / name), digest]

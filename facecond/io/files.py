@@ -19,6 +19,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,6 +68,24 @@ def explained(path: Path) -> Iterator[None]:
                 f"{path} cannot be written: {CLOSED[reason.errno]}", hint="choose another workspace: workspace=DIR"
             ) from reason
         raise
+
+
+_by_size: ContextVar[bool] = ContextVar("_by_size", default=False)
+
+
+@contextmanager
+def trusting_sizes(trust: bool) -> Iterator[None]:
+    """Inside the block large arrays count as unaltered when their sizes are right, if they are to be trusted so far."""
+    token = _by_size.set(trust)
+    try:
+        yield
+    finally:
+        _by_size.reset(token)
+
+
+def sizes_are_trusted() -> bool:
+    """Whether this runs inside `trusting_sizes(True)`."""
+    return _by_size.get()
 
 
 def require_writable(folder: Path) -> None:
