@@ -36,10 +36,18 @@ PEOPLE, PEOPLE_SEED = 128, 12
 """People that come with the program, for commands that are asked for people where there is no pack."""
 
 RECIPES: dict[str, tuple[int, list[str]]] = {
-    "vq": (600_000, ["model.network.ch=24", "model.network.n_embed=4096", "trainer.warmup_images=2000"]),
-    "parser": (200_000, ["model.network.width=32"]),
-    "classifier": (200_000, []),
-    "multicond": (800_000, ["model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1"]),
+    "vq": (240_000, ["model.network.ch=24", "model.network.n_embed=4096", "trainer.warmup_images=2000"]),
+    "parser": (120_000, ["model.network.width=32"]),
+    "classifier": (120_000, ["trainer.batch_size=16"]),
+    "multicond": (
+        400_000,
+        [
+            "model.target=velocity",
+            "model.schedule.shape=straight",
+            "model.joint_dropout=0.1",
+            "trainer.batch_size=16",
+        ],
+    ),
 }
 """Images each model learns from, and what differs from `size=tiny`."""
 
