@@ -48,6 +48,7 @@ def execute(
     json: bool = False,
     dry_run: bool = False,
     multirun: bool = False,
+    each: Sequence[str] = (),
 ) -> None:
     """Run `command` and print what it made.
 
@@ -58,10 +59,11 @@ def execute(
         json: print the result as JSON on standard output.
         dry_run: print the checked configuration and stop.
         multirun: expand sweeps and run once for each combination.
+        each: run once with each of these overrides before the others; none = run once.
 
     Raises:
-        ConfigError: for a key given both as flag and as override, for a command that torchrun cannot share out, and whatever
-            composing refuses.
+        ConfigError: for a key given both as flag, or in `each`, and as override, for a command that torchrun cannot share out,
+            and whatever composing refuses.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0")) if size > 1 else 0
@@ -71,11 +73,13 @@ def execute(
             f"{command} runs in one process, but torchrun started {size}", hint=f"start it as: facecond {command}"
         )
     words = [*(overrides or []), *_flag_overrides(overrides or [], flags or {})]
-    rounds = [words]
+    for key in {word.partition("=")[0] for word in each} & {word.partition("=")[0] for word in words}:
+        raise ConfigError(f"{key} is given twice, as a name and as an override", hint="give it once")
+    rounds = [[word, *words] for word in each] or [words]
     if multirun:
         from facecond.config.sweep import expand
 
-        rounds = expand(words)
+        rounds = [combination for words in rounds for combination in expand(words)]
     given = [word for word in words if word.startswith("verify=")]
     with trusting_sizes(given[-1:] == ["verify=size"]):  # also while it is prepared, which opens packs and latents
         _execute(command, rounds, json=json, dry_run=dry_run)

@@ -59,7 +59,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "reproduce": (
         "facecond reproduce table5 --plan",
-        "facecond reproduce figure6",
+        "facecond reproduce figure6 figure8",
         "facecond reproduce table4 scale=small",
     ),
     "config list": ("facecond config list", "facecond config list --json"),

@@ -386,8 +386,8 @@ def reproduce(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TABLE|FIGURE [OVERRIDES]...",
-            help="table1 to table5, figure2 to figure12; then overrides.",
+            metavar="TABLE|FIGURE... [OVERRIDES]...",
+            help="table1 to table5, figure2 to figure12, one after another; then overrides.",
             autocompletion=_completed_by("paper_and_overrides"),
             show_default=False,
         ),
@@ -398,10 +398,11 @@ def reproduce(
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make a table or a figure of the paper: train what is missing, sample, measure, and test what the paper claims."""
-    named = [word for word in words or [] if "=" not in word]
-    overrides = [*(f"paper={name}" for name in named), *(word for word in words or [] if "=" in word)]
-    execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run)
+    """Make tables and figures of the paper: train what is missing, sample, measure, and test what the paper claims."""
+    named = dict.fromkeys(word for word in words or [] if "=" not in word)
+    overrides = [word for word in words or [] if "=" in word]
+    papers = [f"paper={name}" for name in named]
+    execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run, each=papers)
 
 
 @config.command("list", cls=Command)

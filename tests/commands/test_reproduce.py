@@ -80,6 +80,27 @@ def test_figures_are_drawn_of_trained_models(workspace: Path, facecond: Facecond
     assert Path(json.loads(out)["made"]["figure"]).read_bytes().startswith(b"\x89PNG")
 
 
+def test_all_that_is_named_is_made(workspace: Path, facecond: Facecond) -> None:
+    status, out, err = facecond("reproduce", "figure3", "figure10", "figure3", "--json", *words(workspace))
+    assert status == 0, err
+    folders = [Path(result["made"]["figure"]).parent for result in json.loads(out)]
+    assert folders == [workspace / "reproduced" / f"{name}-demo" for name in ("figure3", "figure10")]
+    assert all((folder / "figure.png").read_bytes().startswith(b"\x89PNG") for folder in folders)
+
+
+def test_a_wrong_name_among_several_stops_before_any_work(tmp_path: Path, facecond: Facecond) -> None:
+    status, out, err = facecond("reproduce", "table2", "table6", f"workspace={tmp_path}")
+    assert (status, out) == (2, "")
+    assert "paper=table6 is not an option" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_and_an_override_may_not_contradict_each_other(tmp_path: Path, facecond: Facecond) -> None:
+    status, _, err = facecond("reproduce", "table2", "paper=table1", "--dry-run", f"workspace={tmp_path}")
+    assert status == 2
+    assert "paper is given twice, as a name and as an override" in err
+
+
 def trained(*words: str) -> tuple[Path, list[int]]:
     """Do what comes before the first measuring; return the run that the first variant has then, and the snapshots looked at."""
     plan = prepare([*words]).found
