@@ -69,7 +69,8 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
         about = work.about
         key = (about["variant"], about["eta"], about["snapshot"])
         measured.setdefault(key, {})[about["seed"]], samples = _measure(work, steps)
-        made_with.setdefault(about["variant"], []).append(read_manifest(samples)["made_with"])
+        if samples is not None:
+            made_with.setdefault(about["variant"], []).append(read_manifest(samples)["made_with"])
     if plan.paper.kind in (Kind.table, Kind.curve):
         return _table(prepared, folder, measured, made_with)
     from facecond.experiments.figures import draw_figure
@@ -181,8 +182,8 @@ def equal_run(words: Sequence[str], *, snapshots: Sequence[int] = ()) -> Path | 
     return None
 
 
-def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path]:
-    """Measure, or read what was measured; return the figures and the folder of the samples.
+def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path | None]:
+    """Measure, or read what was measured; return the figures and the folder of the samples, None where none were needed.
 
     Figures that were measured now know how their intervals came about.
     """
@@ -198,7 +199,8 @@ def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path]:
     done = steps.is_done(work.key, work.words)
     again = done and Path(steps.entries[work.key]["made"]["results"]).parent.name != name
     made = steps.call(work.key, work.title, measure, words=work.words, again=again)
-    return fresh or read_results(Path(made["results"])).figures, Path(made["samples"])
+    samples = Path(made["samples"]) if "samples" in made else None
+    return fresh or read_results(Path(made["results"])).figures, samples
 
 
 def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:

@@ -24,7 +24,7 @@ from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantCon
 from facecond.config.settings import plain
 from facecond.errors import ConfigError, nearest
 from facecond.io.files import sha256_file
-from facecond.measuring.measure import VARIATIONS, Measure
+from facecond.measuring.measure import SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.workspace.find import find_first_stage, find_pack
 from facecond.workspace.origin import short_hash
@@ -281,7 +281,9 @@ class Plan:
             words.append(override("noisy", variant.noisy))
         if snapshot is not None:
             words.append(f"snapshot={snapshot}")
-        several = self.scale.conditions * self.scale.variations if "lpips" in measures else 0
+        sets = {each for name in measures for each in MEASURES[name].scores.sets}
+        single = count if SAMPLES in sets else 0
+        several = self.scale.conditions * self.scale.variations if VARIATIONS in sets else 0
         title = f"measure {variant.name}, eta {eta:g}, seed {seed}" + (f", {snapshot} images" if snapshot else "")
         noisy = f"noisy {','.join(variant.noisy)}" if variant.noisy else ""
         key = f"{run.name} eta {eta:g} {'-'.join(measures)} {noisy} {snapshot or 'end'}"
@@ -291,7 +293,7 @@ class Plan:
             title=title,
             module=evaluate,
             words=words,
-            amount=count + several,
+            amount=single + several,
             training=self._what(variant),
             about=about,
         )

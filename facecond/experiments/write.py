@@ -86,14 +86,17 @@ def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured, 
 
 
 def how_sampled(made_with: MadeWith) -> str:
-    """Sampler, steps and guidance of the samples; with the variants behind each where they were not all sampled alike."""
+    """Sampler, steps and guidance of the samples; with the variants behind each where they were not all sampled alike.
+
+    "none" where nothing was sampled.
+    """
     ways: dict[str, dict[str, None]] = {}
     for variant, generations in made_with.items():
         for each in generations:
             sampler, guidance = each["sampler"], guidance_text(each["guidance"])
             ways.setdefault(f"{sampler['name']}, {sampler['steps']} steps, {guidance}", {})[variant] = None
-    if len(ways) == 1:
-        return next(iter(ways))
+    if len(ways) <= 1:
+        return next(iter(ways), "none")
     return "; ".join(f"{way} ({' and '.join(variants)})" for way, variants in ways.items())
 
 

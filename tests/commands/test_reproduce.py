@@ -80,6 +80,17 @@ def test_figures_are_drawn_of_trained_models(workspace: Path, facecond: Facecond
     assert Path(json.loads(out)["made"]["figure"]).read_bytes().startswith(b"\x89PNG")
 
 
+def test_measures_that_need_no_samples_make_a_table(workspace: Path, facecond: Facecond) -> None:
+    asked = ["table3", "paper.measures=[ssim,psnr]", "paper.etas=[0]", "paper.title=First stage"]
+    status, out, err = facecond("reproduce", *asked, "--json", *words(workspace))
+    assert status == 0, err
+    made = json.loads(out)
+    assert [row[3:] for row in made["tables"]["First stage"][:1]] == [
+        ["Reconstruction SSIM (higher is better)", "Reconstruction PSNR (higher is better)"]
+    ]
+    assert "Samples: none" in Path(made["made"]["table"]).read_text()
+
+
 def test_all_that_is_named_is_made(workspace: Path, facecond: Facecond) -> None:
     status, out, err = facecond("reproduce", "figure3", "figure10", "figure3", "--json", *words(workspace))
     assert status == 0, err

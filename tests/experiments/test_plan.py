@@ -272,6 +272,18 @@ def test_samples_of_every_scale_are_made_without_guidance_unless_it_is_asked_for
     )
 
 
+def test_only_what_measures_look_at_is_sampled() -> None:
+    def amounts(measures: str) -> set[int]:
+        found = plan("paper=table3", f"paper.measures={measures}", "paper.orderings=[]", "paper.etas=[1]", "scale.count=50",
+                     "scale.conditions=3", "scale.variations=4")  # fmt: skip
+        return {work.amount for work in found.measurings()}
+
+    assert amounts("[psnr,lpips_reconstruction]") == {0}
+    assert amounts("[fid]") == {50}
+    assert amounts("[lpips]") == {12}
+    assert amounts("[fid,lpips,psnr]") == {62}
+
+
 def test_what_no_measure_fits_is_not_measured() -> None:
     found = plan("paper=table5", "paper.measures=[attributes,lpips]", "paper.orderings=[]")
     assert {work.about["variant"] for work in found.measurings()} == {

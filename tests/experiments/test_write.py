@@ -14,6 +14,10 @@ def test_samples_that_were_made_alike_are_described_once() -> None:
     assert how_sampled(alike) == "ddim, 20 steps, no guidance"
 
 
+def test_where_nothing_was_sampled_that_is_said() -> None:
+    assert how_sampled({}) == "none"
+
+
 def test_samples_that_were_not_are_described_with_their_variants() -> None:
     apart = {
         "uncond": [made_with(20)],
