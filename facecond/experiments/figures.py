@@ -40,11 +40,16 @@ def draw_figure(plan: Plan, folder: Path) -> dict[str, str]:
     return made | {"figure": str(target)}
 
 
-def _words(plan: Plan, *, eta: float | None = None, place: int = 0) -> list[str]:
+def _words(plan: Plan, *, place: int = 0) -> list[str]:
     """What every command that samples the variant at `place` is told."""
-    run = plan.run(plan.paper.variants[place], plan.seeds()[0])
-    words = [override("run", str(run)), override("pack", plan.pack), *plan.sampling, *plan.computing]
-    return words if eta is None else [*words, f"sampler.eta={eta:g}"]
+    run, (eta,) = plan.run(plan.paper.variants[place], plan.seeds()[0]), plan.paper.etas
+    return [
+        override("run", str(run)),
+        override("pack", plan.pack),
+        *plan.sampling,
+        *plan.computing,
+        f"sampler.eta={eta:g}",
+    ]
 
 
 def _grid(made: Mapping[str, str]) -> dict[str, str]:
@@ -68,26 +73,22 @@ def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
 def _conditions(plan: Plan, folder: Path) -> dict[str, str]:
     """Rows: validation items, what the model was told of them, a sample; a plain sheet for a model that is told nothing."""
     told = plan.conditions[plan.paper.variants[0].name]
-    words = [
-        "grid=conditions",
-        f"count={CONDITIONS if told else 4 * CONDITIONS}",
-        *_words(plan, eta=plan.paper.etas[0]),
-    ]
+    words = ["grid=conditions", f"count={CONDITIONS if told else 4 * CONDITIONS}", *_words(plan)]
     return _grid(run_command(sample, words))
 
 
 def _swaps(plan: Plan, folder: Path) -> dict[str, str]:
     """Pairs of people, with their hair exchanged."""
-    made = run_command(swap_masks, ["parts=[hair]", "count=3", "samples=4", *_words(plan, eta=plan.paper.etas[0])])
+    made = run_command(swap_masks, ["parts=[hair]", "count=3", "samples=4", *_words(plan)])
     return {"figure": made["figure"], "images": made["images"]}
 
 
-def _session(plan: Plan, place: int, eta: float, more: Sequence[str] = ()) -> tuple[Session[Any], Callable[..., str]]:
+def _session(plan: Plan, place: int) -> tuple[Session[Any], Callable[..., str]]:
     """The model of a variant, and what names a folder of its samples."""
     from facecond.assembly.session import open_session
     from facecond.workspace.origin import generation_key, items_plan
 
-    prepared = prepare_generation("sample", [*_words(plan, eta=eta, place=place), *more])
+    prepared = prepare_generation("sample", _words(plan, place=place))
     session = open_session(prepared.found, prepared.config)
 
     def name(items: Sequence[int], **told: Any) -> str:
@@ -102,7 +103,7 @@ def _attribute_sets(plan: Plan, folder: Path) -> dict[str, str]:
     from facecond.reports.grids import Cell, grid
     from facecond.sampling.plans import same_noise
 
-    session, name = _session(plan, 0, plan.paper.etas[0])
+    session, name = _session(plan, 0)
     pack, items = session.pack, list(range(PEOPLE))
     asked = [session.prompt(item) for item in items]
     place = Path(plan.config.workspace) / "samples" / name(items, same_noise=NOISES)
@@ -124,7 +125,7 @@ def _variations(plan: Plan, folder: Path) -> dict[str, str]:
 
     shown, cell = [], 128
     for place, variant in enumerate(plan.paper.variants):
-        session, name = _session(plan, place, plan.paper.etas[0])
+        session, name = _session(plan, place)
         folder_of = Path(plan.config.workspace) / "samples" / name([0], samples=VARIATIONS, alone=True)
         prompt = session.prompt(0)
         made = session.generate(several([prompt], VARIATIONS, session.config.seed), folder_of, variant.name)
@@ -167,7 +168,7 @@ def _worst(plan: Plan, folder: Path) -> dict[str, str]:
     from facecond.reports.grids import Cell, Heads, grid
 
     order, iou, samples, maps = ranked(plan)
-    session, _ = _session(plan, 0, plan.paper.etas[0])
+    session, _ = _session(plan, 0)
     items = session.pack.indices("validation")
     rows = []
     for place in order[:WORST]:
@@ -186,7 +187,7 @@ def _again(plan: Plan, folder: Path) -> dict[str, str]:
     from facecond.sampling.plans import several
 
     order, iou, samples, _ = ranked(plan)
-    session, name = _session(plan, 0, plan.paper.etas[0])
+    session, name = _session(plan, 0)
     worst, items = order[:WORST], session.pack.indices("validation")
     place = Path(plan.config.workspace) / "samples" / name(worst, samples=AGAIN)
     made = session.generate(
@@ -204,6 +205,7 @@ def _again(plan: Plan, folder: Path) -> dict[str, str]:
 
 
 def _caption(plan: Plan) -> str:
+    """What is drawn; every sampling is told the same (`_words`)."""
     names, scale = ", ".join(variant.name for variant in plan.paper.variants), plan.prefix.partition("-")[2]
     return f"{names}; scale {scale}, eta {plan.paper.etas[0]:g}"
 

@@ -35,6 +35,9 @@ ENDINGS = {Kind.table, Kind.curve, Kind.worst, Kind.again}
 RANKED = {Kind.worst, Kind.again}
 """Kinds that rank samples by what the face parser sees in them."""
 
+ALONE = {Kind.attribute_sets, Kind.conditions, Kind.swaps}
+"""Kinds that draw samples of one variant."""
+
 DECIDES = {
     "faces": ("draw",),
     "vq": ("draw", "size", "first_stage"),
@@ -80,6 +83,12 @@ class Plan:
         _check(self.paper)
         if not self.scale.seeds:
             raise ConfigError("scale.seeds=[] trains nothing", hint="for example scale.seeds=[0]")
+        for word in self.scale.sampling:
+            if word.partition("=")[0] == "sampler.eta":
+                raise ConfigError(
+                    f"scale.sampling: {word} has no meaning beside paper.etas={self.paper.etas}",
+                    hint=f"paper.etas=[{word.partition('=')[2]}]",
+                )
         self.conditions = {each.name: _conditions(each, self._what(each)) for each in self.paper.variants}
         self._check_guidance()
         if self.paper.kind in ENDINGS:
@@ -429,6 +438,16 @@ def _check(paper: PaperConfig) -> None:
         raise ConfigError(
             f"{paper.title.lower()}: one variant, one eta and the measure miou expected, found {len(names)}, {len(paper.etas)} and "
             f"{paper.measures}",
+            hint="reproduce the figure for each apart",
+        )
+    if paper.kind not in ENDINGS and len(paper.etas) != 1:
+        raise ConfigError(
+            f"{paper.title.lower()}: one eta expected, found paper.etas={paper.etas}",
+            hint="reproduce the figure for each apart",
+        )
+    if paper.kind in ALONE and len(names) != 1:
+        raise ConfigError(
+            f"{paper.title.lower()}: one variant expected, found {', '.join(names)}",
             hint="reproduce the figure for each apart",
         )
     for ordering in paper.orderings:

@@ -258,7 +258,9 @@ def test_samples_of_every_scale_are_made_without_guidance_unless_it_is_asked_for
 
     def guidance(*more: str) -> set[float]:
         found = plan("paper=table3", f"scale={scale}", "scale.seeds=[0]", *more)
-        words = [["eval", *work.words] for work in found.measurings()] + [["sample", *figures._words(found)]]
+        words = [["eval", *work.words] for work in found.measurings()] + [
+            ["sample", *figures._words(plan("paper=figure3", f"scale={scale}", *more))]
+        ]
         return {
             compose(command, told, beneath=["guidance.scale=2.0"]).config.guidance.weight("mask")
             for command, *told in words
@@ -311,6 +313,12 @@ def test_what_no_measure_fits_is_not_measured() -> None:
         (["paper=table2", "paper.measures=[fid,lpips]"], "lpips cannot be measured of P2, baseline"),
         (["paper=table3", "paper.measures=[lpips]", "paper.etas=[0]"], "say nothing of samples with"),
         (["paper=figure7", "paper.variants=[{name: a, model: attr}]"], "miou cannot be measured of a"),
+        (
+            ["paper=table3", 'scale.sampling=["sampler.eta=1"]'],
+            r"sampler.eta=1 has no meaning beside paper.etas=\[0.0, 1.0\]",
+        ),
+        (["paper=figure2", "paper.etas=[0,1]"], r"one eta expected, found paper.etas=\[0.0, 1.0\]"),
+        (["paper=figure9", "paper.variants=[{name: a},{name: b}]"], "one variant expected, found a, b"),
         (["paper=table1", "paper.etas=[0,1]"], "a curve is of one eta and one measure"),
         (["paper=table1", "paper.measures=[fid,kid]"], "a curve is of one eta and one measure"),
         (["paper=table3", "paper.variants=[{name: a, model: sketch, noisy: [sketch]}]"], "no judge reads that"),
