@@ -78,32 +78,40 @@ def sampling(eta: float) -> str:
     return {0.0: "d.", 1.0: "s."}.get(eta, f"eta {eta:g}")
 
 
-def headings(paper: PaperConfig, measured: Measured) -> dict[str, str]:
-    """Measure -> heading of its column, which says when it is not the published one."""
-    shown = {
+def shown(paper: PaperConfig, measured: Measured) -> dict[str, Figure]:
+    """Measure -> a figure that stands for it, of the measures that were had. Their headings say what they are, the published
+    one or another.
+    """
+    every = {
         name: [figure for each in measured.values() for figure in primaries(each, name)] for name in paper.measures
     }
-    for figures in shown.values():
+    for figures in every.values():
         check_alike(figures)
+    return {name: figures[0] for name, figures in every.items() if figures}
+
+
+def headings(paper: PaperConfig, measured: Measured) -> dict[str, str]:
+    """Measure -> heading of its column, which says when it is not the published one."""
     return {
         name: f"{figure.heading} ({'lower' if figure.better == 'lower' else 'higher'} is better)"
-        for name, (figure, *_) in ((name, figures) for name, figures in shown.items() if figures)
+        for name, figure in shown(paper, measured).items()
     }
 
 
 def table_rows(paper: PaperConfig, measured: Measured) -> list[list[str]]:
     """Head row, a row for each variant and sampling, then what the numbers are compared with (`mark_rows`)."""
     columns = headings(paper, measured)
+    short = {name: figure.heading.partition(",")[0] for name, figure in shown(paper, measured).items()}
     rows = [["", "sampling", "images", *columns.values()]]
     for variant in paper.variants:
         for eta in paper.etas:
             by_seed = measured.get((variant.name, eta, None), {})
             cells = [_cell(number(by_seed, name)) for name in columns]
             if set(cells) != {MISSING}:
-                counts = counts_text({name: primaries(by_seed, name) for name in columns})
+                counts = counts_text({short[name]: primaries(by_seed, name) for name in columns})
                 rows.append([variant.name, sampling(eta), counts, *cells])
-    shown = [[figure for by_seed in measured.values() for figure in primaries(by_seed, name)] for name in columns]
-    return rows + [[title, "", "", *cells] for title, cells in mark_rows(shown).items()]
+    marked = [[figure for by_seed in measured.values() for figure in primaries(by_seed, name)] for name in columns]
+    return rows + [[title, "", "", *cells] for title, cells in mark_rows(marked).items()]
 
 
 def curve_rows(paper: PaperConfig, measured: Measured, images: Mapping[str, int]) -> list[list[str]]:
@@ -114,11 +122,11 @@ def curve_rows(paper: PaperConfig, measured: Measured, images: Mapping[str, int]
     for place, points in curve_points(paper, measured, images).items():
         counts = counts_text({name: primaries(points.get(name, {}), measure) for name in names})
         rows.append([f"{place}", counts, *(_cell(number(points.get(name, {}), measure)) for name in names)])
-    shown = [
+    marked = [
         [figure for key, by_seed in measured.items() if key[0] == name for figure in primaries(by_seed, measure)]
         for name in names
     ]
-    return rows + [[title, "", *cells] for title, cells in mark_rows(shown).items()]
+    return rows + [[title, "", *cells] for title, cells in mark_rows(marked).items()]
 
 
 def primaries(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> list[Figure]:
@@ -126,10 +134,10 @@ def primaries(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> list[Fig
     return [figure for figures in by_seed.values() if (figure := primary(figures, measure)) is not None]
 
 
-def counts_text(shown: Mapping[str, Sequence[Figure]]) -> str:
+def counts_text(by_column: Mapping[str, Sequence[Figure]]) -> str:
     """Pictures that the figures of a row rest on, by what its columns are called: the first column's, then others by name."""
     columns: dict[str, list[str]] = {}
-    for name, figures in shown.items():
+    for name, figures in by_column.items():
         if figures:
             columns.setdefault(_range([figure.count for figure in figures], str), []).append(name)
     if not columns:
@@ -196,15 +204,15 @@ def long_rows(measured: Measured) -> list[list[str]]:
 def orderings(paper: PaperConfig, measured: Measured) -> list[list[str]]:
     """Head row, then each claim with the difference that it is about, its interval, and whether it held."""
     rows = [["claim", "measure", "sampling", "difference", "interval over", "held"]]
+    names = {name: figure.heading for name, figure in shown(paper, measured).items()}
     for claim in paper.orderings:
+        about = [claim.claim, names.get(claim.measure, MISSING), sampling(claim.eta)]
         found = difference(claim, measured)
         if found is None:
-            rows.append([claim.claim, claim.measure, sampling(claim.eta), MISSING, MISSING, "not measured"])
+            rows.append([*about, MISSING, MISSING, "not measured"])
             continue
         apart, lower = found
-        rows.append(
-            [claim.claim, claim.measure, sampling(claim.eta), str(apart), apart.over, verdict(apart, lower=lower)]
-        )
+        rows.append([*about, str(apart), apart.over, verdict(apart, lower=lower)])
     return rows
 
 

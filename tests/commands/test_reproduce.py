@@ -37,7 +37,7 @@ def test_a_table_is_made_of_what_is_there(workspace: Path, facecond: Facecond) -
     folder = Path(result["made"]["table"]).parent
     assert [row[:2] for row in rows[1:3]] == [["attr", "d."], ["attr", "s."]]
     assert rows[0][2] == "images"
-    assert [row[2] for row in rows[1:3]] == ["8", "8 (lpips 4)"]
+    assert [row[2] for row in rows[1:3]] == ["8", "8 (Perceptual diversity 4)"]
     assert rows[0][3:] == [
         "Frechet distance, EfficientNet-Lite0 features (lower is better)",
         "Kernel distance, EfficientNet-Lite0 features (lower is better)",
@@ -60,7 +60,7 @@ def test_a_table_is_made_of_what_is_there(workspace: Path, facecond: Facecond) -
     assert (folder / "table.tex").read_text().count(r"\begin{tabular}") == 1
     assert "<table" in (folder / "table.html").read_text()
     for file in ("table.md", "table.csv", "table.tex", "table.html"):
-        assert "8 (lpips 4)" in (folder / file).read_text()
+        assert "8 (Perceptual diversity 4)" in (folder / file).read_text()
     for file in ("table.md", "table.tex", "table.html"):
         assert "Samples: ddim, 2 steps, no guidance" in (folder / file).read_text()
 

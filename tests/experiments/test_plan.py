@@ -1,6 +1,7 @@
 """What each table and figure of the paper consists of."""
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def shared(name: str) -> Plan:
 
 def test_there_are_five_tables_and_eleven_figures() -> None:
     assert set(EVERY) == {f"table{n}" for n in range(1, 6)} | {f"figure{n}" for n in range(2, 13)}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_titles_and_claims_are_true_of_any_features(name: str) -> None:
+    """Which measure a number is, FID or a distance in other features, is known when it was measured."""
+    paper = shared(name).paper
+    words = " ".join([paper.title, *(claim.claim for claim in paper.orderings)])
+    assert not re.search(r"\b(FID|KID|LPIPS|Inception)\b", words, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("name", EVERY)

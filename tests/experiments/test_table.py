@@ -92,8 +92,13 @@ def test_ceilings_and_floors_have_the_words_of_their_figures() -> None:
 
 
 def test_a_row_says_how_many_pictures_it_rests_on() -> None:
+    titles = {"lpips": "Perceptual diversity, EfficientNet-Lite0 features"}
+
     def of(**counts: int) -> list[Figure]:
-        return [Figure(name=name, measure=name, value=0.5, count=count) for name, count in counts.items()]
+        return [
+            Figure(name=name, measure=name, title=titles.get(name, ""), value=0.5, count=count)
+            for name, count in counts.items()
+        ]
 
     paper = dataclasses.replace(PAPER, measures=["fid", "miou", "lpips"], etas=[1.0])
     measured = {
@@ -101,7 +106,7 @@ def test_a_row_says_how_many_pictures_it_rests_on() -> None:
         ("two, pooled", 1.0, None): {0: of(fid=192, miou=192, lpips=160), 1: of(fid=192, miou=192, lpips=150)},
     }
     rows = table.table_rows(paper, measured)
-    assert [row[2] for row in rows] == ["images", "384", "192 (lpips 150 to 160)"]
+    assert [row[2] for row in rows] == ["images", "384", "192 (Perceptual diversity 150 to 160)"]
 
 
 def test_a_claim_is_tested_in_pairs_of_seeds() -> None:
@@ -129,6 +134,20 @@ def test_a_claim_of_one_seed_is_tested_in_pairs_of_conditions() -> None:
     assert found is not None
     assert found[0].half == pytest.approx(1.96 * np.std(values[1] - values[0]) / math.sqrt(200), rel=0.15)
     assert table.verdict(found[0], lower=found[1]) == "yes"
+
+
+@pytest.mark.parametrize("title", ["FID", "Frechet distance, EfficientNet-Lite0 features"])
+def test_claims_call_a_measure_what_was_measured(title: str) -> None:
+    """The published name only where the figure has it."""
+    measured: table.Measured = {
+        (name, 1.0, None): {0: [Figure(name="a", measure="fid", title=title, value=1.0, count=9, better="lower")]}
+        for name in ("one", "two, pooled")
+    }
+    about = {"better": "one", "worse": "two, pooled"}
+    orderings = [OrderingConfig(measure=measure, eta=eta, **about) for measure in ("fid", "miou") for eta in (1.0, 0.0)]
+    rows = table.orderings(dataclasses.replace(PAPER, orderings=orderings), measured)[1:]
+    assert [row[1] for row in rows] == [title, title, "-", "-"]
+    assert [row[-1] for row in rows] == ["no interval", *["not measured"] * 3]
 
 
 @pytest.mark.parametrize(
