@@ -51,7 +51,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond eval miou --count 16 --steps 10 --json",
     ),
     "compare": (
-        "facecond compare demo-multicond attr attributes",
+        "facecond compare demo-multicond attr",
         "facecond compare demo-multicond attr fid miou --count 16 --json",
     ),
     "swap-masks": ("facecond swap-masks --steps 10", "facecond swap-masks --parts hair,nose --pairs 3:7 --steps 10"),

@@ -298,8 +298,8 @@ def compare(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN RUN METRICS... [OVERRIDES]...",
-            help="Two runs; measures (listed below); then overrides.",
+            metavar="RUN RUN [METRICS]... [OVERRIDES]...",
+            help="Two runs; measures (listed below), those of what both runs are told when none is named; then overrides.",
             autocompletion=_completed_by("metrics_and_overrides"),
             show_default=False,
         ),

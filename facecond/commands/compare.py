@@ -1,6 +1,7 @@
 """`facecond compare`: is one run better than another? Both measured on the same conditions, with intervals of the differences."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 
 from facecond.commands import eval as evaluate
@@ -11,7 +12,11 @@ from facecond.config.commands import CompareConfig, EvalConfig
 from facecond.config.compose import compose, quoted
 from facecond.errors import ConfigError, DataError
 from facecond.io.results import Figure
+from facecond.measuring.table import MEASURES
+from facecond.workspace.find import find_run, read_run
 from facecond.workspace.origin import short_hash
+
+log = logging.getLogger("facecond")
 
 Both = list[Prepared[EvalConfig, Measuring]]
 
@@ -29,15 +34,30 @@ def prepare(words: Sequence[str]) -> Prepared[CompareConfig, Both]:
         raise ConfigError(
             f"expected two runs, found {len(config.runs)}", hint="for example: facecond compare attr multicond miou"
         )
+    used: dict[str, str] = {}
+    if not config.metrics:
+        metrics, why = _metrics(config)
+        words = [*words, f"metrics=[{','.join(metrics)}]"]
+        composed, used = compose("compare", words), {"measures": f"{', '.join(metrics)} ({why})"}
     shared = [word for word in words if word.partition("=")[0] != "runs"]
     both = [evaluate.prepare([*shared, f"run={quoted(name)}"]) for name in config.runs]
     name = f"{both[0].name.partition('-eval-')[0]}-compare-{short_hash([one.name for one in both])}"
-    return Prepared(composed=composed, name=name, found=both, used=_used(config, both))
+    return Prepared(composed=composed, name=name, found=both, used=used | _used(config, both))
+
+
+def _metrics(config: CompareConfig) -> tuple[list[str], str]:
+    """Measures where none is named: how well what both runs are told is obeyed, else how real samples look; and why those."""
+    found = [read_run(find_run(config.workspace, name, "diffusion").path) for name in config.runs]
+    one, two = (set(run.config["model"]["conditions"]) - set(config.noisy) for run in found)
+    obeyed = [name for name, measure in MEASURES.items() if measure.scores.condition in one & two]
+    return (obeyed, "what both are told") if obeyed else (["fid"], "nothing told to both can be measured")
 
 
 def run(prepared: Prepared[CompareConfig, Both]) -> Result:
     """Measure both, and write the differences, as `eval` writes its figures."""
     names, figures, weights = prepared.config.runs, [], []
+    if "measures" in prepared.used:
+        log.info("measures: %s", prepared.used["measures"])
     for one in prepared.found:
         one.processes = prepared.processes
         measured, made_with = evaluate.measured(one)

@@ -343,7 +343,8 @@ class CompareConfig(EvalConfig):
     """`facecond compare`: two runs measured on the same conditions."""
 
     runs: list[str] = field(default_factory=list)
-    """The two runs: folders, or names in WORKSPACE/runs; the second is taken from the first."""
+    """The two runs: folders, or names in WORKSPACE/runs; the second is taken from the first. Without metrics=, what both are told
+    is measured, else fid."""
 
 
 @dataclass(kw_only=True, slots=True)

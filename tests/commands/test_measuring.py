@@ -211,13 +211,30 @@ def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facec
     assert_files_agree(result)
     for line, said in {
         "compare attr": "expected two runs, found 1",
-        "compare attr attributes": "no measure named",
+        "compare attr attributes": "run 'attributes' is neither a folder",
         "compare attr nobody miou": "nobody",
         "compare attr multicond miou run=attr": "run has no meaning where two runs are compared",
     }.items():
         status, _, err = facecond(*line.split(), f"workspace={own}")
         assert status == 2
         assert said in err
+
+
+@pytest.mark.parametrize(
+    ("runs", "more", "measures"),
+    [
+        ("[multicond,attr]", [], ["attributes"]),
+        ("[multicond,multicond]", [], ["miou", "accuracy", "attributes"]),
+        ("[multicond,multicond]", ["noisy=[mask]"], ["attributes"]),
+        ("[attr,attr]", ["noisy=[attributes]"], ["fid"]),
+        ("[multicond,attr]", ["metrics=[kid]"], ["kid"]),
+    ],
+)
+def test_runs_are_compared_by_what_both_are_told(own: Path, runs: str, more: list[str], measures: list[str]) -> None:
+    prepared = compare.prepare([f"workspace={own}", f"runs={runs}", "pack=drawn-64", "download=false", *more])
+    assert prepared.config.metrics == measures
+    assert [list(one.found.measures) for one in prepared.found] == [measures] * 2
+    assert ("measures" in prepared.used) == ("metrics=[kid]" not in more)
 
 
 def test_what_needs_no_samples_samples_none(own: Path, rendered: list[int]) -> None:
