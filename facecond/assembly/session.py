@@ -189,8 +189,10 @@ class Session(Generic[C]):
         check_bounds(config, slips=config.limits)
         return dataclasses.replace(self, config=config)
 
-    def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None) -> Prompt:
+    def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None, *, how: str = "changed") -> Prompt:
         """The values of validation item `place` (0, 1, ...), as far as the model is told them, with `changes` put over them.
+
+        `how` says in the record what the changes are.
 
         Raises DataError for an item the split does not hold.
         """
@@ -204,7 +206,7 @@ class Session(Generic[C]):
             name, origin = condition.name, f"validation item {place}"
             value = np.array(self.pack.values(condition)[items[place]])
             if changes and name in changes:
-                value, origin = condition.change(value, changes[name]), f"{origin}, changed"
+                value, origin = condition.change(value, changes[name]), f"{origin}, {how}"
             values[name], description[name] = value, condition.describe(value, origin)
         return Prompt(values=values, description=description, source=self.pack.ids[items[place]])
 
@@ -229,8 +231,18 @@ class Session(Generic[C]):
             description[name] = condition.describe(values[name], origin)
         return Prompt(values=values, description=description)
 
-    def generate(self, plan: Sequence[Any], folder: Path, description: str = "sampling") -> Generation:
-        """Sample what `folder` lacks of `plan`, with all processes; return the plan's images, opened."""
+    def generate(
+        self,
+        plan: Sequence[Any],
+        folder: Path,
+        description: str = "sampling",
+        *,
+        about: Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Sample what `folder` lacks of `plan`, with all processes; return the plan's images, opened.
+
+        `about` (JSON values) is kept in the folder beside the pack.
+        """
         from facecond.io.lock import WAIT, hold
         from facecond.sampling.folder import finish
         from facecond.sampling.generation import generate, open_generation
@@ -242,7 +254,7 @@ class Session(Generic[C]):
         with processes.first_enters(lambda: hold(folder, wait=WAIT)):
             processes.all_do(lambda: generate(
                 plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,
-                about={"pack": self.pack_sha256} if self.own_pack else {},
+                about=({"pack": self.pack_sha256} if self.own_pack else {}) | dict(about or {}),
                 defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
                 batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
                 description=description,

@@ -37,11 +37,12 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     measures = measures_named(typed.metrics)
     if typed.reference is not None:
         return _prepare_folders(composed, measures)
-    samples, made_with = None, None
+    samples, made_with, told = None, None, {}
     if typed.samples is not None:
         _check_only_measuring(composed)
         samples = _samples_folder(typed)
-        made_with = read_manifest(samples)["made_with"]
+        manifest = read_manifest(samples)
+        made_with, told = manifest["made_with"], manifest["about"].get("noisy", {})
     prepared = prepare_generation("eval", words, made_with=made_with)
     config = prepared.config
     if config.snapshot is not None:
@@ -51,6 +52,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     detectors = _find(measures, config, origin, prepared.used)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
+        prepared.used |= {f"noisy {name}": _as_read(judge) for name, judge in told.items()}
     seen_by = {name: identity(detectors[kind]) for name, kind in readers(config.noisy).items()}
     folders = {
         SAMPLES: samples or _folder(prepared, "conditions", 1, seen_by),
@@ -109,11 +111,6 @@ def _find(
                 f"{name} cannot be measured of {origin.run.path.name}, which is told no condition",
                 hint=f"measure {', '.join(each for each in MEASURES if _without_conditions(MEASURES[each]))}",
             )
-        if measure.scores.condition in config.noisy:
-            raise ConfigError(
-                f"{name} cannot be measured with noisy={measure.scores.condition}: the judge would look for what it said itself",
-                hint="measure fid, kid or lpips",
-            )
         if measure.scores.condition is not None and pack is not None:
             _check_said(CONDITIONS[measure.scores.condition], pack, name)
         if (
@@ -126,7 +123,13 @@ def _find(
             )
     detectors = find_detectors(measures.values(), config, pack, also=readers(config.noisy).values())
     used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
+    used |= {f"noisy {name}": _as_read(f"the {kind}") for name, kind in readers(config.noisy).items()}
     return detectors
+
+
+def _as_read(judge: str) -> str:
+    """What a model is told of a noisy condition, in words."""
+    return f"told as {judge} reads it off the real pictures"
 
 
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:

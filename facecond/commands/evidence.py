@@ -72,12 +72,15 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
         samples = _samples(found, session, detectors)
         sets[SAMPLES], made_with = Rows(samples.images, np.arange(len(samples.images))), samples.made_with
         if told:
-            items = Items(samples, pack, config.seed)
+            items = Items(samples, pack, config.seed, noisy(config, detectors))
             real = Rows(pack.images, items.unique, name)
     if found.looks_at(VARIATIONS):
-        varied = Items(samples if found.samples is not None else _variations(found, session, detectors), pack)
+        made = samples if found.samples is not None else _variations(found, session, detectors)
+        varied = Items(made, pack, read_by=noisy(config, detectors))
         sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
         items = items or varied
+    if items is not None and items.noisy:
+        made_with = made_with | {"noisy": dict(items.noisy)}
     sets[REAL] = real
     sets[RECONSTRUCTIONS] = Reconstructed(real, _round_trip(session), session.generator.first_stage.sha256)
     evidence = Evidence(
@@ -114,6 +117,12 @@ def readers(conditions: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def noisy(config: EvalConfig, detectors: "Mapping[str, Detector]") -> dict[str, str]:
+    """Condition of `config.noisy` -> the judge that reads it, in words, with the SHA-256 of its weights."""
+    judges = {name: detectors[kind] for name, kind in readers(config.noisy).items()}
+    return {name: f"{judge.name} ({judge.sha256[:12]})" for name, judge in judges.items()}
+
+
 def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> "Callable[[int], Prompt]":
     """What the model is told for each place of the plan: a validation item's conditions, those of `noisy` as judges see them."""
     import numpy as np
@@ -134,7 +143,8 @@ def _prompts(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") 
 
     def prompt(place: int) -> "Prompt":
         piece, row = divmod(place, PIECE)
-        return session.prompt(place, {name: values[row] for name, values in seen(piece).items()} if judges else {})
+        values = {name: values[row] for name, values in seen(piece).items()} if judges else {}
+        return session.prompt(place, values, how="as a judge reads it off the picture")
 
     def said(seen: "NDArray[Any]") -> "NDArray[Any]":
         """As a condition has it: there or not there is 1 or -1, since 0 says nothing."""
@@ -153,7 +163,7 @@ def _samples(found: Measuring, session: Session[EvalConfig], detectors: "Mapping
         if session.generator.conditioner.names:
             count = min(count, len(session.pack.indices("validation")))
         plan = one_each(Lazy(count, _prompts(session, detectors)), session.config.seed)
-        return session.generate(plan, found.folders[SAMPLES])
+        return session.generate(plan, found.folders[SAMPLES], about=_about(session, detectors))
     made = open_generation(found.samples)
     if made.made_with["weights"] != session.generator.sha256:
         raise DataError(
@@ -175,7 +185,13 @@ def _variations(found: Measuring, session: Session[EvalConfig], detectors: "Mapp
     config = session.config
     count = min(config.conditions, len(session.pack.indices("validation")))
     plan = several(Lazy(count, _prompts(session, detectors)), config.variations, config.seed)
-    return session.generate(plan, found.folders[VARIATIONS])
+    return session.generate(plan, found.folders[VARIATIONS], about=_about(session, detectors))
+
+
+def _about(session: Session[EvalConfig], detectors: "Mapping[str, Detector]") -> dict[str, Any]:
+    """What is kept beside samples: which conditions they are told as a judge reads them, and which judge."""
+    told = noisy(session.config, detectors)
+    return {"noisy": told} if told else {}
 
 
 def _round_trip(session: Session[EvalConfig]) -> "Callable[[NDArray[np.uint8]], NDArray[np.uint8]]":

@@ -317,7 +317,7 @@ class EvalConfig(GenerateConfig):
     """Measure the weights kept after so many images (trainer.snapshot_every=); none = those at the end."""
     noisy: list[str] = field(default_factory=list)
     """Conditions that the model is told as a judge sees them in the real pictures, not as they are labelled (the paper's noisy
-    masks: noisy=[mask])."""
+    masks: noisy=[mask]). Samples are compared with the labels all the same."""
     parser: str | None = None
     """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest made for the pack."""
     classifier: str | None = None

@@ -67,9 +67,7 @@ class Evidence:
         cautions = [caution]
         if detector is not None and self.items is not None:
             cautions.append(self._learnt(detector.name, detector.learnt_from))
-        if scores.condition and scores.condition not in self.behind.told:
-            name = scores.condition
-            cautions.append(f"the samples were not told {name}, and are compared with that of the items behind them")
+        cautions += [] if self.items is None else self._told(self.items, scores)
         against = REFERENCE if REFERENCE in scores.sets or REAL not in self.sets else REAL
         count = len(self.sets[against])
         return Circumstances(
@@ -78,6 +76,24 @@ class Evidence:
             judge=detector.name if detector else "", judge_hash=detector.sha256 if detector else "",
             caution="; ".join(filter(None, cautions)),
         )  # fmt: skip
+
+    def _told(self, items: Items, scores: Scores) -> list[str]:
+        """Say where samples were not told what is true of the items behind them, or are compared with something else."""
+        said, name = [], scores.condition
+        if SAMPLES in scores.sets or VARIATIONS in scores.sets:
+            for told, judge in items.noisy.items():
+                against = f", and is compared with the true {name}" if told == name else ""
+                said.append(f"the model was told {told} as {judge} reads it off the real pictures{against}")
+        if name is None or name in items.noisy:
+            return said
+        if name not in items.told:
+            return [*said, f"the samples were not told {name}, and are compared with that of the items behind them"]
+        if others := items.told_otherwise(name):
+            said.append(
+                f"{others} of {len(items.places)} samples were told another {name} than that of the items behind them, and are "
+                "compared with what they were told"
+            )
+        return said
 
     def _learnt(self, name: str, learnt: Any) -> str:
         """Say when a judge has learnt from the very faces it looks at here, or when that is not known."""

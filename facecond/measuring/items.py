@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +14,7 @@ from facecond.conditions.table import CONDITIONS
 from facecond.data.pack import Pack
 from facecond.errors import DataError
 from facecond.metrics.resampling import derangement
+from facecond.sampling.folder import digest_of
 from facecond.sampling.generation import Generation
 
 
@@ -24,6 +26,13 @@ class Items:
     pack: Pack
     seed: int = 0
     """Of the floor: which other item's condition a sample is compared with."""
+    read_by: Mapping[str, str] = field(default_factory=dict)
+    """Condition -> the judge that read it off the real pictures for the samples, beside what their folder says of that."""
+
+    @cached_property
+    def noisy(self) -> Mapping[str, str]:
+        """Conditions that the samples were told as a judge reads them off the real pictures -> that judge."""
+        return {**self.samples.about.get("noisy", {}), **self.read_by}
 
     @cached_property
     def places(self) -> NDArray[np.int64]:
@@ -70,10 +79,12 @@ class Items:
     def asked(self, condition: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values of `condition` that samples `rows` are compared with: what they were told, else their item's own.
 
+        What a judge read for them is not what they are compared with: their item's own is.
+
         Raises DataError when only some were told, or a value of another form, which cannot be compared.
         """
         own, column = self.own(condition, self.places[rows]), CONDITIONS[condition].column
-        if condition not in self.told:
+        if condition not in self.told or condition in self.noisy:
             return own
         values = []
         for row in rows:
@@ -86,6 +97,14 @@ class Items:
                 )
             values.append(value)
         return np.stack(values)
+
+    def told_otherwise(self, condition: str) -> int:
+        """Number of samples that were told another value of `condition` than their item's own."""
+        own, told = self.pack.values(CONDITIONS[condition]), 0
+        for place, record in zip(self.places.tolist(), self.samples.records, strict=True):
+            said = record["told"].get(condition)
+            told += said is not None and said["sha256"] != digest_of(np.asarray(own[place]))
+        return told
 
     def own(self, condition: str, places: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values of `condition` of items `places` of the pack."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from facecond.config.settings import flatten, to_yaml
@@ -220,7 +220,10 @@ def measured(runs: Sequence[RunShown], differences: Sequence[Figure] = ()) -> Se
     if differences:
         note = "Measured on the same conditions; ±: 95 % interval of the difference, condition by condition."
         blocks.append(Table(rows=figure_rows(differences), title="Differences (facecond compare)", note=note))
-    how = {group[0][1].figure.heading: circumstances(group[0][1].figure) for group in reversed(groups)}
+    how = {
+        group[0][1].figure.heading: circumstances(replace(group[0][1].figure, caution="; ".join(_cautions(group))))
+        for group in reversed(groups)
+    }
     if groups:
         terms = {heading: words for heading, words in reversed(how.items()) if words}
         blocks.append(Folded(title="How each was measured", blocks=[Terms(terms=terms)]))
@@ -235,10 +238,11 @@ def sampler_text(sampler: Mapping[str, Any]) -> str:
 
 
 def made_text(made_with: Mapping[str, Any]) -> str:
-    """`made_with` of a generation in words: sampler, guidance, precision."""
+    """`made_with` of a generation or of results in words: sampler, guidance, what was told as a judge reads it, precision."""
     parts = [sampler_text(made_with["sampler"])]
     if guidance := made_with.get("guidance"):
         parts.append("guidance " + ", ".join(f"{name} {weight:g}" for name, weight in guidance.items()))
+    parts += [f"told {name} as {judge} reads it" for name, judge in (made_with.get("noisy") or {}).items()]
     return "; ".join([*parts, str(made_with.get("precision", ""))]).rstrip("; ")
 
 
@@ -254,12 +258,13 @@ def _measure_rows(
         if mark is not None
     ]
     judge = f"{first.judge} ({first.judge_hash[:12]})" if first.judge_hash else first.judge
-    cautions = dict.fromkeys(each.figure.caution for _, each in rows if each.figure.caution)
+    cautions = _cautions(rows)
     where = "; ".join(filter(None, (first.reference, f"judged by {judge}" if judge else "", *cautions)))
     table: list[Sequence[str | Cell] | Group] = [Group(text=f"{first.heading} ({first.better} is better)", small=where)]
     for run, each in rows:
         figure = each.figure
-        others = ", ".join(f"{words} {value_text(value)}" for words, value in figure.marks.items())
+        marks = [f"{words} {value_text(value)}" for words, value in figure.marks.items()]
+        others = ", ".join([*marks, *(words for words in _parted(figure) if words not in cautions)])
         value = value_text(figure.value, figure.unit)
         value += "" if figure.spread is None else f"\u00a0±\u00a0{value_text(figure.spread)}"
         table.append([
@@ -273,6 +278,17 @@ def _measure_rows(
             f"{figure.count:,}".replace(",", "\u202f"),
         ])  # fmt: skip
     return table
+
+
+def _cautions(rows: Sequence[tuple[RunShown, Measured]]) -> list[str]:
+    """The cautions that all rows of a group have."""
+    first, *others = (_parted(each.figure) for _, each in rows)
+    return [words for words in first if all(words in other for other in others)]
+
+
+def _parted(figure: Figure) -> list[str]:
+    """The cautions of a figure, each once."""
+    return list(dict.fromkeys(filter(None, figure.caution.split("; "))))
 
 
 def _per_class(rows: Sequence[tuple[RunShown, Measured]]) -> Table:

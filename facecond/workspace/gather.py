@@ -224,7 +224,8 @@ def _generation(workspace: str, top: Path, folder: Path, remarks: Remarks, most:
     """One generation: the picture that was drawn of it (in `top`), or its first pictures beside their conditions."""
 
     manifest = read_manifest(folder)
-    how, known = made_text(manifest["made_with"]), RecordIndex(folder)
+    how = made_text({**manifest["made_with"], "noisy": manifest["about"].get("noisy")})
+    known = RecordIndex(folder)
     count = len(known)
     if count < manifest["count"]:
         remarks.add(SAMPLES, f"{folder.name} holds {count} of {manifest['count']} pictures so far.")
@@ -251,9 +252,16 @@ def _measured(workspace: str, digest: str, name: str, remarks: Remarks) -> list[
         if own or (not about and file.parent.name.startswith(f"{name}-eval-")):
             with remarks.instead(MEASURED):
                 figures = read_results(file).figures
-                how = made_text(made) if isinstance(made, dict) else ""
+                how = made_text({**_noisy(about), **made}) if isinstance(made, dict) else ""
                 found += [one for figure in figures if (one := Measured(figure=figure, how=how)) not in found]
     return found
+
+
+def _noisy(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration of results says of noisy conditions: those from before did not say it of the samples."""
+    config = about.get("config")
+    named = config.get("noisy") if isinstance(config, dict) else None
+    return {"noisy": dict.fromkeys(map(str, named), "a judge")} if isinstance(named, list) else {}
 
 
 def _results(workspace: str) -> Iterator[tuple[dict[str, Any], Path]]:

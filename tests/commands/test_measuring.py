@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from facecond.io.checkpoint import load_weights
 from facecond.io.documents import Record, read_json, write_json
 from facecond.io.images import read_image, write_png
 from facecond.io.results import Figure, read_results
+from facecond.metrics.faithfulness import Confusion
 from facecond.metrics.spread import Share, Spread
 from facecond.reports import layouts
 from facecond.sampling import generation
@@ -505,10 +507,51 @@ def test_a_model_is_told_what_judges_see(own: Path) -> None:
         np.testing.assert_array_equal(told["attributes"], np.where(there[place], 1, -1))
 
 
+NOISY = ["run=multicond", "parser=parser", "count=4", "sampler.steps=1", "seed=41", "download=false"]
+
+
+def test_noisy_conditions_are_said_wherever_figures_stand(own: Path) -> None:
+    here = f"workspace={own}"
+    usual = call("eval", here, *NOISY, "metrics=[fid,miou]")
+    noisy = call("eval", here, *NOISY, "metrics=[fid,miou]", "noisy=[mask]")
+    told = re.compile(r"told mask as small parser parser \([0-9a-f]{12}\) reads it")
+    assert all(told.search(figure.caution) for figure in noisy.figures)
+    assert noisy.used["noisy mask"] == "told as the parser reads it off the real pictures"
+    assert told.search(
+        f"told mask as {read_results(noisy.made['results']).about['made_with']['noisy']['mask']} reads it"
+    )
+    for kind in ("table", "csv", "latex"):
+        assert told.search(noisy.made[kind].read_text())
+        assert not told.search(usual.made[kind].read_text())
+    page = call("report", here, "runs=[multicond]").made["page"].read_text()
+    assert len(told.findall(page)) >= 2 * len(noisy.figures)  # how it was sampled, and its caution
+
+
+def test_noisy_masks_are_compared_with_the_true_ones(own: Path) -> None:
+    here = f"workspace={own}"
+    made = call("eval", here, *NOISY, "metrics=[miou,accuracy]", "noisy=[mask]")
+    samples, pack = open_generation(made.made["samples"]), Pack.open(own / "packs" / "drawn-64")
+    items = pack.indices("validation")[:4]
+    parse = load_parser(own / "runs" / "parser", torch.device("cpu"))
+    real = parse(np.asarray(pack.images[items]))
+    assert (real != pack.labels[items]).any()  # the maps told are not the true ones
+    of_samples, of_real = (Confusion.of(pack.labels[items], seen) for seen in (parse(samples.images), real))
+    figures = {figure.name: figure for figure in made.figures}
+    assert figures["miou"].value == pytest.approx(of_samples.mean_iou)
+    assert figures["miou"].ceiling == pytest.approx(of_real.mean_iou)
+    assert figures["mask_accuracy"].value == pytest.approx(of_samples.accuracy)
+    assert figures["mask_accuracy"].ceiling == pytest.approx(of_real.accuracy)
+    assert "reads it off the real pictures, and is compared with the true mask" in figures["miou"].caution
+    again = call("eval", here, *NOISY[:2], "metrics=[miou,accuracy]", f"samples={made.made['samples']}")
+    assert [(each.name, each.value, each.caution) for each in again.figures] == [
+        (each.name, each.value, each.caution) for each in made.figures
+    ]
+    assert again.used["noisy mask"].startswith("told as small parser parser (")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["metrics=[miou]", "noisy=[mask]"], "the judge would look for what it said itself"),
         (["metrics=[fid]", "noisy=[sketch]"], "no judge reads that off a picture|is not conditioned on it"),
         (["metrics=[fid]", "snapshot=5"], "has no snapshot after 5 images .it has 8"),
     ],

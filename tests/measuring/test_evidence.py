@@ -18,6 +18,7 @@ from facecond.measuring.items import Items
 from facecond.measuring.pictures import Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, MEASURES, measures_named
 from facecond.metrics.faithfulness import AttributeScores, Confusion
+from facecond.sampling.folder import digest_of
 from facecond.sampling.generation import Generation
 
 COUNT, SIZE = 12, 32
@@ -59,20 +60,20 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     return writer.finish([f"face-{index}" for index in range(COUNT)], ["train"] * 4 + ["validation"] * 8)
 
 
+def record_of(pack: Pack, item: int, name: str, folder: Path) -> dict[str, str]:
+    """What is recorded of a sample that was told the condition `name` of an item."""
+    value = np.asarray(pack.values(CONDITIONS[name])[item])
+    digest = digest_of(value)
+    return {"value": CONDITIONS[name].record(value, folder, digest), "sha256": digest}
+
+
 def samples_of(pack: Pack, items: list[int], told: tuple[str, ...], folder: Path) -> Generation:
     """Noise said to be samples of these items."""
     images = np.random.default_rng(5).integers(0, 256, (len(items), SIZE, SIZE, 3)).astype(np.uint8)
     records = [
-        {
-            "index": row,
-            "source": pack.ids[item],
-            "told": {
-                name: {"value": CONDITIONS[name].record(np.asarray(pack.values(CONDITIONS[name])[item]), folder, f"{item:02}" * 32)}
-                for name in told
-            },
-        }
+        {"index": row, "source": pack.ids[item], "told": {name: record_of(pack, item, name, folder) for name in told}}
         for row, item in enumerate(items)
-    ]  # fmt: skip
+    ]
     return Generation(folder=folder, images=images, records=records, made_with={}, about={})
 
 
@@ -171,6 +172,34 @@ def test_what_was_not_told_is_compared_with_the_item_and_said(pack: Pack, tmp_pa
     said = "the samples were not told mask, and are compared with that of the items behind them"
     assert said in without.caution
     assert said not in with_map.caution
+
+
+def test_what_was_told_otherwise_is_compared_with_that_and_said(pack: Pack, tmp_path: Path) -> None:
+    samples = samples_of(pack, ITEMS, ("mask",), tmp_path)
+    for row in (0, 3):
+        samples.records[row]["told"]["mask"] = record_of(pack, 10, "mask", tmp_path)
+    (figure,) = measure(measures_named(["accuracy"]), evidence(samples, pack))
+    told = [10, *ITEMS[1:3], 10, *ITEMS[4:]]
+    assert figure.value == pytest.approx(Confusion.of(pack.labels[told], parse(samples.images)).accuracy)
+    said = "2 of 8 samples were told another mask than that of the items behind them, and are compared with what they were told"
+    assert said in figure.caution
+
+
+def test_what_a_judge_read_for_the_samples_is_not_what_they_are_compared_with(pack: Pack, tmp_path: Path) -> None:
+    samples = samples_of(pack, ITEMS, ("mask", "attributes"), tmp_path)
+    samples.about["noisy"] = {"mask": "some parser"}
+    for record in samples.records:
+        record["told"]["mask"] = record_of(pack, 10, "mask", tmp_path)
+    seen = evidence(samples, pack)
+    figures = {figure.name: figure for figure in measure(measures_named(["accuracy", "attributes", "psnr"]), seen)}
+    accuracy, others = figures["mask_accuracy"], np.array(ITEMS)[seen.behind.partners]
+    for value, items in ((accuracy.value, ITEMS), (accuracy.floor, others)):
+        assert value == pytest.approx(Confusion.of(pack.labels[items], parse(samples.images)).accuracy)
+    said = "the model was told mask as some parser reads it off the real pictures"
+    assert f"{said}, and is compared with the true mask" in accuracy.caution
+    assert figures["attribute_accuracy"].caution.startswith(said)
+    assert "compared" not in figures["attribute_accuracy"].caution
+    assert "told" not in figures["psnr"].caution  # no sample is looked at
 
 
 def test_what_only_some_were_told_is_refused(pack: Pack, tmp_path: Path) -> None:

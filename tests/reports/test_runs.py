@@ -129,6 +129,19 @@ def test_the_same_measure_of_two_runs_stands_in_one_group_with_its_marks() -> No
     assert "miou: a - b" in str(measured(runs, differences=[difference]).blocks[1])
 
 
+def test_a_caution_stands_with_the_rows_it_is_about() -> None:
+    def figure(value: float, caution: str, **made: Any) -> Measured:
+        return Measured(figure=Figure(name="fid", value=value, count=8, caution=caution), how=made_text(MADE | made))
+
+    rows = [figure(3.0, "few"), figure(4.0, "told mask as P reads it; few", noisy={"mask": "P"})]
+    (table, *_) = tables(measured([run("a", measured=rows)]).blocks)
+    group, *cells = table.rows[1:]
+    assert isinstance(group, Group)
+    assert group.small == "few"
+    assert [row[1].small for row in cells] == ["", "told mask as P reads it"]  # type: ignore[index, union-attr]
+    assert [row[0].small.partition("told")[2] for row in cells] == ["", " mask as P reads it; float32"]  # type: ignore[index, union-attr]
+
+
 def test_records_say_from_what_a_picture_comes() -> None:
     record = {"index": 3, "seed": 2**60, "source": None, "description": {"mask": ""}, "sampler": MADE["sampler"]}
     made = Sampled(name="folder", how="", picture=None, records=[record], count=9)
