@@ -141,10 +141,7 @@ class Plan:
 
     def _measures(self, variant: VariantConfig, eta: float, named: Sequence[str]) -> list[str]:
         """Those of the measures `named` that say something of a variant, sampled so."""
-        told = self.conditions[variant.name]
-        # What a judge told cannot be measured by that judge.
-        true = [name for name in told if name not in variant.noisy]
-        return [name for name in named if fits(MEASURES[name], told, eta, of=true)]
+        return [name for name in named if fits(MEASURES[name], self.conditions[variant.name], eta)]
 
     @property
     def looks_back(self) -> bool:
@@ -313,14 +310,14 @@ def whole_batches(images: int, batch: int) -> int:
     return -(-images // batch) * batch
 
 
-def fits(measure: Measure, told: Sequence[str], eta: float, *, of: Sequence[str] | None = None) -> bool:
-    """Whether a measure says something of a model that is `told` these conditions, sampled so; `of`: those that are the true ones.
+def fits(measure: Measure, told: Sequence[str], eta: float) -> bool:
+    """Whether a measure says something of a model that is `told` these conditions, sampled so.
 
     Diversity is that of stochastic sampling (the paper, section 4).
     """
     if VARIATIONS in measure.scores.sets:
         return bool(told) and eta > 0
-    return measure.scores.condition is None or measure.scores.condition in (told if of is None else of)
+    return measure.scores.condition is None or measure.scores.condition in told
 
 
 def in_name(words: Sequence[str]) -> list[str]:

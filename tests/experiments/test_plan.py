@@ -217,6 +217,13 @@ def test_other_noisy_conditions_are_other_measurings() -> None:
     assert len({work.key for work in found.measurings()}) == 2
 
 
+def test_noisy_masks_are_measured_by_whatever_true_ones_are() -> None:
+    words = {work.about["variant"]: work.words for work in shared("table4").measurings() if work.about["eta"] == 1}
+    noisy = words["mask, not pooled, noisy"]
+    assert noisy[0] == words["mask, not pooled"][0] == "metrics=[fid,kid,accuracy,miou,lpips]"
+    assert "noisy=[mask]" in noisy
+
+
 def test_two_works_of_one_key_with_different_words_are_refused() -> None:
     one, same, other = (
         Work(key="a", title=title, module=None, words=[title[-1]]) for title in ("do 1", "again 1", "do 2")
