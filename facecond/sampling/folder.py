@@ -52,13 +52,22 @@ MOST_IMAGES = 10**8
 """Images of a folder: the index of their records is held in memory."""
 
 
+class About(TypedDict, total=False):
+    """What is kept beside images and does not decide about them."""
+
+    pack: str
+    """SHA-256 of the manifest of the pack whose items they were told, where that is the run's own."""
+    noisy: dict[str, str]
+    """Conditions told as a judge reads them off the real pictures -> that judge."""
+
+
 class Manifest(TypedDict):
     """What generation.json holds."""
 
     count: Count
     image_shape: Annotated[list[Pixels], Len(3, 3)] | None
     made_with: dict[str, Any]
-    about: dict[str, Any]
+    about: About
 
 
 class Told(TypedDict):
@@ -153,7 +162,7 @@ class GenerationFolder:
                     f"{path} was made with {other}",
                     hint="choose another folder, or repeat the settings in its generation.json",
                 )
-            self._about = before["about"]
+            self._about = dict(before["about"])
             self.count = before["count"]
         elif all(name.startswith(".generation.") for name in names):  # empty, or another process is just beginning it
             self._write_manifest(None)

@@ -148,7 +148,7 @@ def open_generation(folder: Path, count: int | None = None) -> Generation:
     images = open_images(folder / "images.npy")[:count]
     records = Lazy(count, store.records.__getitem__, keep=0)
     return Generation(
-        folder=folder, images=images, records=records, made_with=manifest["made_with"], about=manifest["about"]
+        folder=folder, images=images, records=records, made_with=manifest["made_with"], about=dict(manifest["about"])
     )
 
 

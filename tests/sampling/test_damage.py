@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +54,14 @@ def test_manifest(folder: Path, key: str) -> None:
     del manifest[key]
     write_json(folder / "generation.json", manifest)
     with pytest.raises(DataError, match=f"{key} is missing"):
+        open_generation(folder)
+
+
+@pytest.mark.parametrize("noisy", ["mask", {"mask": 1}, None])
+def test_what_is_kept_beside(folder: Path, noisy: Any) -> None:
+    manifest = read_json(folder / "generation.json", Record)
+    write_json(folder / "generation.json", {**manifest, "about": {"noisy": noisy}})
+    with pytest.raises(DataError, match="about.noisy"):
         open_generation(folder)
 
 
