@@ -61,7 +61,7 @@ def test_manifest(folder: Path, key: str) -> None:
 def test_what_is_kept_beside(folder: Path, noisy: Any) -> None:
     manifest = read_json(folder / "generation.json", Record)
     write_json(folder / "generation.json", {**manifest, "about": {"noisy": noisy}})
-    with pytest.raises(DataError, match="about.noisy"):
+    with pytest.raises(DataError, match=r"about\.noisy"):
         open_generation(folder)
 
 
