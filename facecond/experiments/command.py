@@ -19,7 +19,7 @@ from facecond.commands.continuing import NOT_COMPARED, OWN_NAME, hash_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
-from facecond.config.commands import ReproduceConfig
+from facecond.config.commands import COMMANDS, ReproduceConfig, config_name
 from facecond.config.compose import compose
 from facecond.config.reproduce import Kind
 from facecond.config.settings import difference, plain
@@ -73,12 +73,10 @@ def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
             made_with.setdefault(about["variant"], []).append(read_manifest(samples)["made_with"])
     if plan.paper.kind in (Kind.table, Kind.curve):
         return _table(prepared, folder, measured, made_with)
-    from facecond.experiments.figures import draw_figure
+    from facecond.experiments.figures import draw_figure, told
 
     title = f"draw {plan.paper.title.lower()}"
-    made = steps.call(
-        prepared.name, title, lambda: draw_figure(plan, folder), words=[str(plan.paper.kind.name)], again=True
-    )
+    made = steps.call(prepared.name, title, lambda: draw_figure(plan, folder), words=told(plan), again=True)
     return Result(command="reproduce", used=prepared.used, made={name: Path(path) for name, path in made.items()})
 
 
@@ -205,26 +203,37 @@ def _measure(work: Work, steps: Steps) -> tuple[Sequence[Figure], Path | None]:
 
 def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
     """The work as a table: what it is, how much, how long it takes here, and what is done already."""
+    from facecond.experiments.figures import samplings, told
     from facecond.experiments.timing import seconds_of
 
     config, plan = prepared.config, prepared.found
     trainings = [work for work in [*plan.common(), *plan.models()] if work.run]
     done = {work.run: steps.entries[work.key] for work in trainings if steps.is_done(work.key, work.words)}
     plan.instead |= {run: Path(entry["made"]["run"]) for run, entry in done.items()}
-    works = plan.works()
+    works, drawn = plan.works(), samplings(plan)
     missing = [work for work in works if not steps.is_done(work.key, work.words)]
+    if missing or not steps.is_done(prepared.name, told(plan)):
+        missing += drawn
+    works += drawn
     seconds = seconds_of(missing, prepared.found, config.device)
     rows = [["step", "amount", "minutes", "command"]]
     for work in works:
         time = "done" if work not in missing else f"{seconds[work.key] / 60:.1f}" if work.key in seconds else "-"
-        command = f"facecond {work.module.__name__.rpartition('.')[2].replace('_', ' ')} {shlex.join(work.words)}"
-        rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, command])
+        rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, _typed(work)])
     total = sum(seconds.values())
     return Result(
         command="reproduce", used=prepared.used, tables={prepared.found.paper.title: rows},
         facts={"steps": len(works), "steps to do": len(missing), "minutes": round(total / 60, 1)},
         next=[_without_plan(prepared.composed.overrides)],
     )  # fmt: skip
+
+
+def _typed(work: Work) -> str:
+    """The command that does a work, "-" where there is none."""
+    if work.module is None:
+        return "-"
+    name = next(name for name in COMMANDS if config_name(name) == work.module.__name__.rpartition(".")[2])
+    return f"facecond {name} {shlex.join(work.words)}"
 
 
 def _without_plan(overrides: Sequence[str]) -> str:

@@ -12,8 +12,8 @@ from facecond.commands import sample, swap_masks
 from facecond.commands.evidence import load_evidence
 from facecond.commands.prepared import prepare_generation
 from facecond.commands.steps import run_command
-from facecond.config.reproduce import Kind
-from facecond.experiments.plan import override
+from facecond.config.reproduce import Kind, VariantConfig
+from facecond.experiments.plan import Work, override
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("facecond")
 
-PEOPLE, NOISES, CONDITIONS, VARIATIONS, WORST, AGAIN = 8, 4, 8, 10, 6, 6
+PEOPLE, NOISES, CONDITIONS, VARIATIONS, PAIRS, MIXED, WORST, AGAIN = 8, 4, 8, 10, 3, 4, 6, 6
 """Columns and rows of the figures; the paper's ten variations."""
 
 
@@ -38,6 +38,29 @@ def draw_figure(plan: Plan, folder: Path) -> dict[str, str]:
     if Path(made["figure"]) != target:
         copyfile(made["figure"], target)
     return made | {"figure": str(target)}
+
+
+def samplings(plan: Plan) -> list[Work]:
+    """What is sampled of each variant for drawing the figure of a plan, beside what is measured; nothing for a table."""
+    works = []
+    for place, variant in enumerate(plan.paper.variants):
+        if plan.paper.kind in _COMMANDS:
+            module, own, amount = _COMMANDS[plan.paper.kind](plan, variant)
+            words = [*own, *_words(plan)]
+        elif plan.paper.kind in _SESSIONS:
+            module, words, amount = None, _words(plan, place=place), _SESSIONS[plan.paper.kind]
+        else:
+            continue
+        title = f"sample {variant.name}, eta {plan.paper.etas[0]:g}"
+        works.append(
+            Work(key=title, title=title, module=module, words=words, amount=amount, training=plan.what(variant))
+        )
+    return works
+
+
+def told(plan: Plan) -> list[str]:
+    """What drawing the figure of a plan is told."""
+    return [plan.paper.kind.name, *(word for work in samplings(plan) for word in work.words)]
 
 
 def _words(plan: Plan, *, place: int = 0) -> list[str]:
@@ -58,11 +81,9 @@ def _grid(made: Mapping[str, str]) -> dict[str, str]:
 
 def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
     """Rows: the same noise in each variant; columns: checkpoints."""
-    others = [str(plan.run(each, plan.seeds()[0])) for each in plan.paper.variants[1:]]
-    words = ["grid=checkpoints", override("compare", others), f"count={NOISES}", *_words(plan)]
     from facecond.reports.layouts import checkpoint_figure
 
-    prepared = sample.prepare(words)
+    prepared = sample.prepare(samplings(plan)[0].words)
     prepared.announce()
     pictures, columns = sample.over_training(prepared)
     named = {variant.name: rows for variant, rows in zip(plan.paper.variants, pictures.values(), strict=True)}
@@ -72,14 +93,14 @@ def _checkpoints(plan: Plan, folder: Path) -> dict[str, str]:
 
 def _conditions(plan: Plan, folder: Path) -> dict[str, str]:
     """Rows: validation items, what the model was told of them, a sample; a plain sheet for a model that is told nothing."""
-    told = plan.conditions[plan.paper.variants[0].name]
-    words = ["grid=conditions", f"count={CONDITIONS if told else 4 * CONDITIONS}", *_words(plan)]
-    return _grid(run_command(sample, words))
+    (work,) = samplings(plan)
+    return _grid(run_command(work.module, work.words))
 
 
 def _swaps(plan: Plan, folder: Path) -> dict[str, str]:
     """Pairs of people, with their hair exchanged."""
-    made = run_command(swap_masks, ["parts=[hair]", "count=3", "samples=4", *_words(plan)])
+    (work,) = samplings(plan)
+    made = run_command(work.module, work.words)
     return {"figure": made["figure"], "images": made["images"]}
 
 
@@ -221,6 +242,31 @@ def _written(folder: Path, picture: Any) -> dict[str, str]:
     write_png(folder / "figure.png", picture)
     return {"figure": str(folder / "figure.png")}
 
+
+def _over_training(plan: Plan, variant: VariantConfig) -> tuple[Any, list[str], int]:
+    others = [str(plan.run(each, plan.seeds()[0])) for each in plan.paper.variants[1:]]
+    words = ["grid=checkpoints", override("compare", others), f"count={NOISES}"]
+    return sample, words, NOISES * len(plan.places(variant))
+
+
+def _beside_conditions(plan: Plan, variant: VariantConfig) -> tuple[Any, list[str], int]:
+    count = CONDITIONS if plan.conditions[variant.name] else 4 * CONDITIONS
+    return sample, ["grid=conditions", f"count={count}"], count
+
+
+def _of_swaps(plan: Plan, variant: VariantConfig) -> tuple[Any, list[str], int]:
+    return swap_masks, ["parts=[hair]", f"count={PAIRS}", f"samples={MIXED}"], 2 * PAIRS * MIXED
+
+
+_COMMANDS: dict[Kind, Callable[[Plan, VariantConfig], tuple[Any, list[str], int]]] = {
+    Kind.checkpoints: _over_training,
+    Kind.conditions: _beside_conditions,
+    Kind.swaps: _of_swaps,
+}
+"""Figures whose samples a command makes, one for all variants: its module, its own words, and the pictures of a variant."""
+
+_SESSIONS = {Kind.attribute_sets: PEOPLE * NOISES, Kind.variations: VARIATIONS, Kind.again: WORST * AGAIN}
+"""Pictures of a variant in the others that sample."""
 
 _FIGURES: dict[Kind, Callable[[Plan, Path], dict[str, str]]] = {
     Kind.checkpoints: _checkpoints,

@@ -59,6 +59,7 @@ class Work:
     key: str
     title: str
     module: Any
+    """Of the command; None for what no command that can be typed does."""
     words: list[str]
     amount: int = 0
     """Images learnt from, in whole batches, or pictures sampled."""
@@ -89,7 +90,7 @@ class Plan:
                     f"scale.sampling: {word} has no meaning beside paper.etas={self.paper.etas}",
                     hint=f"paper.etas=[{word.partition('=')[2]}]",
                 )
-        self.conditions = {each.name: _conditions(each, self._what(each)) for each in self.paper.variants}
+        self.conditions = {each.name: _conditions(each, self.what(each)) for each in self.paper.variants}
         self._check_guidance()
         if self.paper.kind in ENDINGS:
             self._check_measures()
@@ -107,7 +108,7 @@ class Plan:
     def _check_guidance(self) -> None:
         """Refuse guidance of a model that never learns what "not told" means."""
         for variant in self.paper.variants:
-            model = _composed(*self._what(variant)).model
+            model = _composed(*self.what(variant)).model
             if self.scale.guidance != 1 and model.conditions and not model.optional:
                 raise ConfigError(
                     f"scale.guidance={self.scale.guidance:g}: {variant.name} is always told everything, so that guidance has "
@@ -115,7 +116,7 @@ class Plan:
                     hint="leave it at 1, or add model.condition_dropout=0.1 to scale.diffusion",
                 )
 
-    def _what(self, variant: VariantConfig) -> tuple[str, ...]:
+    def what(self, variant: VariantConfig) -> tuple[str, ...]:
         """Words that say what a variant is, whatever its seed."""
         return (f"model={variant.model}", f"size={self.scale.size}", *self.scale.diffusion, *variant.words)
 
@@ -246,11 +247,12 @@ class Plan:
             for variant in self.paper.variants:
                 run = self.run(variant, seed)
                 for eta in self.paper.etas:
-                    for snapshot in self._snapshots(variant):
+                    for snapshot in self.places(variant):
                         works.append(self._measuring(variant, run, eta, seed, snapshot))
         return [work for work in works if "metrics=[]" not in work.words]
 
-    def _snapshots(self, variant: VariantConfig) -> list[int | None]:
+    def places(self, variant: VariantConfig) -> list[int | None]:
+        """Images after which a variant is looked at; None = the end."""
         if not self.looks_back:
             return [None]
         images, every = self._images_and_snapshots(variant)
@@ -258,7 +260,7 @@ class Plan:
 
     def _images_and_snapshots(self, variant: VariantConfig) -> tuple[int, int]:
         """Images a variant learns from, and after how many weights are kept, both in whole batches."""
-        trainer = _composed(*self._what(variant)).trainer
+        trainer = _composed(*self.what(variant)).trainer
         images = whole_batches(trainer.images, trainer.batch_size)
         batches = max(1, images // self.scale.snapshots // trainer.batch_size)
         return images, batches * trainer.batch_size
@@ -268,7 +270,7 @@ class Plan:
         if not self.looks_back:
             return []
         names = {self.name_of(variant, seed): variant for seed in self.seeds() for variant in self.paper.variants}
-        return [place for place in self._snapshots(names[work.run]) if place is not None] if work.run in names else []
+        return [place for place in self.places(names[work.run]) if place is not None] if work.run in names else []
 
     def _measuring(self, variant: VariantConfig, run: Path, eta: float, seed: int, snapshot: int | None) -> Work:
         told = self.conditions[variant.name]
@@ -300,7 +302,7 @@ class Plan:
             module=evaluate,
             words=words,
             amount=single + several,
-            training=self._what(variant),
+            training=self.what(variant),
             about=about,
         )
 

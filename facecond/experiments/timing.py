@@ -28,8 +28,7 @@ SMALL = "tiny"
 
 
 def seconds_of(works: Sequence[Work], plan: Plan, device: Device) -> dict[str, float]:
-    """Key of each training and measuring -> seconds it will take on this machine, to within what a short timing tells."""
-    from facecond.commands import eval as evaluate
+    """Key of each training and sampling -> seconds it will take on this machine, to within what a short timing tells."""
     from facecond.commands import train
 
     paces: dict[tuple[str, ...], float] = {}
@@ -45,7 +44,7 @@ def seconds_of(works: Sequence[Work], plan: Plan, device: Device) -> dict[str, f
 
     seconds = {work.key: work.amount * pace(work.training) for work in works if work.module is train}
     for work in works:
-        if work.module is evaluate:
+        if work.module is not train and work.training and work.amount:
             steps, evaluations = _sampling(work.training, plan.sampling)
             seconds[work.key] = work.amount * steps * evaluations * FORWARD * pace(work.training)
     return seconds

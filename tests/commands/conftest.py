@@ -5,12 +5,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facecond.cli.execute import MODULES
 from facecond.cli.main import main
 from facecond.commands.result import Result
+from facecond.sampling import generation
 
 Facecond = Callable[..., tuple[int, str, str]]
 
@@ -81,6 +83,20 @@ def facecond(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return int(left.value.code or 0), captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Number of images in every batch that was sampled."""
+    batches: list[int] = []
+    render = generation._render
+
+    def counting(batch: Any, *values: Any) -> Any:
+        batches.append(len(batch))
+        return render(batch, *values)
+
+    monkeypatch.setattr(generation, "_render", counting)
+    return batches
 
 
 def all_but_locks(folder: Path) -> list[Path]:

@@ -29,7 +29,6 @@ from facecond.io.results import Figure, read_results
 from facecond.metrics.faithfulness import Confusion
 from facecond.metrics.spread import Share, Spread
 from facecond.reports import layouts
-from facecond.sampling import generation
 from facecond.sampling.generation import open_generation
 from facecond.workspace.find import read_run
 from facecond.workspace.origin import generation_key
@@ -46,20 +45,6 @@ def own(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     call("data draw", here, "data.count=24", "data.validation=8", "data.seed=9", "name=second")
     call("data draw", here, "data.count=24", "data.validation=8", "name=part")  # its 8 are among the 24 of drawn-64
     return folder
-
-
-@pytest.fixture
-def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Number of images in every batch that was sampled."""
-    batches: list[int] = []
-    render = generation._render
-
-    def counting(batch: Any, *values: Any) -> Any:
-        batches.append(len(batch))
-        return render(batch, *values)
-
-    monkeypatch.setattr(generation, "_render", counting)
-    return batches
 
 
 def test_measuring_more_samples_only_what_is_missing(own: Path, rendered: list[int]) -> None:

@@ -112,6 +112,52 @@ def test_a_name_and_an_override_may_not_contradict_each_other(tmp_path: Path, fa
     assert "paper is given twice, as a name and as an override" in err
 
 
+BOTH = "[{name: both, model: multicond}]"
+
+
+@pytest.mark.parametrize(
+    ("name", "variants"),
+    [
+        ("figure2", BOTH),
+        ("figure3", "[{name: attr, model: attr}]"),
+        ("figure4", BOTH),
+        ("figure5", "[{name: both, model: multicond}, {name: attr, model: attr}]"),
+        ("figure6", BOTH),
+        ("figure8", BOTH),
+    ],
+)
+def test_what_is_planned_to_be_sampled_is_sampled(
+    name: str, variants: str, workspace: Path, rendered: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda *about: 60.0)
+    asked = [
+        *words(workspace),
+        f"paper={name}",
+        f"paper.variants={variants}",
+        "scale.snapshots=2",
+        f'scale.sampling=["seed={name[6:]}"]',
+    ]
+
+    def planned() -> dict[str, list[str]]:
+        (rows,) = call("reproduce", *asked, "plan=true").tables.values()
+        return {row[0]: row[1:] for row in rows if row[0].startswith(("sample", "measure"))}
+
+    before = planned()
+    call("reproduce", *asked)
+    assert sum(int(amount) for amount, *_ in before.values()) == sum(rendered)
+    steps, forward = 2, 0.25
+    assert {float(minutes) for amount, minutes, _ in before.values()} == {
+        float(amount) * steps * forward for amount, *_ in before.values()
+    }
+    assert {minutes for _, minutes, _ in planned().values()} == {"done"}
+    for _, _, line in before.values():
+        if line != "-":
+            name, *typed = shlex.split(line)[1:]
+            rendered.clear()
+            call(name, *typed)
+            assert rendered == []  # it is the sampling that was done
+
+
 def trained(*words: str) -> tuple[Path, list[int]]:
     """Do what comes before the first measuring; return the run that the first variant has then, and the snapshots looked at."""
     plan = prepare([*words]).found
