@@ -120,6 +120,23 @@ def test_intervals_cover_the_truth(distance: Callable[..., Distance]) -> None:
     assert ungrouped < covered
 
 
+def test_frechet_intervals_cover_the_distance_of_the_gaussians() -> None:
+    """Of 600 sets of 1000 conditions with two pictures each, 93 to 97 % have the closed form within their interval.
+
+    With three features and so many pictures what the distance is too large by is a tenth of its deviation.
+    """
+    conditions, shift, scale = 1000, np.array([0.5, -0.3, 0.2]), np.array([1.0, 1.5, 0.6])
+    truth = (shift**2).sum() + ((scale - 1) ** 2).sum()
+    random, groups = np.random.default_rng(17), np.arange(conditions).repeat(2)
+    covered = []
+    for _ in range(600):
+        shared = random.normal(size=(conditions, 3)).repeat(2, axis=0)
+        samples = (0.8 * shared + 0.6 * random.normal(size=shared.shape)) * scale + shift  # 0.8^2 + 0.6^2 = 1
+        found = frechet_distance(samples, random.normal(size=shared.shape))
+        covered.append(abs(found.value - truth) <= found.spread(groups))
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
 def test_square_root_of_a_singular_product_is_not_needed() -> None:
     """Where SciPy's square root of the product gives an error of its own, the factors do not."""
     one, two = features(8, 30, 0), features(8, 30, 1)
