@@ -64,6 +64,7 @@ class Published:
         return path
 
     def _fetch(self, path: Path) -> None:
+        import http.client
         import urllib.request
 
         try:
@@ -73,9 +74,9 @@ class Published:
                     _copy(answer, file, total, f"fetching {self.file}")
                 if not sha256_file(temporary).startswith(self.sha256):
                     raise OSError(f"another file came, {temporary.stat().st_size} bytes")
-        except (OSError, ValueError) as reason:
+        except (OSError, ValueError, http.client.HTTPException) as reason:
             raise UnavailableError(
-                f"{self.title}: {self.url} cannot be fetched: {reason}",
+                f"{self.title}: {self.url} cannot be fetched: {str(reason) or type(reason).__name__}",
                 hint=f"fetch it on another machine; {self.hint}",
             ) from reason
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import socketserver
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -85,6 +86,24 @@ def test_a_missing_page_is_said(server: str) -> None:
     network = weights(server + "x")
     with pytest.raises(UnavailableError, match="404"):
         network.obtain(network.path(), download=True)
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhalf", b""])
+def test_an_answer_that_is_none_is_said(answer: bytes, cache: Path) -> None:
+    """A proxy that speaks something else, a connection that ends in the middle, or at once."""
+
+    class Odd(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Odd) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        network = weights(f"http://127.0.0.1:{running.server_address[1]}/net.pt")
+        with pytest.raises(UnavailableError, match=r"net.pt cannot be fetched: \S.*name it"):
+            network.obtain(network.path(), download=True)
+        running.shutdown()
+    assert not list(cache.glob("*"))
 
 
 def test_a_file_that_is_named_is_never_fetched(server: str, tmp_path: Path) -> None:
