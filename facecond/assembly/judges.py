@@ -37,7 +37,8 @@ class Judge:
     device: torch.device
     learnt_from: list[dict[str, Any]] | None
     """What it learnt from, and what the weights it started from did (see `data.learnt`); None when that is not known."""
-    preprocessing: str = "uint8 as sampled"
+    preprocessing: str
+    """What it does to the pictures first, for the results."""
     published: bool = True
     keeps: bool = False
     batch_size: int = 64
@@ -70,7 +71,8 @@ def load_parser(place: Path, device: torch.device) -> Judge:
     network = build_parser(config)
     load_strictly(network, tensors, str(file))
     name = f"{config.kind.name} parser {place.name}"
-    return Judge(network.eval().requires_grad_(False).to(device), parse, name, digest, device, learnt)
+    network.eval().requires_grad_(False).to(device)
+    return Judge(network, parse, name, digest, device, learnt, network.pixels.words)
 
 
 def load_classifier(place: Path, device: torch.device) -> Judge:
@@ -81,7 +83,7 @@ def load_classifier(place: Path, device: torch.device) -> Judge:
     load_strictly(network, split_modules(weights.tensors)["classifier"], str(file))
     name = f"{config.kind.name} classifier {place.name}"
     network.eval().requires_grad_(False).to(device)
-    return Judge(network, classify, name, weights.sha256, device, _learnt(weights))
+    return Judge(network, classify, name, weights.sha256, device, _learnt(weights), network.pixels.words)
 
 
 LOADERS = {"parser": load_parser, "classifier": load_classifier}

@@ -48,6 +48,11 @@ class Pixels(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
 
+    @property
+    def words(self) -> str:
+        """What happens to pictures before they are normalised, and that they are, for results."""
+        return "uint8 as sampled" if self.size is None else f"resized to {self.size} px, bilinear, and normalised"
+
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Resize and normalise; raises TypeError for anything but uint8 (pictures in [-1, 1] would all be black)."""
         if images_BCHW.dtype is not torch.uint8:
