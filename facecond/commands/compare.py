@@ -66,7 +66,9 @@ def run(prepared: Prepared[CompareConfig, Both]) -> Result:
     prepared.used |= _used(prepared.config, prepared.found)  # known now: networks may have taken the place of others
     if not prepared.processes.first:  # it helped to sample
         return Result(command="compare", used=prepared.used)
-    differences = [_difference(a, b, names) for a, b in zip(*figures, strict=True)]
+    of_both = prepared.found[0].found.measures.keys() & prepared.found[1].found.measures.keys()
+    pairs = zip(*([figure for figure in each if figure.measure in of_both] for each in figures), strict=True)
+    differences = [_difference(one, two, names) for one, two in pairs]
     made = evaluate.write_figures(prepared, differences, "compare", {"compared": weights})
     return Result(command="compare", used=prepared.used, figures=differences, made=made)
 

@@ -49,7 +49,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         prepared.found = at_snapshot(prepared.found, config.snapshot)
         prepared.used["snapshot"] = f"after {config.snapshot} images (named)"
     origin = prepared.found
-    detectors = _find(measures, config, origin, prepared.used)
+    measures, detectors = _find(measures, config, origin, prepared.used)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
         prepared.used |= {f"noisy {name}": _as_read(judge) for name, judge in told.items()}
@@ -87,7 +87,7 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
         REFERENCE: _pictures_folder(str(config.reference), config.workspace),
     }
     used = {which: f"{folder} (named)" for which, folder in folders.items()}
-    detectors = _find(measures, config, None, used)
+    measures, detectors = _find(measures, config, None, used)
     name = _name(folders[SAMPLES].name, measures, detectors, config, [str(each.resolve()) for each in folders.values()])
     found = Measuring(measures=measures, detectors=detectors, samples=folders[SAMPLES], folders=folders)
     return Prepared(composed=composed, name=name, found=found, used=used)
@@ -95,8 +95,8 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
 
 def _find(
     measures: dict[str, Measure], config: EvalConfig, origin: Origin | None, used: dict[str, str]
-) -> dict[str, Candidates]:
-    """Check that everything can be measured; find the detectors and note them in `used`."""
+) -> tuple[dict[str, Measure], dict[str, Candidates]]:
+    """Check that everything can be measured; find the detectors and note them in `used`. Return the measures that they serve."""
     from facecond.data.pack import Pack
 
     pack = Pack.open(origin.pack) if origin is not None else None
@@ -121,10 +121,10 @@ def _find(
             raise ConfigError(
                 f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
             )
-    detectors = find_detectors(measures.values(), config, pack, also=readers(config.noisy).values())
+    measures, detectors = find_detectors(measures, config, pack, also=readers(config.noisy).values())
     used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
     used |= {f"noisy {name}": _as_read(f"the {kind}") for name, kind in readers(config.noisy).items()}
-    return detectors
+    return measures, detectors
 
 
 def _as_read(judge: str) -> str:

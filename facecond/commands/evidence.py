@@ -1,7 +1,7 @@
 """What `facecond eval` looks at: samples and variations, sampled or opened, real pictures, reconstructions, and the detectors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from facecond.workspace.origin import Origin
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from facecond.measuring.evidence import Evidence
@@ -46,7 +47,10 @@ class Measuring:
 
 
 def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence", dict[str, Any]]:
-    """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples."""
+    """Load the detectors, so that a wrong one costs nothing; sample what is missing. Return also what made the samples.
+
+    What cannot be measured without a detector that is missing leaves `prepared.found.measures`.
+    """
     import numpy as np
 
     from facecond.measuring.evidence import Evidence
@@ -58,12 +62,12 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
     if found.origin is None:
         files = {which: pictures_in(folder) for which, folder in found.folders.items()}
-        detectors = load_detectors(found.detectors, config, choose_device(config.device), prepared.used)
+        found, detectors = _loaded(prepared, choose_device(config.device))
         words = str(found.folders[REFERENCE])
         return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
     session = open_session(found.origin, config, processes=prepared.processes)
-    detectors = load_detectors(found.detectors, config, session.generator.device, prepared.used)
-    pack, told = session.pack, bool(found.origin.conditions)
+    found, detectors = _loaded(prepared, session.generator.device)
+    pack, told = session.pack, bool(session.generator.conditioner.names)
     name, held_out = pack.manifest["sha256"]["images.npy"], pack.indices("validation")
     sets: dict[str, Pictures] = {REFERENCE: Rows(pack.images, held_out, name)}
     items, groups, made_with = None, None, session.made_with
@@ -92,6 +96,21 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
         kept=kept,
     )
     return evidence, made_with
+
+
+def _loaded(
+    prepared: Prepared[EvalConfig, Measuring], device: "torch.device"
+) -> tuple[Measuring, dict[str, "Detector"]]:
+    """Load the detectors. Measures that have none, in any process, leave what is measured, and the results' name says so."""
+    found, config = prepared.found, prepared.config
+    also = readers(config.noisy).values()
+    had, detectors = load_detectors(found.measures, found.detectors, config, device, prepared.used, also=also)
+    gone = prepared.processes.any([name not in had for name in found.measures])
+    if without := [name for name, is_gone in zip(found.measures, gone, strict=True) if is_gone]:
+        measures = {name: each for name, each in found.measures.items() if name not in without}
+        prepared.found = replace(found, measures=measures)
+        prepared.name += f"-without-{'-'.join(without)}"
+    return prepared.found, detectors
 
 
 def pictures_in(folder: Path) -> "Pictures":

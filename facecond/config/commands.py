@@ -329,7 +329,8 @@ class EvalConfig(GenerateConfig):
     download: bool = True
     """Fetch published weights that are not here."""
     strict: bool = False
-    """Refuse where published weights cannot be had; false = measure in other features, under other names."""
+    """Refuse where published weights cannot be had; false = measure in other features, under other names, and leave out with a
+    warning what there is no network for."""
     mode: FidMode = FidMode.clean
     """How fid, kid, mind and others resize pictures for Inception: clean (clean-fid) or legacy (the first FID)."""
     conditions: int = bounded(24, minimum=2, maximum=MOST)

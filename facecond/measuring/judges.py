@@ -35,4 +35,4 @@ def judge(kind: str) -> Source:
 
         return LOADERS[kind](place, device)
 
-    return Source(find=find, load=load)
+    return Source(find=find, load=load, named=lambda config: getattr(config, kind) is not None)

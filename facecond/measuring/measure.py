@@ -92,6 +92,10 @@ class DetectorKind:
     sources: tuple[Source, ...]
     """From the published one to what is at hand."""
 
+    def named(self, config: EvalConfig) -> bool:
+        """Whether the user asked for one of the sources."""
+        return any(source.named(config) for source in self.sources)
+
     def candidates(self, config: EvalConfig, pack: Pack | None, *, classes: bool = False) -> list[tuple[Source, Found]]:
         """The sources that may do, first the one to try first. Raises FacecondError when there is none.
 

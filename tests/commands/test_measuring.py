@@ -28,6 +28,7 @@ from facecond.io.images import read_image, write_png
 from facecond.io.results import Figure, read_results
 from facecond.metrics.faithfulness import Confusion
 from facecond.metrics.spread import Share, Spread
+from facecond.pretrained.published import ALEXNET
 from facecond.reports import layouts
 from facecond.sampling.generation import open_generation
 from facecond.workspace.find import read_run
@@ -274,6 +275,37 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
         call("eval", *words, "metrics=[fid]", "strict=true")
     with pytest.raises(CheckpointError, match="the AlexNet trunk of LPIPS is not at"):
         call("eval", *words, "metrics=[lpips]")
+
+
+def test_what_there_is_no_network_for_is_left_out(
+    own: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Offline and without the package of features: LPIPS needs both, the rest can be measured."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("facecond.pretrained.efficientnet.weights_file", lambda: None)
+    monkeypatch.setattr(
+        "facecond.measuring.perceptual.ALEXNET", dataclasses.replace(ALEXNET, url="http://127.0.0.1:9/net")
+    )
+    words = ["eval", f"workspace={own}", "run=multicond", "count=4", "sampler.steps=1"]
+    for more, said in ((["download=false"], "is not at"), ([], "cannot be fetched")):
+        status, out, err = facecond(*words, "lpips", "miou", *more, "--json")
+        assert status == 0, err
+        assert [figure["name"] for figure in json.loads(out)["figures"]] == ["miou", "mean_of_image_ious"]
+        (line,) = (line for line in err.splitlines() if "is left out" in line)
+        assert "warning: lpips is left out: the AlexNet trunk of LPIPS" in line
+        assert said in line
+        assert "lpips_trunk=FILE" in line
+        for refused in (
+            ["lpips", *more],
+            ["lpips", "miou", "strict=true", *more],
+            ["lpips", "miou", "parser=nobody", *more],
+        ):
+            status, _, err = facecond(*words, *refused)
+            assert (status, len([line for line in err.splitlines() if line.startswith("facecond: ")])) == (2, 1), err
+    assert [path.name.partition("-without-")[2] for path in (own / "results").glob("*-without-*")] == ["lpips"]
+    status, out, err = facecond("compare", "multicond", "multicond", "lpips", "miou", *words[1:2], *words[3:], "--json")
+    assert status == 0, err
+    assert [figure["name"] for figure in json.loads(out)["figures"]] == ["miou", "mean_of_image_ious"]
 
 
 def test_samples_of_another_pack_s_faces_are_refused(own: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.special import log_softmax
 
@@ -15,7 +16,7 @@ from facecond.config.commands import EvalConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, DataError
 from facecond.measuring import pictures
-from facecond.measuring.detectors import find_detectors, identity
+from facecond.measuring.detectors import find_detectors, identity, load_detectors
 from facecond.measuring.evidence import Evidence, measure
 from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
@@ -26,6 +27,7 @@ from facecond.metrics.extrapolation import frechet_at_infinity
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.kernel import kernel_distance
 from facecond.metrics.sliced import sliced_distance
+from facecond.pretrained.published import UnavailableError
 from facecond.workspace.find import Found
 from tests.measuring.test_evidence import ITEMS, Counting, pack, samples_of
 from tests.measuring.test_evidence import evidence as sets_of
@@ -227,9 +229,64 @@ def test_what_may_serve_as_a_detector(pack: Pack, sources: list[Source], strict:
 def test_classes_are_asked_of_those_who_tell_them(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     blind, telling = source("blind"), dataclasses.replace(source("telling"), classes=True)
     monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(blind, telling)))
-    for names, expected in ((["fid"], ["blind", "telling"]), (["fid", "is", "kid"], ["telling"])):
-        found = find_detectors(measures_named(names).values(), EvalConfig(), pack)["features"]
-        assert [str(each.path) for _, each in found] == expected
+    for names, expected in (
+        (["fid"], ["blind", "telling"]),
+        (["is"], ["telling"]),
+        (["fid", "is", "kid"], ["telling", "blind"]),
+    ):
+        measures, found = find_detectors(measures_named(names), EvalConfig(), pack)
+        assert list(measures) == names
+        assert [str(each.path) for _, each in found["features"]] == expected
+
+
+def test_measures_without_a_detector_are_left_out(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("facecond").propagate = True
+    monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(source("net", missing=True),)))
+    measures, found = find_detectors(measures_named(["fid", "psnr", "kid"]), EvalConfig(), pack)
+    assert (list(measures), found) == (["psnr"], {})
+    assert [record.message for record in caplog.records] == ["warning: fid, kid are left out: net is missing"]
+    refused = [
+        (["fid", "kid"], EvalConfig(), ()),
+        (["fid", "psnr"], EvalConfig(strict=True), ()),
+        (["psnr"], EvalConfig(), ("features",)),
+    ]
+    for names, config, also in refused:
+        with pytest.raises(CheckpointError, match="net is missing"):
+            find_detectors(measures_named(names), config, pack, also=also)
+    monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(source("net", missing=True, named=True),)))
+    with pytest.raises(CheckpointError, match="net is missing"):
+        find_detectors(measures_named(["fid", "psnr"]), EvalConfig(), pack)
+
+
+def test_measures_whose_detector_cannot_be_fetched_are_left_out(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("facecond").propagate = True
+
+    def fetch(*of: Any) -> Any:
+        raise UnavailableError("net cannot be fetched", hint="name the file")
+
+    away = dataclasses.replace(source("net"), load=fetch, classes=True)
+    monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(away, source("blind"))))
+    monkeypatch.setitem(DETECTORS, "perceptual", DetectorKind(sources=(away,)))
+    names, cpu, used = ["fid", "is", "lpips", "psnr"], torch.device("cpu"), {"perceptual": "net", "features": "net"}
+    measures, found = find_detectors(measures_named(names), EvalConfig(), pack)
+    assert list(measures) == names
+    measures, loaded = load_detectors(measures, found, EvalConfig(), cpu, used)
+    assert (list(measures), list(loaded), list(used)) == (["fid", "psnr"], ["features"], ["features"])
+    said = [record.message for record in caplog.records]
+    assert "warning: lpips is left out: net cannot be fetched (name the file)" in said
+    assert any(line.startswith("warning: is is left out: counting tells no classes") for line in said)
+    for names, config in (
+        (["lpips"], EvalConfig()),
+        (["is"], EvalConfig()),
+        (["lpips", "psnr"], EvalConfig(strict=True)),
+    ):
+        measures, found = find_detectors(measures_named(names), config, pack)
+        with pytest.raises(UnavailableError, match="net cannot be fetched"):
+            load_detectors(measures, found, config, cpu, {})
 
 
 @pytest.fixture
