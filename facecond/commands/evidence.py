@@ -114,14 +114,20 @@ def _loaded(
 
 
 def pictures_in(folder: Path) -> "Pictures":
-    """The pictures in a folder; of a pack, those of its validation split."""
+    """The pictures in a folder; of a pack, those of its validation split. Raises DataError when there are fewer than two."""
     from facecond.data.pack import Pack
     from facecond.measuring.pictures import Files, Rows
 
     if not (folder / "manifest.json").is_file():
         return Files.of(folder)
     pack = Pack.open(folder)
-    return Rows(pack.images, pack.indices("validation"), pack.manifest["sha256"]["images.npy"])
+    held_out = pack.indices("validation")
+    if len(held_out) < 2:
+        raise DataError(
+            f"{folder}: the validation split holds {len(held_out)} picture{'' if len(held_out) == 1 else 's'}",
+            hint="a distribution needs at least two, and hundreds to mean something",
+        )
+    return Rows(pack.images, held_out, pack.manifest["sha256"]["images.npy"])
 
 
 def readers(conditions: Sequence[str]) -> dict[str, str]:

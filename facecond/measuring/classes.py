@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facecond.measuring.features import FEW, FeatureScores, Network
+from facecond.measuring.features import FEW, FeatureScores, Network, require_several
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
     from facecond.io.results import Figure
+    from facecond.measuring.evidence import Evidence
 
 
 class ClassScores(FeatureScores):
@@ -16,6 +17,12 @@ class ClassScores(FeatureScores):
 
     sets = (SAMPLES, RECONSTRUCTIONS, REFERENCE)
     classes = True
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Raises DataError, before anything is looked at, when a set is too small."""
+        super().__init__(evidence)
+        for which, words in ((SAMPLES, "the samples"), (REFERENCE, evidence.reference)):
+            require_several(len(evidence.sets[which]), words, "a score of classes")
 
     def figures(self) -> dict[str, Figure]:
         """See `metrics.figures.class_figure`."""

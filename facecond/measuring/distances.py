@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from facecond.errors import DataError
-from facecond.measuring.features import FEW, FeatureScores
+from facecond.measuring.features import FEW, FeatureScores, require_several
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class FeatureDistance(FeatureScores):
     words: ClassVar[str] = "of fewer pictures it is larger"
     """What is to be known of it, for the results."""
     least: ClassVar[int] = 2
-    """Conditions, or pictures without any, that a set must have."""
+    """Conditions, or pictures without any, that samples must have; of fewer reconstructions the distance is not shown."""
 
     def __init__(self, evidence: Evidence) -> None:
         """Raises DataError, before anything is looked at, when a set is too small."""
@@ -40,11 +40,7 @@ class FeatureDistance(FeatureScores):
             raise DataError(
                 f"{units} {words} are too few for {self.published[1]}", hint=f"measure {self.least} or more of them"
             )
-        if (real := len(evidence.sets[REFERENCE])) < 2:
-            raise DataError(
-                f"{evidence.reference}: {real} picture is too few for {self.published[1]}",
-                hint="two or more are needed",
-            )
+        require_several(len(evidence.sets[REFERENCE]), evidence.reference, self.published[1])
 
     @abstractmethod
     def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
@@ -70,7 +66,7 @@ class FeatureDistance(FeatureScores):
             cautions.append(f"{few} pictures are too few for a distribution")
         cautions.append(self.caution(samples))
         marks = {}
-        if RECONSTRUCTIONS in evidence.sets:
+        if RECONSTRUCTIONS in evidence.sets and len(evidence.sets[RECONSTRUCTIONS]) >= self.least:
             marks["reconstructions"] = self.between(self.features(RECONSTRUCTIONS), reference).value
         halves = self.halves(REFERENCE) if len(reference) >= 2 * self.least else None
         figure = distance_figure(

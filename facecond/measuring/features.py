@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from facecond.errors import CheckpointError
+from facecond.errors import CheckpointError, DataError
 from facecond.measuring.judges import judge
 from facecond.measuring.measure import Detector, DetectorKind, Scores, Source
 from facecond.pretrained.published import INCEPTION, Published
@@ -78,6 +78,12 @@ class FeatureScores(Scores):
 
         kept = self.evidence.kept_by(self.detector, which)
         return np.concatenate(self._pieces[which]) if kept is None else kept.whole_array()
+
+
+def require_several(count: int, words: str, title: str) -> None:
+    """Raise DataError when a set of pictures (`words` name it) is too small for a distribution, which `title` is of."""
+    if count < 2:
+        raise DataError(f"{words}: {count} picture is too few for {title}", hint="two or more are needed")
 
 
 def find_published(published: Published, key: str) -> Callable[[EvalConfig, Pack | None], Found]:

@@ -160,6 +160,15 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
         assert said in err
 
 
+def test_one_picture_is_no_distribution(own: Path, facecond: Facecond) -> None:
+    call("data draw", f"workspace={own}", "data.count=8", "data.validation=1", "name=single")
+    words = [f"workspace={own}", "download=false", "samples=single", "reference=single"]
+    for name in ("is", "fid", "precision"):
+        status, _, err = facecond("eval", name, *words)
+        assert (status, len(err.splitlines())) == (2, 1), err
+        assert "single: the validation split holds 1 picture (a distribution needs at least two" in err
+
+
 def assert_files_agree(result: Result) -> None:
     """Every file of the results has one row for each figure, and the CSV the numbers of the JSON."""
     figures = read_results(result.made["results"]).figures

@@ -20,7 +20,7 @@ from facecond.measuring.detectors import find_detectors, identity, load_detector
 from facecond.measuring.evidence import Evidence, measure
 from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
-from facecond.measuring.pictures import Files, Rows
+from facecond.measuring.pictures import Files, Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, measures_named
 from facecond.metrics.classes import class_score
 from facecond.metrics.extrapolation import frechet_at_infinity
@@ -87,6 +87,29 @@ def test_distance_at_infinity_keeps_samples_of_one_condition_together(pack: Pack
     assert (figure.name, figure.title) == ("fid_infinity", "FID-infinity")
     with pytest.raises(DataError, match=r"5 conditions are too few for FID-infinity.*6 or more"):
         measure(measures_named(["fid_infinity"]), evidence(pack, tmp_path))
+
+
+def test_of_too_few_reconstructions_there_is_no_mark(pack: Pack, tmp_path: Path) -> None:
+    """As many as a distance needs have one; the distance itself is there all the same."""
+    seen = evidence(pack, tmp_path, [4, 5, 6, 7, 8, 9, 10, 11])
+    for count in (5, 6):
+        real = Rows(pack.images, np.arange(4, 4 + count))
+        sets = {
+            **seen.sets,
+            "real pictures": real,
+            "reconstructions": Reconstructed(real, lambda images: images, "f" * 64),
+        }
+        fid, infinity = measure(measures_named(["fid", "fid_infinity"]), dataclasses.replace(seen, sets=sets))
+        assert set(fid.marks) == {"reconstructions"}
+        assert set(infinity.marks) == ({"reconstructions"} if count == 6 else set())
+        assert infinity.value == pytest.approx(
+            frechet_at_infinity(seen_rows(seen, "samples"), seen_rows(seen, "reference")).value
+        )
+
+
+def seen_rows(seen: Evidence, which: str) -> np.ndarray:
+    """The features of a set."""
+    return features(seen.sets[which].read(np.arange(len(seen.sets[which]))))
 
 
 def classes(rows: np.ndarray) -> np.ndarray:
@@ -360,10 +383,12 @@ def test_sets_that_are_too_small_are_refused_before_they_are_looked_at(pack: Pac
     seen = evidence(pack, tmp_path)
     one = dataclasses.replace(seen, sets={**seen.sets, "reference": Rows(pack.images, np.array([4]))})
     few = dataclasses.replace(seen, sets={**seen.sets, "samples": Rows(pack.images, np.array([0]))}, items=None)
-    for name in ("fid", "kid", "mind"):
+    with pytest.raises(DataError, match="the samples: 1 picture is too few for a score of classes"):
+        measure(measures_named(["is"]), few)
+    for name in ("fid", "kid", "mind", "is"):
         with pytest.raises(DataError, match="validation split of faces: 1 picture is too few"):
             measure(measures_named([name]), one)
-        with pytest.raises(DataError, match="1 pictures are too few"):
+        with pytest.raises(DataError, match=r"1 pictures? (are|is) too few"):
             measure(measures_named([name]), few)
     assert seen.detectors["features"].sizes == []  # type: ignore[attr-defined]
 
