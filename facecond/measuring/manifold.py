@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facecond.errors import DataError
-from facecond.measuring.features import FeatureScores
+from facecond.measuring.features import FEW, FeatureScores
 from facecond.measuring.measure import REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ class Manifold(FeatureScores):
 
         samples, reference = self.features(SAMPLES), self.features(REFERENCE)
         halves = Neighbours.of(*self.halves(REFERENCE), K) if len(reference) > 2 * K + 1 else None
+        few = min(len(samples), len(reference))
+        caution = f"{few} pictures are too few for a distribution" if few < FEW else ""
         figures = neighbour_figures(
             Neighbours.of(samples, reference, K), features=self.evidence.detectors[self.detector].name, k=K, halves=halves,
-            conditions_N=self.evidence.conditions_N, circumstances=self.evidence.circumstances(self),
+            conditions_N=self.evidence.conditions_N, circumstances=self.evidence.circumstances(self, caution),
         )  # fmt: skip
         return {figure.name: figure for figure in figures}

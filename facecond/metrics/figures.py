@@ -217,7 +217,10 @@ def neighbour_figures(
     conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
 ) -> list[Figure]:
-    """Return "precision", "recall", "density" and "coverage" beside those of the reference's `halves`."""
+    """Return "precision", "recall", "density" and "coverage" beside those of the reference's `halves`.
+
+    The first and the third are means over samples, the others over pictures of the reference; each has the count of its own.
+    """
     parts = {
         "precision": ("precise_N", conditions_N, "samples in the ball of a real picture"),
         "recall": ("recalled_M", None, "real pictures in the ball of a sample"),
@@ -230,7 +233,7 @@ def neighbour_figures(
         values = getattr(scores, key).astype(np.float64)
         figures.append(Figure(
             name=name, title=f"{name.capitalize()}, {features} features", value=float(values.mean()),
-            count=len(scores.precise_N), spread=mean_spread(values, groups),
+            count=len(values), spread=mean_spread(values, groups),
             ceiling=float(getattr(halves, key).mean()) if halves else None, ceiling_of="real halves",
             note=f"{words.capitalize()}; a ball reaches to neighbour {k} of its own set. {notes[key[-1]]}",
         ))  # fmt: skip

@@ -112,6 +112,25 @@ def seen_rows(seen: Evidence, which: str) -> np.ndarray:
     return features(seen.sets[which].read(np.arange(len(seen.sets[which]))))
 
 
+def test_neighbours_count_what_their_means_are_over(pack: Pack, tmp_path: Path) -> None:
+    seen = evidence(pack, tmp_path, [4, 5, 6, 7, 8, 9, 10, 11, 4, 5])
+    shown = measure(measures_named(["precision", "recall", "density", "coverage"]), seen)
+    assert {figure.name: figure.count for figure in shown} == {
+        "precision": 10,
+        "recall": 8,
+        "density": 10,
+        "coverage": 8,
+    }
+    assert all("8 pictures are too few for a distribution" in figure.caution for figure in shown)
+    for figure in shown:  # a mean of so many answers, yes or no, or of so many counts of K = 5 balls
+        assert figure.value * figure.count * (5 if figure.name == "density" else 1) == pytest.approx(
+            round(figure.value * figure.count * (5 if figure.name == "density" else 1))
+        )
+    many = Rows(np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3)).astype(np.uint8), np.arange(60))
+    enough = dataclasses.replace(seen, sets={"samples": many, "reference": many}, items=None)
+    assert not any(figure.caution for figure in measure(measures_named(["recall"]), enough))
+
+
 def classes(rows: np.ndarray) -> np.ndarray:
     """Logarithms of the probabilities of six classes."""
     found: np.ndarray = log_softmax(rows.astype(np.float64) / 20, axis=1)
