@@ -17,7 +17,7 @@ from facecond.io.results import Figure
 from facecond.measuring.detectors import Candidates, find_detectors, identity
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
-from facecond.sampling.folder import read_manifest
+from facecond.sampling.folder import RecordIndex, read_manifest
 from facecond.workspace.origin import Origin, at_snapshot, generation_key, items_plan, short_hash
 
 if TYPE_CHECKING:
@@ -252,9 +252,19 @@ def _samples_folder(config: EvalConfig) -> Path:
 
 
 def _pictures_folder(named: str, workspace: str) -> Path:
-    """A folder of pictures, of a generation or of a pack, or the name of a pack; looked at, so that a wrong one costs nothing."""
+    """A folder of pictures, of a generation or of a pack, or the name of a pack; looked at, so that a wrong one costs nothing.
+
+    Raises DataError for a generation that lacks images.
+    """
     places = (Path(named), Path(workspace) / "packs" / named)
     folder = next((place for place in places if place.is_dir()), places[0])
-    folder = folder / "images" if (folder / "generation.json").is_file() else folder
+    made = folder.parent if folder.name == "images" else folder
+    if (made / "generation.json").is_file():
+        count, there = read_manifest(made)["count"], len(RecordIndex(made))
+        if there < count:
+            raise DataError(
+                f"{made} lacks {count - there} of {count} images", hint="run the command that made it again to continue"
+            )
+        folder = made / "images"
     pictures_in(folder)
     return folder

@@ -1,5 +1,6 @@
 """What `facecond eval` looks at: samples and variations, sampled or opened, real pictures, reconstructions, and the detectors."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from facecond.measuring.pictures import Pictures
     from facecond.sampling.generation import Generation
     from facecond.sampling.plans import Prompt
+
+
+log = logging.getLogger("facecond")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +73,8 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     found, detectors = _loaded(prepared, session.generator.device)
     pack, told = session.pack, bool(session.generator.conditioner.names)
     name, held_out = pack.manifest["sha256"]["images.npy"], pack.indices("validation")
+    if told and found.samples is None:
+        _warn_of_fewer(prepared, len(held_out))
     sets: dict[str, Pictures] = {REFERENCE: Rows(pack.images, held_out, name)}
     items, groups, made_with = None, None, session.made_with
     real = Rows(pack.images, held_out[: config.count] if told else held_out, name)
@@ -96,6 +102,20 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
         kept=kept,
     )
     return evidence, made_with
+
+
+def _warn_of_fewer(prepared: Prepared[EvalConfig, Measuring], there: int) -> None:
+    """Say when more conditions were asked for than the validation split holds."""
+    config, found = prepared.config, prepared.found
+    looks = {
+        "count": found.looks_at(SAMPLES) or found.looks_at(RECONSTRUCTIONS),
+        "conditions": found.looks_at(VARIATIONS),
+    }
+    for key, looked_at in looks.items():
+        if looked_at and prepared.composed.given(key) and getattr(config, key) > there:
+            log.warning(
+                "warning: %s=%d, and the validation split holds %d: all of it", key, getattr(config, key), there
+            )
 
 
 def _loaded(

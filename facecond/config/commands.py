@@ -334,7 +334,7 @@ class EvalConfig(GenerateConfig):
     mode: FidMode = FidMode.clean
     """How fid, kid, mind and others resize pictures for Inception: clean (clean-fid) or legacy (the first FID)."""
     conditions: int = bounded(24, minimum=2, maximum=MOST)
-    """Validation conditions of which lpips samples several."""
+    """Validation conditions of which lpips samples several, no more than the split holds."""
     variations: int = bounded(10, minimum=2, maximum=MOST)
     """Samples of each of those."""
 

@@ -160,6 +160,16 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
         assert said in err
 
 
+def test_generations_that_lack_pictures_are_no_folders_to_compare(own: Path, facecond: Facecond) -> None:
+    here = f"workspace={own}"
+    images = call("sample", here, "run=attr", "count=3", "seed=61", "sampler.steps=1", "name=lacking").made["images"]
+    manifest = read_json(images.parent / "generation.json", Record)
+    write_json(images.parent / "generation.json", manifest | {"count": 5}, checksum=True)
+    for samples, reference in ((images, "second"), (images.parent, "second"), ("second", images.parent)):
+        status, _, err = facecond("eval", "fid", here, f"samples={samples}", f"reference={reference}", "download=false")
+        assert (status, "lacking lacks 2 of 5 images" in err) == (2, True), err
+
+
 def test_one_picture_is_no_distribution(own: Path, facecond: Facecond) -> None:
     call("data draw", f"workspace={own}", "data.count=8", "data.validation=1", "name=single")
     words = [f"workspace={own}", "download=false", "samples=single", "reference=single"]
@@ -167,6 +177,23 @@ def test_one_picture_is_no_distribution(own: Path, facecond: Facecond) -> None:
         status, _, err = facecond("eval", name, *words)
         assert (status, len(err.splitlines())) == (2, 1), err
         assert "single: the validation split holds 1 picture (a distribution needs at least two" in err
+
+
+def test_more_conditions_than_there_are_is_said(own: Path, facecond: Facecond) -> None:
+    words = ["eval", f"workspace={own}", "run=multicond", "sampler.steps=1", "seed=62", "download=false"]
+    asked = {
+        ("psnr", "count=17"): ["count=17, and the validation split holds 16: all of it"],
+        ("psnr", "count=16"): [],
+        ("psnr",): [],
+        ("psnr", "count=3", "conditions=40"): [],
+        ("lpips", "count=40", "conditions=17", "variations=2"): [
+            "conditions=17, and the validation split holds 16: all of it"
+        ],
+    }
+    for more, said in asked.items():
+        status, _, err = facecond(*words, *more)
+        assert status == 0, err
+        assert [line.partition("warning: ")[2] for line in err.splitlines() if "validation split holds" in line] == said
 
 
 def assert_files_agree(result: Result) -> None:
