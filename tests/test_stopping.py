@@ -106,12 +106,15 @@ def content(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "moments", [(0.0, 0.6), pytest.param((0.0, 0.1, 0.4, 0.8, 1.2), marks=pytest.mark.slow)], ids=len
+    ("count", "moments"),
+    [(80, (0.0, 0.6)), pytest.param(992, (0.0, 0.1, 0.4, 0.8, 1.2, 2.0), marks=pytest.mark.slow, id="with processes")],
 )
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_signals_at_moments_of_a_command(tmp_path: Path, number: signal.Signals, moments: tuple[float, ...]) -> None:
+def test_signals_at_moments_of_a_command(
+    tmp_path: Path, number: signal.Signals, count: int, moments: tuple[float, ...]
+) -> None:
     """From the imports on: one line and the status of the signal, or it goes on; and the same command ends in the same bytes."""
-    words = ("data", "draw", "data.count=96", "data.validation=16", "name=faces", "resolution=64")
+    words = ("data", "draw", f"data.count={count}", "data.validation=16", "name=faces", "resolution=64")
     whole = started(*words, f"workspace={tmp_path / 'whole'}")
     _, message = whole.communicate(timeout=300)
     assert whole.returncode == 0, message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 
 from facecond.assembly.generator import diffusion_networks
 from facecond.autoencoder.vq import VQModel
+from facecond.bounds import WIDEST
 from facecond.config.commands import TrainConfig
 from facecond.io.files import require_room
 from facecond.judges.classifier import build_classifier
@@ -29,11 +31,30 @@ NETWORKS: dict[str, Callable[[Any, int], tuple[nn.Module, ...]]] = {
 """The networks of each kind of model."""
 
 
+ORDINARY = 1024
+"""Channels up to which networks are not counted first: building shapes loads, once, what torch takes seconds for."""
+
+
+def _widest(config: Any) -> int:
+    """The largest of the settings, nested ones included, that say how wide a layer is."""
+    widest = 0
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            widest = max(widest, _widest(value))
+        elif field.metadata.get("maximum") is WIDEST:
+            widest = max([widest, *(value if isinstance(value, list) else [value or 0])])
+    return widest
+
+
 def require_what_training_takes(kind: str, config: TrainConfig, resolution: int, device: torch.device) -> None:
     """Raise ConfigError when the device's memory cannot hold what is kept of each weight, StorageError when the disk cannot.
 
-    Activations and data come on top, so that what passes may still be too large.
+    Only networks with layers wider than `ORDINARY` are looked at. Activations and data come on top, so that what passes may
+    still be too large.
     """
+    if _widest(config.model) <= ORDINARY:
+        return
     with torch.device("meta"):
         networks = NETWORKS[kind](config.model, resolution)
     weights = sum(each.numel() for network in networks for each in network.parameters()) * VALUE

@@ -29,6 +29,9 @@ from facecond.stopping import STOPPING
 Piece = tuple[Items, dict[str, NDArray[Any]]]
 """Items, and what conditions derive from them."""
 
+LEAST_PIECES = 4
+"""Pieces for each process beside this one: starting one takes as long as reading about so many."""
+
 HOPELESS = 256
 """When none of this many items can be used, the source is not what it was declared to be."""
 
@@ -36,9 +39,9 @@ HOPELESS = 256
 def pack_source(source: Source, path: str | Path, resolution: int, workers: int = 0, *, chunk: int = 32) -> Pack:
     """Write every item of `source` into the pack `path` at `resolution` pixels, and return it.
 
-    A finished pack of the same source is returned as it is; a begun one is continued. `workers` processes read
-    `chunk` items at a time (0: one per core, 1: none beside this one). Items with problems are listed in the
-    manifest; those that cannot be used belong to no split. Raises DataError when the folder belongs to other work or
+    A finished pack of the same source is returned as it is; a begun one is continued. `workers` processes, or fewer where
+    there is little to read, read `chunk` items at a time (0: one per core, 1: none beside this one). Items with problems are
+    listed in the manifest; those that cannot be used belong to no split. Raises DataError when the folder belongs to other work or
     when no item can be used.
     """
     folder = Path(path)
@@ -112,7 +115,7 @@ def _cores() -> int:
 
 def _read(source: Source, pieces: Sequence[slice], resolution: int, workers: int) -> Iterator[tuple[slice, Piece]]:
     """Yield every piece with its items, in the order in which they get ready."""
-    workers = min(workers, len(pieces))
+    workers = min(workers, len(pieces) // LEAST_PIECES)
     if workers <= 1:
         for rows in pieces:
             yield rows, _derived(source.read_many(range(rows.start, rows.stop), resolution))

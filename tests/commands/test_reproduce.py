@@ -149,8 +149,9 @@ def test_what_is_planned_to_be_sampled_is_sampled(
     assert {float(minutes) for amount, minutes, _ in before.values()} == {
         float(amount) * steps * forward for amount, *_ in before.values()
     }
-    assert {minutes for _, minutes, _ in planned().values()} == {"done"}
-    for _, _, line in before.values():
+    after = planned()
+    assert {minutes for _, minutes, _ in after.values()} == {"done"}
+    for _, _, line in after.values():
         if line != "-":
             name, *typed = shlex.split(line)[1:]
             rendered.clear()

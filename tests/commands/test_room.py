@@ -11,7 +11,7 @@ from facecond import memory
 from facecond.assembly import room
 from facecond.config.compose import compose
 from facecond.io.files import RESERVE
-from tests.commands.conftest import MODEL, TINY, Facecond, call
+from tests.commands.conftest import TINY, Facecond, call
 
 FREE = RESERVE + 1000
 """Bytes of the disk that these tests see."""
@@ -22,7 +22,7 @@ FREE = RESERVE + 1000
     [
         (["data", "draw", "name=more", "data.count=48"], "arrays of 48 items take 985 kB"),  # 5 x 64 x 64 + 40 bytes each
         (["sample", "run=multicond", "name=more", "count=5"], "5 samples take 61.4 kB"),  # 3 x 64 x 64 bytes each
-        (["train", "model=attr", "name=more", *MODEL, *TINY], "a checkpoint and the weights of"),
+        (["train", "model=parser", "name=more", "model.network.width=2048", *TINY], "a checkpoint and the weights of"),
         (["encode", "pack=drawn-64", "first_stage=other"], "arrays of 40 items take 123 kB"),  # 2 x 3 x 16 x 16 halves each
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",
@@ -30,6 +30,7 @@ FREE = RESERVE + 1000
 def test_what_the_disk_cannot_hold_is_refused(
     workspace: Path, facecond: Facecond, words: list[str], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(room, "host_memory", lambda: 1e15)
     if words[0] == "encode":
         call("train", f"workspace={workspace}", "model=vq", "name=other", "model.network.ch=8", "trainer.seed=1", *TINY)
     before = set(workspace.rglob("*"))
@@ -46,6 +47,7 @@ def test_weights_that_memory_cannot_hold_are_not_built(
 ) -> None:
     words = ["train", "model=parser", "name=more", "model.network.width=8", f"workspace={workspace}", *TINY]
     monkeypatch.setattr(room, "host_memory", lambda: 1000)
+    monkeypatch.setattr(room, "ORDINARY", 4)
     status, _, err = facecond(*words)
     assert status == 2
     assert "of memory, and there are 1 kB" in err

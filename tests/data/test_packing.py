@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from facecond.config.data import CelebAMaskHQConfig, ClassOrder, LabelMapsConfig
+from facecond.data import packing
 from facecond.data.celebamask import CelebAMaskHQ
 from facecond.data.labelmaps import LabelMaps
 from facecond.data.pack import Pack, PackWriter
@@ -65,7 +66,8 @@ def test_a_release_becomes_a_pack(tmp_path):
     assert pack.findings == []
 
 
-def test_workers_change_nothing(tmp_path):
+def test_workers_change_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "LEAST_PIECES", 1)
     root = write_pairs(tmp_path / "d", 11)
     (root / "labels" / "p004.png").write_bytes(b"")
     one = pack_source(pairs(root), tmp_path / "one", 32, workers=1, chunk=2)

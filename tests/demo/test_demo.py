@@ -13,7 +13,7 @@ import pytest
 from facecond.config.compose import compose
 from facecond.demo import command as demo
 from facecond.demo.growing import Growing
-from facecond.demo.plan import LEAST, PACES, Plan, divide, make_plan
+from facecond.demo.plan import LEAST, PACES, TITLES, Plan, divide, make_plan
 from facecond.errors import DataError
 from tests.reports.test_page import Reader
 
@@ -52,12 +52,16 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "moments", [{"after"}, pytest.param({"before", "after"}, marks=pytest.mark.slow)], ids=" and ".join
+    ("moments", "which"),
+    [
+        pytest.param({"after"}, ("vq", "measure", "page"), id="some"),
+        pytest.param({"before", "after"}, tuple(TITLES), marks=pytest.mark.slow, id="every"),
+    ],
 )
-def test_a_demo_interrupted_at_every_step_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moments: set[str]
+def test_a_demo_interrupted_at_steps_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moments: set[str], which: tuple[str, ...]
 ) -> None:
-    """Each step is interrupted before its work, or after it but before it is noted as done."""
+    """Steps are interrupted before their work, or after it but before it is noted as done."""
     images = dict.fromkeys(PACES["usual"].shares, 32)
     plan = Plan(14.0, 0, 16, "usual", 40, 16, images, dict.fromkeys(["all"], 60.0), "test")
     (tmp_path / "demo").mkdir()
@@ -70,7 +74,7 @@ def test_a_demo_interrupted_at_every_step_goes_on(
     def interrupted(self: demo.Demo, key: str, work: Callable[[], dict[str, str]], **more: Any) -> Any:
         def once() -> dict[str, str]:
             attempts[key] += 1
-            moment = order.get(attempts[key])
+            moment = order.get(attempts[key]) if key in which else None
             if moment == "before":
                 raise KeyboardInterrupt
             made = work()
@@ -85,7 +89,7 @@ def test_a_demo_interrupted_at_every_step_goes_on(
     monkeypatch.setattr(demo.Demo, "call", interrupted)
     before: dict[Path, int] = {}
     pages: list[Reader] = []
-    for _ in range(len(moments) * 13):
+    for _ in range(len(moments) * len(which)):
         with pytest.raises(KeyboardInterrupt):
             demo.run(demo.prepare(words))
         pages.append(Reader((tmp_path / "demo" / "index.html").read_text(encoding="utf-8")))
@@ -94,11 +98,12 @@ def test_a_demo_interrupted_at_every_step_goes_on(
         before = now
     pages.pop()  # the last step writes the page itself
     assert all(any(text.startswith("Stopped after") for text in page.words) for page in pages)
-    assert [page.words.count("done") for page in pages] == [at // len(moments) for at in range(len(pages))]
+    places = [list(TITLES).index(key) for key in which for _ in moments]
+    assert [page.words.count("done") for page in pages] == places[:-1]
     assert pages[-1].all("id", "h2") == ["Steps", "Samples-while-training", "Curves", "What-the-models-learn-from"]
     result = demo.run(demo.prepare(words))
     assert before == made_by_work(tmp_path)
-    assert set(attempts.values()) == {len(moments) + 1}
+    assert attempts == {key: len(moments) + 1 if key in which else 1 for key in TITLES}
     page = result.made["page"].read_text(encoding="utf-8")
     assert "<script" not in page
     assert 'src="http' not in page
