@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from facecond.stopping import StopRequest
+from tests.commands.conftest import call
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 
@@ -114,13 +115,11 @@ def test_signals_at_moments_of_a_command(
     tmp_path: Path, number: signal.Signals, count: int, moments: tuple[float, ...]
 ) -> None:
     """From the imports on: one line and the status of the signal, or it goes on; and the same command ends in the same bytes."""
-    words = ("data", "draw", f"data.count={count}", "data.validation=16", "name=faces", "resolution=64")
-    whole = started(*words, f"workspace={tmp_path / 'whole'}")
-    _, message = whole.communicate(timeout=300)
-    assert whole.returncode == 0, message
+    words = (f"data.count={count}", "data.validation=16", "name=faces", "resolution=64")
+    call("data draw", *words, f"workspace={tmp_path / 'whole'}")
     for moment in moments:
         here = f"workspace={tmp_path / 'stopped'}"
-        process = started(*words, here)
+        process = started("data", "draw", *words, here)
         time.sleep(moment)
         process.send_signal(number)
         _, message = process.communicate(timeout=300)
@@ -130,9 +129,7 @@ def test_signals_at_moments_of_a_command(
         elif process.returncode:
             assert process.returncode == 128 + number, (moment, message)
             assert message.splitlines()[-1].startswith("facecond: stopped"), message
-    process = started(*words, here)
-    _, message = process.communicate(timeout=300)
-    assert process.returncode == 0, message
+    call("data draw", *words, here)
     assert content(tmp_path / "stopped" / "packs" / "faces") == content(tmp_path / "whole" / "packs" / "faces")
 
 

@@ -69,6 +69,7 @@ def test_the_second_is_told_who_is_there(
         module.run(prepared)
 
 
+@pytest.mark.slow
 def test_two_trainings_of_one_run_are_one(workspace: Path) -> None:
     words = ["model=attr", "name=twice", *MODEL, *TINY, "trainer.images=64", f"workspace={workspace}"]
     command = [sys.executable, "-m", "facecond", "train", *words]

@@ -313,6 +313,7 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
         call("eval", *words, "metrics=[lpips]")
 
 
+@pytest.mark.slow
 def test_what_there_is_no_network_for_is_left_out(
     own: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -121,9 +121,14 @@ BOTH = "[{name: both, model: multicond}]"
         ("figure2", BOTH),
         ("figure3", "[{name: attr, model: attr}]"),
         ("figure4", BOTH),
-        ("figure5", "[{name: both, model: multicond}, {name: attr, model: attr}]"),
+        pytest.param(
+            "figure5",
+            "[{name: both, model: multicond}, {name: attr, model: attr}]",
+            marks=pytest.mark.slow,
+            id="figure5",
+        ),
         ("figure6", BOTH),
-        ("figure8", BOTH),
+        pytest.param("figure8", BOTH, marks=pytest.mark.slow, id="figure8"),
     ],
 )
 def test_what_is_planned_to_be_sampled_is_sampled(

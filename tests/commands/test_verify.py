@@ -53,6 +53,7 @@ def test_every_kind_of_file_is_looked_at(whole: Path) -> None:
     assert kinds == {"packs", "runs", "samples", "results", "parsed", "features"}
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_is_found_in_any_file(whole: Path) -> None:
     missed, tried = [], 0
     for path in files(whole):

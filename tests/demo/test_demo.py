@@ -54,7 +54,7 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("moments", "which"),
     [
-        pytest.param({"after"}, ("vq", "measure", "page"), id="some"),
+        pytest.param({"after"}, ("measure", "page"), id="some"),
         pytest.param({"before", "after"}, tuple(TITLES), marks=pytest.mark.slow, id="every"),
     ],
 )

@@ -167,8 +167,7 @@ def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number,
     assert not (folder / "done.json").exists()
     if number == signal.SIGTERM:
         assert f"stopped by SIGTERM at {reached} of 96 images" in message
-    again = start(folder)
-    assert again.wait() == 0, again.stderr.read()
+    run(folder)
     assert_same_end(folder, whole[0])
 
 
