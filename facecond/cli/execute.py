@@ -82,11 +82,11 @@ def execute(
         rounds = [combination for words in rounds for combination in expand(words)]
     given = [word for word in words if word.startswith("verify=")]
     with trusting_sizes(given[-1:] == ["verify=size"]):  # also while it is prepared, which opens packs and latents
-        _execute(command, rounds, json=json, dry_run=dry_run)
+        _execute(command, rounds, rank=rank, json=json, dry_run=dry_run)
 
 
-def _execute(command: str, rounds: Sequence[Sequence[str]], *, json: bool, dry_run: bool) -> None:
-    rank = int(os.environ.get("RANK", "0")) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else 0
+def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, json: bool, dry_run: bool) -> None:
+    """Prepare every round before any runs; `rank` 0 speaks."""
     module = importlib.import_module(MODULES[command])
     prepared = [module.prepare(words) for words in rounds]
     if len({item.name for item in prepared}) < len(prepared):

@@ -40,7 +40,7 @@ class Steps:
     @property
     def seconds(self) -> float:
         """Time spent so far, over all continuations."""
-        return sum(entry["seconds"] for entry in self.entries.values())
+        return sum(entry["seconds"] for entry in list(self.entries.values()))  # others ask while steps are added
 
     def is_done(self, key: str, words: Sequence[str]) -> bool:
         """Whether a step was done with these words, and what it made is still there."""
