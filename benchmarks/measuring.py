@@ -134,7 +134,7 @@ def parser(weights: Path | None) -> Judge:
     if weights is not None:
         network.load_state_dict(torch.load(weights, weights_only=True))
     network.eval().requires_grad_(False)
-    return Judge(network, parse, "untrained parser", "0" * 64, torch.device("cpu"), [])
+    return Judge(network, parse, "untrained parser", "0" * 64, torch.device("cpu"), [], "as sampled")
 
 
 def ours(folder: Path, mirrored: bool) -> dict[str, float]:
