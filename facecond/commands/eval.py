@@ -35,6 +35,10 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     composed = compose("eval", words)
     typed: EvalConfig = composed.config
     measures = measures_named(typed.metrics)
+    for key, file, name in (("features", "inception", "inception"), ("perceptual", "lpips_trunk", "lpips")):
+        choice = getattr(typed, key)
+        if getattr(typed, file) is not None and choice is not None and choice.name != name:
+            raise ConfigError(f"{file} has no effect with {key}={choice.name}", hint="leave one of them out")
     if typed.reference is not None:
         return _prepare_folders(composed, measures)
     samples, made_with, told = None, None, {}

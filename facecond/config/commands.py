@@ -52,6 +52,21 @@ class FidMode(Enum):
     legacy = "legacy"
 
 
+class Features(Enum):
+    """What distances of whole sets, neighbours and classes are measured in."""
+
+    inception = "inception"
+    efficientnet = "efficientnet"
+    classifier = "classifier"
+
+
+class Perceptual(Enum):
+    """What perceptual distances of two pictures are measured in."""
+
+    lpips = "lpips"
+    efficientnet = "efficientnet"
+
+
 class Align(Enum):
     """Which photographs are brought into the frame of CelebA-HQ."""
 
@@ -322,6 +337,11 @@ class EvalConfig(GenerateConfig):
     """Run of `model=parser`, or BiSeNet weights of face-parsing.PyTorch; none = the latest made for the pack."""
     classifier: str | None = None
     """Run of `model=classifier`; none = the latest made for the pack."""
+    features: Features | None = None
+    """What fid, kid, precision, is and others are measured in; none = the first that is to be had of inception, efficientnet, and
+    our own classifier. What is not Inception's bears another name."""
+    perceptual: Perceptual | None = None
+    """What lpips and lpips_reconstruction are measured in; none = the first that is to be had of lpips and efficientnet."""
     inception: str | None = None
     """inception-2015-12-05.pt, for fid, kid, is and others; none = from the usual caches, else fetched."""
     lpips_trunk: str | None = None

@@ -150,16 +150,29 @@ def _load_classifier(place: Path, config: EvalConfig, device: torch.device) -> D
     )  # fmt: skip
 
 
+def _chosen(config: EvalConfig, name: str) -> bool:
+    return config.features is not None and config.features.name == name
+
+
 FEATURES = DetectorKind(
     sources=(
         Source(
             find=find_published(INCEPTION, "inception"),
             load=_load_inception,
-            named=lambda config: config.inception is not None,
+            named=lambda config: (
+                _chosen(config, "inception") or (config.features is None and config.inception is not None)
+            ),
             classes=True,
         ),
-        Source(find=find_efficientnet, load=_load_efficientnet, classes=True),
-        Source(find=judge("classifier").find, load=_load_classifier),
+        Source(
+            find=find_efficientnet,
+            load=_load_efficientnet,
+            named=lambda config: _chosen(config, "efficientnet"),
+            classes=True,
+        ),
+        Source(
+            find=judge("classifier").find, load=_load_classifier, named=lambda config: _chosen(config, "classifier")
+        ),
     ),
 )
 """Inception, else ImageNet features that install from the package index, else what our own classifier sees."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from facecond.errors import FacecondError
+from facecond.errors import ConfigError, FacecondError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,8 +102,9 @@ class DetectorKind:
         `classes`: only those that tell ImageNet's classes.
         What is named, and the first where `config.strict`, is alone. What there is not is said in a warning.
         """
-        able = [source for source in self.sources if source.classes or not classes]
-        sources = [source for source in able if source.named(config)] or able
+        sources = [source for source in self.sources if source.named(config)] or list(self.sources)
+        if classes and not (sources := [source for source in sources if source.classes]):
+            raise ConfigError("the network that is named tells no classes of ImageNet", hint="name another: features=")
         found, reasons = [], []
         for source in sources[:1] if config.strict else sources:
             try:

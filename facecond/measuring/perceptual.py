@@ -59,14 +59,20 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
     )  # fmt: skip
 
 
+def _chosen(config: EvalConfig, name: str) -> bool:
+    return config.perceptual is not None and config.perceptual.name == name
+
+
 PERCEPTUAL = DetectorKind(
     sources=(
         Source(
             find=find_published(ALEXNET, "lpips_trunk"),
             load=_load_lpips,
-            named=lambda config: config.lpips_trunk is not None,
+            named=lambda config: (
+                _chosen(config, "lpips") or (config.perceptual is None and config.lpips_trunk is not None)
+            ),
         ),
-        Source(find=find_efficientnet, load=_load_efficientnet),
+        Source(find=find_efficientnet, load=_load_efficientnet, named=lambda config: _chosen(config, "efficientnet")),
     ),
 )
 """Embeds pictures so that the squared distance of two rows is the perceptual distance of the two pictures."""

@@ -313,6 +313,14 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
         call("eval", *words, "metrics=[lpips]")
 
 
+def test_features_are_those_that_are_named(own: Path) -> None:
+    words = [f"workspace={own}", "run=multicond", "count=8", "sampler.steps=1", "metrics=[fid,precision,mind]"]
+    for named, judge in (("classifier", "small classifier classifier"), ("efficientnet", "EfficientNet-Lite0")):
+        figures = call("eval", *words, f"features={named}").figures
+        assert {figure.judge for figure in figures} == {judge}
+        assert [figure.name for figure in figures] == ["frechet_distance", "precision", "sliced_wasserstein_distance"]
+
+
 @pytest.mark.slow
 def test_what_there_is_no_network_for_is_left_out(
     own: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -608,6 +616,11 @@ def test_noisy_masks_are_compared_with_the_true_ones(own: Path) -> None:
     [
         (["metrics=[fid]", "noisy=[sketch]"], "no judge reads that off a picture|is not conditioned on it"),
         (["metrics=[fid]", "snapshot=5"], "has no snapshot after 5 images .it has 8"),
+        (["metrics=[is]", "features=classifier"], "the network that is named tells no classes"),
+        (["metrics=[fid]", "features=efficientnet", "inception=a.pt"], "inception has no effect with features=effi"),
+        (["metrics=[lpips]", "perceptual=efficientnet", "lpips_trunk=a"], "lpips_trunk has no effect with perceptual"),
+        (["metrics=[fid]", "features=inception"], "the Inception network of FID is not at"),
+        (["metrics=[lpips]", "perceptual=lpips"], "the AlexNet trunk of LPIPS is not at"),
     ],
 )
 def test_what_cannot_be_told_or_measured_is_refused(own: Path, words: list[str], said: str) -> None:
