@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from facecond.errors import DataError
 from facecond.measuring.features import FEW, FeatureScores, require_several
-from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES
+from facecond.measuring.measure import AVERAGE, RECONSTRUCTIONS, REFERENCE, SAMPLES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class FeatureDistance(FeatureScores):
-    """A distance of samples from the validation split; ceiling: one half of the split from the other."""
+    """A distance of samples from the validation split; ceiling: one half of the split from the other; floor: its average."""
 
-    sets = (SAMPLES, RECONSTRUCTIONS, REFERENCE)
+    sets = (SAMPLES, RECONSTRUCTIONS, REFERENCE, AVERAGE)
     published: ClassVar[tuple[str, str]]
     """Name and title of the figure on the published features."""
     otherwise: ClassVar[tuple[str, str]]
@@ -73,6 +73,7 @@ class FeatureDistance(FeatureScores):
             self.between(samples, reference, conditions_N), name=name, title=title, against=len(reference), words=self.words,
             marks=marks,
             ceiling=self.between(*halves).value if halves else None, halves=len(reference) // 2,
+            floor=self.between(self.features(AVERAGE), reference).value,
             conditions_N=conditions_N, circumstances=evidence.circumstances(self, "; ".join(filter(None, cautions))),
         )  # fmt: skip
         return {figure.name: figure}

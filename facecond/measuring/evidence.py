@@ -19,8 +19,8 @@ from facecond.errors import DataError
 from facecond.measuring import pictures
 from facecond.measuring.items import Items
 from facecond.measuring.kept import Kept
-from facecond.measuring.measure import REAL, REFERENCE, SAMPLES, SETS, VARIATIONS, Detector, Measure, Scores
-from facecond.measuring.pictures import Pictures
+from facecond.measuring.measure import AVERAGE, REAL, REFERENCE, SAMPLES, SETS, VARIATIONS, Detector, Measure, Scores
+from facecond.measuring.pictures import Averaged, Pictures
 from facecond.metrics.figures import Circumstances
 from facecond.progress import bar
 
@@ -103,13 +103,26 @@ class Evidence:
         return f"the {name} learnt from {met} of the {len(self.behind.unique)} real faces" if met else ""
 
     @cached_property
+    def average(self) -> Averaged:
+        """The average picture of the reference."""
+        return Averaged(self.sets[REFERENCE])
+
+    def has(self, which: str) -> bool:
+        """Whether there is the set called `which`; of a reference there is its average."""
+        return which in self.sets or (which == AVERAGE and REFERENCE in self.sets)
+
+    def pictures(self, which: str) -> Pictures:
+        """The set called `which`."""
+        return self.average if which == AVERAGE else self.sets[which]
+
+    @cached_property
     def _contents(self) -> dict[str, str]:
         """What names the sets that were asked for, each worked out once."""
         return {}
 
     def pieces(self, which: str) -> Iterator[NDArray[np.int64]]:
         """Rows of a set, piece by piece; variations of one condition stay together."""
-        count, most = len(self.sets[which]), pictures.PIECE
+        count, most = len(self.pictures(which)), pictures.PIECE
         if which != VARIATIONS or self.varied is None:
             yield from (np.arange(start, min(start + most, count)) for start in range(0, count, most))
             return
@@ -126,9 +139,9 @@ class Evidence:
         if self.kept is None or not detector.keeps:
             return None
         if which not in self._contents:
-            self._contents[which] = self.sets[which].content()
+            self._contents[which] = self.pictures(which).content()
         about = hashlib.sha256(f"{detector.sha256} {detector.preprocessing} {self._contents[which]}".encode())
-        return Kept(self.kept / f"{about.hexdigest()[:16]}.npy", len(self.sets[which]))
+        return Kept(self.kept / f"{about.hexdigest()[:16]}.npy", len(self.pictures(which)))
 
 
 def measure(measures: Mapping[str, Measure], evidence: Evidence) -> list[Figure]:
@@ -139,7 +152,7 @@ def measure(measures: Mapping[str, Measure], evidence: Evidence) -> list[Figure]
     scores = {kind: kind(evidence) for kind in dict.fromkeys(each.scores for each in measures.values())}
     for which in SETS:
         interested = [each for each in scores.values() if which in each.sets]
-        if interested and which in evidence.sets:
+        if interested and evidence.has(which):
             _look(which, interested, evidence)
     figures = {kind: each.figures() for kind, each in scores.items()}
     shown: dict[str, Figure] = {}
@@ -155,11 +168,13 @@ def _look(which: str, interested: list[Scores], evidence: Evidence) -> None:
     kept = {name: keeping for name in detectors if (keeping := evidence.kept_by(name, which))}
     needed = any(each.looks for each in interested) or any(not kept[n].whole if n in kept else True for n in detectors)
     nothing = np.zeros((0, 0, 0, 3), dtype=np.uint8)
-    with ExitStack() as ending, bar(f"measuring {which}", len(evidence.sets[which])) as progress:
+    with ExitStack() as ending, bar(f"measuring {which}", len(evidence.pictures(which))) as progress:
         for keeping in kept.values():
             ending.enter_context(keeping)
         for rows in evidence.pieces(which):
-            images = evidence.sets[which].read(rows) if needed else nothing
+            images = evidence.pictures(which).read(rows) if needed else nothing
+            if which == REFERENCE and needed:
+                evidence.average.take(rows, images)
             found = {}
             for name, detector in detectors.items():
                 if name in kept and kept[name].whole:

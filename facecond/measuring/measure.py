@@ -35,7 +35,10 @@ SAMPLES, REAL, RECONSTRUCTIONS = "samples", "real pictures", "reconstructions"
 VARIATIONS, REFERENCE = "samples of one condition", "reference"
 """Several samples of each of some conditions, those of one condition together; and the pictures of the validation split."""
 
-SETS = (SAMPLES, REAL, RECONSTRUCTIONS, VARIATIONS, REFERENCE)
+AVERAGE = "average picture"
+"""The mean of the reference, pixel by pixel, again and again: as far from it as what knows nothing else of it."""
+
+SETS = (SAMPLES, REAL, RECONSTRUCTIONS, VARIATIONS, REFERENCE, AVERAGE)
 """In the order in which they are looked at."""
 
 

@@ -25,14 +25,17 @@ class Reconstruction(Scores):
         super().__init__(evidence)
         self._psnr: list[NDArray[np.float64]] = []
         self._ssim: list[NDArray[np.float64]] = []
+        self._apart: list[tuple[float, float]] = []
 
     def add(self, which: str, rows: NDArray[np.int64], images: NDArray[np.uint8], found: NDArray[Any] | None) -> None:
         """Compare reconstructions with the pictures they are of."""
         from facecond.metrics.reconstruction import psnr, ssim
 
-        real = self.evidence.sets[REAL].read(rows)
+        pictures = self.evidence.sets[REAL]
+        real, others = pictures.read(rows), pictures.read((rows + 1) % len(pictures))
         self._psnr.append(psnr(real, images))
         self._ssim.append(ssim(real, images))
+        self._apart.append((float(psnr(others, images).sum()), float(ssim(others, images).sum())))
 
     def figures(self) -> dict[str, Figure]:
         """See `metrics.figures.reconstruction_figures`."""
@@ -40,8 +43,10 @@ class Reconstruction(Scores):
 
         from facecond.metrics.figures import reconstruction_figures
 
+        psnr_N, ssim_N = np.concatenate(self._psnr), np.concatenate(self._ssim)
+        psnr_apart, ssim_apart = (sum(sums) / len(psnr_N) for sums in zip(*self._apart, strict=True))
         shown = reconstruction_figures(
-            np.concatenate(self._psnr), np.concatenate(self._ssim), circumstances=self.evidence.circumstances(self)
+            psnr_N, ssim_N, apart=(psnr_apart, ssim_apart), circumstances=self.evidence.circumstances(self)
         )
         return {figure.name: figure for figure in shown}
 

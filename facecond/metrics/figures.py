@@ -168,17 +168,19 @@ def distance_figure(
     words: str,
     ceiling: float | None,
     halves: int,
+    floor: float,
     marks: Mapping[str, float] | None = None,
     conditions_N: NDArray[np.int64] | None = None,
     circumstances: Circumstances | None = None,
 ) -> Figure:
     """Return a distance of samples from a reference of `against` pictures, beside that of its halves from one another.
 
-    `words` say what is to be known of the distance.
+    `floor` is that of the reference's average picture, again and again. `words` say what is to be known of the distance.
     """
     figure = Figure(
         name=name, value=distance.value, count=len(distance.of_samples_N), title=title, better="lower",
-        spread=distance.spread(conditions_N), ceiling=ceiling, ceiling_of=f"real halves, {halves} each", marks=marks or {},
+        spread=distance.spread(conditions_N), ceiling=ceiling, ceiling_of=f"real halves, {halves} each",
+        floor=floor, floor_of="the average picture again and again", marks=marks or {},
         note=f"Samples against {against} pictures; {words}. ±: half of the 95 % interval, from what each "
              "condition and each picture of the reference contributes.",
     )  # fmt: skip
@@ -235,6 +237,7 @@ def neighbour_figures(
             name=name, title=f"{name.capitalize()}, {features} features", value=float(values.mean()),
             count=len(values), spread=mean_spread(values, groups),
             ceiling=float(getattr(halves, key).mean()) if halves else None, ceiling_of="real halves",
+            floor=0.0, floor_of="pictures like none of the other set",
             note=f"{words.capitalize()}; a ball reaches to neighbour {k} of its own set. {notes[key[-1]]}",
         ))  # fmt: skip
     return _under(circumstances, figures)
@@ -263,16 +266,24 @@ def reconstruction_figures(
     psnr_N: NDArray[np.float64],
     ssim_N: NDArray[np.float64],
     *,
+    apart: tuple[float, float],
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> list[Figure]:
-    """Return "psnr" and "ssim": means over images, each of a condition of its own."""
+    """Return "psnr" and "ssim": means over images, each of a condition of its own.
+
+    `apart` are those of pictures of different people.
+    """
     figures = [
         Figure(
             name=name, value=float(values_N.mean()), count=len(values_N), title=f"Reconstruction {name.upper()}",
             unit=unit, spread=mean_spread(values_N, seed=seed), note=f"Mean over images. {SPREAD_NOTE}",
+            ceiling=most, ceiling_of="a picture and itself" if most else "", floor=least,
+            floor_of="a picture and another's reconstruction",
         )
-        for name, values_N, unit in (("psnr", psnr_N, "dB"), ("ssim", ssim_N, ""))
+        for name, values_N, unit, most, least in (
+            ("psnr", psnr_N, "dB", None, apart[0]), ("ssim", ssim_N, "", 1.0, apart[1]),
+        )
     ]  # fmt: skip
     return _under(circumstances, figures)
 

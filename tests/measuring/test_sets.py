@@ -20,7 +20,7 @@ from facecond.measuring.detectors import find_detectors, identity, load_detector
 from facecond.measuring.evidence import Evidence, measure
 from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
-from facecond.measuring.pictures import Files, Reconstructed, Rows
+from facecond.measuring.pictures import Averaged, Files, Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, measures_named
 from facecond.metrics.classes import class_score
 from facecond.metrics.extrapolation import frechet_at_infinity
@@ -60,6 +60,10 @@ def test_distances_are_those_of_the_features(pack: Pack, tmp_path: Path) -> None
         assert figure.marks["reconstructions"] == pytest.approx(distance(again, real).value)
         assert figure.spread == pytest.approx(distance(samples, real).spread(np.array(ITEMS)))
         assert figure.better == "lower"
+        average = np.asarray(pack.images[pack.indices("validation")]).astype(np.float64).mean(axis=0)
+        alone = features(np.stack([average.round().astype(np.uint8)] * 8))
+        assert figure.floor == pytest.approx(distance(alone, real).value)
+        assert figure.floor_of == "the average picture again and again"
     assert (fid.name, fid.title) == ("frechet_distance", "Frechet distance, counting features")
     assert (mind.name, mind.title) == ("sliced_wasserstein_distance", "Sliced Wasserstein distance, counting features")
     assert (fid.count, fid.reference) == (8, "validation split of faces, 8 items")
@@ -151,7 +155,7 @@ def test_classes_follow_from_the_features_of_distances(pack: Pack, tmp_path: Pat
     samples = samples_of(pack, ITEMS, ("mask",), tmp_path)
     seen = sets_of(samples, pack, detectors={"features": network}, kept=tmp_path / "features")  # type: ignore[dict-item]
     score, _ = measure(measures_named(["is", "fid"]), seen)
-    assert sum(looked) == 8 + 5 + 8
+    assert sum(looked) == 8 + 5 + 8 + 8  # samples, reconstructions, reference and its average
     real = features(np.asarray(pack.images[pack.indices("validation")]))
     own = class_score(features(samples.images), classes)
     assert score.value == pytest.approx(own.value)
@@ -215,13 +219,24 @@ def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> Non
     first, second = (evidence(pack, tmp_path / name, kept=kept) for name in ("a", "b"))
     (before,), (after,) = (measure(measures_named(["fid"]), each) for each in (first, second))
     assert after == before
-    assert sum(first.detectors["features"].sizes) == 8 + 5 + 8  # type: ignore[attr-defined]
+    assert sum(first.detectors["features"].sizes) == 8 + 5 + 8 + 8  # type: ignore[attr-defined]
     assert second.detectors["features"].sizes == []  # type: ignore[attr-defined]
-    assert len(list(kept.glob("[!.]*.npy"))) == 3
+    assert len(list(kept.glob("[!.]*.npy"))) == 4
     other = evidence(pack, tmp_path / "c", kept=kept)
     other.behind.samples.images[3, 0, 0, 0] ^= 1
     measure(measures_named(["fid"]), other)
     assert sum(other.detectors["features"].sizes) == 8  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("taken", [[], [1, 4], [0, 1, 2, 3, 4, 5, 6]])
+def test_an_average_reads_what_it_was_not_given(monkeypatch: pytest.MonkeyPatch, taken: list[int]) -> None:
+    monkeypatch.setattr(pictures, "PIECE", 2)
+    images = np.random.default_rng(0).integers(0, 256, (7, 4, 5, 3)).astype(np.uint8)
+    average = Averaged(Rows(images, np.arange(7)))
+    average.take(np.array(taken, dtype=np.int64), images[taken])
+    found = average.read(np.arange(2, 5))
+    assert found.shape == (3, 4, 5, 3)
+    assert (found == images.astype(np.float64).mean(axis=0).round()).all()
 
 
 def test_what_was_interrupted_is_not_kept(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

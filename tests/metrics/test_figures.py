@@ -68,7 +68,10 @@ def test_attribute_figures() -> None:
 
 def test_figures_survive_the_file(tmp_path: Path) -> None:
     scores = Confusion.of(LABELS, FOUND)
-    figures = [*mask_figures(scores), *reconstruction_figures(np.array([20.0, 30.0]), np.array([0.5, 0.7]))]
+    figures = [
+        *mask_figures(scores),
+        *reconstruction_figures(np.array([20.0, 30.0]), np.array([0.5, 0.7]), apart=(9.0, 0.1)),
+    ]
     write_results(tmp_path / "results.json", figures, about={})
     read = read_results(tmp_path / "results.json")
     assert read["miou"].value == scores.mean_iou
@@ -97,4 +100,4 @@ def test_every_interval_is_of_conditions() -> None:
         assert often.count == 10 * once.count
         assert "95 % interval" in once.note
     expected = 2.201 * psnr.std(ddof=1) / np.sqrt(12)  # Student's quantile for 11 degrees of freedom
-    assert reconstruction_figures(psnr, ssim)[0].spread == pytest.approx(expected, rel=0.05)
+    assert reconstruction_figures(psnr, ssim, apart=(9.0, 0.1))[0].spread == pytest.approx(expected, rel=0.05)
