@@ -92,6 +92,7 @@ def prepare(folder: Path, pictures: int, conditions: int) -> None:
     from facecond.conditions.table import CONDITIONS
     from facecond.data.pack import PackWriter
     from facecond.drawn.painter import draw
+    from facecond.sampling.folder import digest_of
 
     writer = PackWriter(folder / "pack", count=pictures + 1, resolution=SIZE, source={"kind": "drawn"})
     samples = np.lib.format.open_memmap(
@@ -106,10 +107,14 @@ def prepare(folder: Path, pictures: int, conditions: int) -> None:
     samples.flush()
     pack = writer.finish([str(item) for item in range(pictures + 1)], ["validation"] * pictures + ["train"])
     records, mask = [], CONDITIONS["mask"]
-    told = [mask.record(np.asarray(pack.labels[item]), folder, f"{item:08}" * 8) for item in range(conditions)]
+    maps = [np.asarray(pack.labels[item]) for item in range(conditions)]
+    told = [
+        {"value": mask.record(each, folder, f"{item:08}" * 8), "sha256": digest_of(each)}
+        for item, each in enumerate(maps)
+    ]
     for index in range(pictures):
         item = index * conditions // pictures
-        records.append({"index": index, "source": str(item), "told": {"mask": {"value": told[item]}}})
+        records.append({"index": index, "source": str(item), "told": {"mask": told[item]}})
     (folder / "records.json").write_text(json.dumps(records))
     torch.manual_seed(0)
     with warnings.catch_warnings():

@@ -257,3 +257,6 @@ def test_psnr_and_ssim_can_be_asked_for_alone(pack: Pack, tmp_path: Path) -> Non
     errors = ((real - (255 - real)) ** 2).mean(axis=(1, 2, 3))
     assert psnr.value == pytest.approx(np.mean(20 * np.log10(255) - 10 * np.log10(errors)))
     assert (psnr.unit, psnr.count) == ("dB", 5)
+    apart = ((np.roll(real, -1, axis=0) - (255 - real)) ** 2).mean(axis=(1, 2, 3))
+    assert psnr.floor == pytest.approx(np.mean(20 * np.log10(255) - 10 * np.log10(apart)))
+    assert (psnr.ceiling, ssim.ceiling) == (None, 1.0)

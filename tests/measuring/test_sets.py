@@ -438,7 +438,7 @@ def test_damaged_features_are_worked_out_again(pack: Pack, tmp_path: Path, damag
             file.write_bytes(damage)
     (after,) = measure(measures_named(["fid"]), second)
     assert after == before
-    assert len(list((tmp_path / "kept").glob("[!.]*.npy"))) == 3
+    assert len(list((tmp_path / "kept").glob("[!.]*.npy"))) == 4
 
 
 def test_results_are_named_after_everything_that_may_be_looked_with(tmp_path: Path) -> None:
