@@ -150,7 +150,7 @@ def ours(folder: Path, mirrored: bool) -> dict[str, float]:
     from facecond.data.pack import Pack
     from facecond.measuring.evidence import Evidence, measure
     from facecond.measuring.features import Network
-    from facecond.measuring.items import Items
+    from facecond.measuring.items import SampledItems
     from facecond.measuring.measure import REAL, REFERENCE, SAMPLES, VARIATIONS
     from facecond.measuring.pictures import Rows
     from facecond.measuring.table import measures_named
@@ -171,7 +171,7 @@ def ours(folder: Path, mirrored: bool) -> dict[str, float]:
         folder=folder, images=images, records=json.loads((folder / "records.json").read_text()), made_with={}, about={}
     )
     pack = Pack.open(folder / "pack")
-    items, name = Items(made, pack), pack.manifest["sha256"]["images.npy"]
+    items, name = SampledItems(pack=pack, samples=made), pack.manifest["sha256"]["images.npy"]
     evidence = Evidence(
         sets={
             SAMPLES: Rows(images, np.arange(len(images))), REAL: Rows(pack.images, items.unique, name),

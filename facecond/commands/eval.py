@@ -18,6 +18,7 @@ from facecond.measuring.detectors import Candidates, find_detectors, identity
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.sampling.folder import RecordIndex, read_manifest
+from facecond.workspace.find import bundled_pack, find_pack
 from facecond.workspace.origin import Origin, at_snapshot, generation_key, items_plan, short_hash
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     if typed.reference is not None:
         return _prepare_folders(composed, measures)
     samples, made_with, told = None, None, {}
+    if typed.samples is not None and (pack := _pack(typed)) is not None:
+        return _prepare_pack(composed, measures, pack)
     if typed.samples is not None:
         _check_only_measuring(composed)
         samples = _samples_folder(typed)
@@ -68,14 +71,35 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
 
 
+def _prepare_pack(composed: Composed, measures: dict[str, Measure], pack: Path) -> Prepared[EvalConfig, Measuring]:
+    """Find what looks at a pack's own pictures; what is measured is how well judges see what the pack says of them."""
+    config: EvalConfig = composed.config
+    _refuse_sampling(composed, "for a pack's own pictures", "samples=", but=("count",))
+    fit = [name for name, each in MEASURES.items() if each.scores.condition is not None]
+    for name in measures:
+        if name not in fit:
+            raise ConfigError(
+                f"{name} of a pack's own pictures says nothing",
+                hint=f"measure {', '.join(fit)}, or name what they are compared with: reference=",
+            )
+    used = {SAMPLES: f"the pictures of {pack} (named)"}
+    measures, detectors = _find(measures, config, None, used, pack=pack)
+    name = _name(pack.name, measures, detectors, config, [str(pack.resolve()), config.count])
+    found = Measuring(measures=measures, detectors=detectors, samples=pack, pack=pack, folders={SAMPLES: pack})
+    return Prepared(composed=composed, name=name, found=found, used=used)
+
+
+def _refuse_sampling(composed: Composed, what: str, key: str, but: Sequence[str] = ()) -> None:
+    """Refuse what has to do with models where pictures are there; `key` says so."""
+    for name in ("run", "pack", "first_stage", "sampler", "guidance", "precision", *_DECIDE_SAMPLES):
+        if composed.given(name) and name not in but:
+            raise ConfigError(f"{name} has no meaning {what}", hint=f"leave it out, or leave out {key}")
+
+
 def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepared[EvalConfig, Measuring]:
     """Find two folders of pictures from anywhere; only measures that need no conditions can be had of them."""
     config: EvalConfig = composed.config
-    for key in ("run", "pack", "first_stage", "sampler", "guidance", "precision", *_DECIDE_SAMPLES):
-        if composed.given(key):
-            raise ConfigError(
-                f"{key} has no meaning for folders of pictures", hint="leave it out, or leave out reference="
-            )
+    _refuse_sampling(composed, "for folders of pictures", "reference=")
     fit = [name for name, each in MEASURES.items() if _without_conditions(each) and each.scores.sets[0] == SAMPLES]
     for name in measures:
         if name not in fit:
@@ -98,12 +122,21 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
 
 
 def _find(
-    measures: dict[str, Measure], config: EvalConfig, origin: Origin | None, used: dict[str, str]
+    measures: dict[str, Measure],
+    config: EvalConfig,
+    origin: Origin | None,
+    used: dict[str, str],
+    *,
+    pack: Path | None = None,
 ) -> tuple[dict[str, Measure], dict[str, Candidates]]:
-    """Check that everything can be measured; find the detectors and note them in `used`. Return the measures that they serve."""
+    """Check that everything can be measured; find the detectors and note them in `used`. Return the measures that they serve.
+
+    `pack` is that behind the pictures; none = that of `origin`.
+    """
     from facecond.data.pack import Pack
 
-    pack = Pack.open(origin.pack) if origin is not None else None
+    place = pack or (origin.pack if origin is not None else None)
+    opened = Pack.open(place) if place is not None else None
     for name in config.noisy:
         if origin is not None and name not in origin.conditions:
             raise ConfigError(
@@ -115,8 +148,8 @@ def _find(
                 f"{name} cannot be measured of {origin.run.path.name}, which is told no condition",
                 hint=f"measure {', '.join(each for each in MEASURES if _without_conditions(MEASURES[each]))}",
             )
-        if measure.scores.condition is not None and pack is not None:
-            _check_said(CONDITIONS[measure.scores.condition], pack, name)
+        if measure.scores.condition is not None and opened is not None:
+            _check_said(CONDITIONS[measure.scores.condition], opened, name)
         if (
             measure.scores.sets[0] == RECONSTRUCTIONS
             and origin is not None
@@ -125,7 +158,7 @@ def _find(
             raise ConfigError(
                 f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
             )
-    measures, detectors = find_detectors(measures, config, pack, also=readers(config.noisy).values())
+    measures, detectors = find_detectors(measures, config, opened, also=readers(config.noisy).values())
     used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
     used |= {f"noisy {name}": _as_read(f"the {kind}") for name, kind in readers(config.noisy).items()}
     return measures, detectors
@@ -144,7 +177,7 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     made = write_figures(prepared, figures, "eval", {"made_with": made_with})
     found = prepared.found
     which = next((which for which in (SAMPLES, VARIATIONS) if found.looks_at(which)), None)
-    if which is not None:
+    if which is not None and found.samples is None:
         made["samples"] = found.folders[which]
     return Result(command="eval", used=prepared.used, figures=figures, made=made)
 
@@ -245,12 +278,27 @@ def _check_only_measuring(composed: Composed) -> None:
             )
 
 
+def _pack(config: EvalConfig) -> Path | None:
+    """The pack that `samples` names; None when it names samples."""
+    named = str(config.samples)
+    places = (Path(named), Path(config.workspace) / "samples" / named)
+    if any((place / "generation.json").is_file() for place in places):
+        return None
+    if (
+        (Path(named) / "manifest.json").is_file()
+        or (Path(config.workspace) / "packs" / named).is_dir()
+        or bundled_pack(named)
+    ):
+        return find_pack(config.workspace, named).path
+    return None
+
+
 def _samples_folder(config: EvalConfig) -> Path:
     for place in (Path(str(config.samples)), Path(config.workspace) / "samples" / str(config.samples)):
         if (place / "generation.json").is_file():
             return place
     raise DataError(
-        f"{config.samples} is neither a folder of samples nor in {Path(config.workspace) / 'samples'}",
+        f"{config.samples} is neither a folder of samples nor in {Path(config.workspace) / 'samples'}, nor a pack",
         hint="folders of samples are made by: facecond sample; folders of other pictures take reference=DIR beside",
     )
 

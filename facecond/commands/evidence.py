@@ -41,7 +41,9 @@ class Measuring:
     samples: Path | None
     """Samples that are there already."""
     origin: Origin | None = None
-    """What samples come from; None for folders of pictures from anywhere."""
+    """What samples come from; None for pictures of no model."""
+    pack: Path | None = None
+    """The pack whose own pictures are measured."""
     folders: dict[str, Path] = field(default_factory=dict)
     """Where samples and variations are, or will be, or the pictures of samples and reference; by the names of their sets."""
 
@@ -57,13 +59,23 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     """
     import numpy as np
 
+    from facecond.data.pack import Pack
     from facecond.measuring.evidence import Evidence
-    from facecond.measuring.items import Items
+    from facecond.measuring.items import RealItems, SampledItems
     from facecond.measuring.measure import REAL
     from facecond.measuring.pictures import Pictures, Reconstructed, Rows
     from facecond.training.device import choose_device
 
     config, found, kept = prepared.config, prepared.found, Path(prepared.config.workspace) / "features"
+    sets: dict[str, Pictures]
+    if found.pack is not None:
+        pack = Pack.open(found.pack)
+        found, detectors = _loaded(prepared, choose_device(config.device))
+        own = RealItems(pack=pack, seed=config.seed, items=pack.indices("validation")[: config.count])
+        pictures = Rows(pack.images, own.items, pack.manifest["sha256"]["images.npy"])
+        words = f"validation split of {pack.path.name}"
+        sets = {SAMPLES: pictures, REFERENCE: pictures}
+        return Evidence(sets=sets, detectors=detectors, reference=words, items=own, kept=kept), {}
     if found.origin is None:
         files = {which: pictures_in(folder) for which, folder in found.folders.items()}
         found, detectors = _loaded(prepared, choose_device(config.device))
@@ -75,18 +87,18 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     name, held_out = pack.manifest["sha256"]["images.npy"], pack.indices("validation")
     if told and found.samples is None:
         _warn_of_fewer(prepared, len(held_out))
-    sets: dict[str, Pictures] = {REFERENCE: Rows(pack.images, held_out, name)}
+    sets = {REFERENCE: Rows(pack.images, held_out, name)}
     items, groups, made_with = None, None, session.made_with
     real = Rows(pack.images, held_out[: config.count] if told else held_out, name)
     if found.looks_at(SAMPLES) or found.samples is not None:
         samples = _samples(found, session, detectors)
         sets[SAMPLES], made_with = Rows(samples.images, np.arange(len(samples.images))), samples.made_with
         if told:
-            items = Items(samples, pack, config.seed, noisy(config, detectors))
+            items = SampledItems(pack=pack, samples=samples, seed=config.seed, read_by=noisy(config, detectors))
             real = Rows(pack.images, items.unique, name)
     if found.looks_at(VARIATIONS):
         made = samples if found.samples is not None else _variations(found, session, detectors)
-        varied = Items(made, pack, read_by=noisy(config, detectors))
+        varied = SampledItems(pack=pack, samples=made, read_by=noisy(config, detectors))
         sets[VARIATIONS], groups = Rows(varied.samples.images, varied.grouped), varied.places[varied.grouped]
         items = items or varied
     if items is not None and items.noisy:

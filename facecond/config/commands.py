@@ -322,7 +322,8 @@ class EvalConfig(GenerateConfig):
     metrics: list[str] = field(default_factory=list)
     """Names of measures; `facecond eval --help` lists them."""
     samples: str | None = None
-    """Folder of samples, or its name in WORKSPACE/samples; none = sample `count` validation conditions now."""
+    """Folder of samples, or its name in WORKSPACE/samples, or a pack (how well judges read its own pictures); none = sample `count`
+    validation conditions now."""
     reference: str | None = None
     """Folder of pictures, or pack (its validation split), that the pictures in `samples`, of either kind, are compared with; no run
     is needed then."""

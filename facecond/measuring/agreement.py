@@ -22,7 +22,10 @@ SHUFFLED = "shuffled conditions"
 
 
 class Agreement(Scores, Generic[T]):
-    """Agreement of samples with their condition; ceiling: real pictures with theirs; floor: samples with another item's."""
+    """Agreement of samples with their condition; ceiling: real pictures with theirs; floor: samples with another item's.
+
+    Of the real pictures themselves there is no ceiling.
+    """
 
     condition: ClassVar[str]
 
@@ -43,7 +46,7 @@ class Agreement(Scores, Generic[T]):
         """Join the scores of several pieces."""
 
     @abstractmethod
-    def show(self, scores: T, ceiling: T, floor: T, marks: Mapping[str, T]) -> list[Figure]:
+    def show(self, scores: T, ceiling: T | None, floor: T, marks: Mapping[str, T]) -> list[Figure]:
         """Turn scores into figures."""
 
     def add(self, which: str, rows: NDArray[np.int64], images: NDArray[np.uint8], found: NDArray[Any] | None) -> None:
@@ -62,5 +65,5 @@ class Agreement(Scores, Generic[T]):
     def figures(self) -> dict[str, Figure]:
         """The figures of the samples, with ceiling, floor and the reconstructions as a mark."""
         merged = {name: self.merge(parts) for name, parts in self._parts.items()}
-        shown = self.show(merged.pop(SAMPLES), merged.pop(REAL), merged.pop(SHUFFLED), merged)
+        shown = self.show(merged.pop(SAMPLES), merged.pop(REAL, None), merged.pop(SHUFFLED), merged)
         return {figure.name: figure for figure in shown}

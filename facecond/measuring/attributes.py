@@ -38,7 +38,7 @@ class AttributeAgreement(Agreement["AttributeScores"]):
     def show(
         self,
         scores: AttributeScores,
-        ceiling: AttributeScores,
+        ceiling: AttributeScores | None,
         floor: AttributeScores,
         marks: Mapping[str, AttributeScores],
     ) -> list[Figure]:

@@ -44,7 +44,7 @@ class EdgeAgreement(Agreement["LineMatches"]):
         return LineMatches.merge(parts)
 
     def show(
-        self, scores: LineMatches, ceiling: LineMatches, floor: LineMatches, marks: Mapping[str, LineMatches]
+        self, scores: LineMatches, ceiling: LineMatches | None, floor: LineMatches, marks: Mapping[str, LineMatches]
     ) -> list[Figure]:
         """See `metrics.figures.line_figures`."""
         from facecond.metrics.figures import line_figures

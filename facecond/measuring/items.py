@@ -1,7 +1,8 @@
-"""The items of a pack behind samples: whose conditions they were told, and what they are compared with."""
+"""The items of a pack behind pictures: whose conditions samples were told, and what they are compared with."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,14 +19,94 @@ from facecond.sampling.folder import digest_of
 from facecond.sampling.generation import Generation
 
 
-@dataclass(frozen=True)
-class Items:
-    """Samples of a generation and the validation items of a pack behind them."""
+@dataclass(frozen=True, kw_only=True)
+class Items(ABC):
+    """Validation items of a pack behind pictures."""
 
-    samples: Generation
     pack: Pack
     seed: int = 0
-    """Of the floor: which other item's condition a sample is compared with."""
+    """Of the floor: which other item's condition a picture is compared with."""
+
+    @property
+    @abstractmethod
+    def places(self) -> NDArray[np.int64]:
+        """int64 (N,): number in the pack of the item behind each picture, the unit of every interval."""
+
+    @property
+    @abstractmethod
+    def noisy(self) -> Mapping[str, str]:
+        """Conditions that the pictures were told as a judge reads them off the real pictures -> that judge."""
+
+    @property
+    @abstractmethod
+    def told(self) -> set[str]:
+        """Conditions that some of the pictures were told."""
+
+    @abstractmethod
+    def told_otherwise(self, condition: str) -> int:
+        """Number of pictures that were told another value of `condition` than their item's own."""
+
+    @abstractmethod
+    def asked(self, condition: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the values of `condition` that pictures `rows` are compared with."""
+
+    @cached_property
+    def unique(self) -> NDArray[np.int64]:
+        """int64 (M,): the items behind the pictures, each once, ascending. The real pictures are theirs."""
+        return np.unique(self.places)
+
+    @cached_property
+    def partners(self) -> NDArray[np.int64]:
+        """int64 (N,): for each picture the first picture of another item, whose condition is the floor."""
+        _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
+        return first[derangement(len(first), self.seed)[person]]
+
+    @cached_property
+    def grouped(self) -> NDArray[np.int64]:
+        """int64 (N,): rows of the pictures so that those of one item follow one another."""
+        return np.argsort(self.places, kind="stable")
+
+    def own(self, condition: str, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the values of `condition` of items `places` of the pack."""
+        return np.asarray(self.pack.values(CONDITIONS[condition])[places])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealItems(Items):
+    """Items behind their own pictures, each once."""
+
+    items: NDArray[np.int64]
+    """int64 (N,): numbers in the pack."""
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """See `Items`."""
+        return self.items
+
+    @property
+    def noisy(self) -> Mapping[str, str]:
+        """None: a picture is its item's own."""
+        return {}
+
+    @property
+    def told(self) -> set[str]:
+        """All: a picture is what its item says."""
+        return set(CONDITIONS)
+
+    def told_otherwise(self, condition: str) -> int:
+        """None."""
+        return 0
+
+    def asked(self, condition: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return what the items say."""
+        return self.own(condition, self.items[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledItems(Items):
+    """Items behind the samples of a generation."""
+
+    samples: Generation
     read_by: Mapping[str, str] = field(default_factory=dict)
     """Condition -> the judge that read it off the real pictures for the samples, beside what their folder says of that."""
 
@@ -60,22 +141,6 @@ class Items:
         """Conditions that some of the samples were told."""
         return {name for record in self.samples.records for name in record["told"]}
 
-    @cached_property
-    def unique(self) -> NDArray[np.int64]:
-        """int64 (M,): the items behind the samples, each once, ascending. The real pictures are theirs."""
-        return np.unique(self.places)
-
-    @cached_property
-    def partners(self) -> NDArray[np.int64]:
-        """int64 (N,): for each sample the first sample of another item, whose condition is the floor."""
-        _, first, person = np.unique(self.places, return_index=True, return_inverse=True)
-        return first[derangement(len(first), self.seed)[person]]
-
-    @cached_property
-    def grouped(self) -> NDArray[np.int64]:
-        """int64 (N,): rows of the samples so that those of one item follow one another."""
-        return np.argsort(self.places, kind="stable")
-
     def asked(self, condition: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values of `condition` that samples `rows` are compared with: what they were told, else their item's own.
 
@@ -105,7 +170,3 @@ class Items:
             said = record["told"].get(condition)
             told += said is not None and said["sha256"] != digest_of(np.asarray(own[place]))
         return told
-
-    def own(self, condition: str, places: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the values of `condition` of items `places` of the pack."""
-        return np.asarray(self.pack.values(CONDITIONS[condition])[places])

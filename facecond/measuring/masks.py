@@ -36,7 +36,7 @@ class MaskAgreement(Agreement["Confusion"]):
         return Confusion.merge(parts)
 
     def show(
-        self, scores: Confusion, ceiling: Confusion, floor: Confusion, marks: Mapping[str, Confusion]
+        self, scores: Confusion, ceiling: Confusion | None, floor: Confusion, marks: Mapping[str, Confusion]
     ) -> list[Figure]:
         """See `metrics.figures.mask_figures`."""
         from facecond.metrics.figures import mask_figures

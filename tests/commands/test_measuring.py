@@ -313,6 +313,27 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
         call("eval", *words, "metrics=[lpips]")
 
 
+def test_a_pack_s_own_pictures_are_the_ceiling_of_samples(own: Path, facecond: Facecond) -> None:
+    metrics, here = "metrics=[miou,accuracy,attributes]", f"workspace={own}"
+    sampled = call("eval", here, "run=multicond", "count=6", "sampler.steps=1", metrics).figures
+    alone = {figure.name: figure for figure in call("eval", here, "samples=drawn-64", "count=6", metrics).figures}
+    assert len(alone) == 3 + 6
+    for figure in sampled:
+        assert (alone[figure.name].value, alone[figure.name].ceiling) == (figure.ceiling, None)
+        assert alone[figure.name].count == 6
+    assert alone["miou"].reference == "validation split of drawn-64, 6 items"
+    for words, said in (
+        (["fid"], "fid of a pack's own pictures says nothing (measure miou, accuracy, attributes, edges, or name what"),
+        (
+            ["miou", "run=multicond"],
+            "run has no meaning for a pack's own pictures (leave it out, or leave out samples=)",
+        ),
+    ):
+        status, _, err = facecond("eval", *words, here, "samples=drawn-64")
+        assert (status, err.count("facecond: ")) == (2, 1), err
+        assert said in err
+
+
 def test_features_are_those_that_are_named(own: Path) -> None:
     words = [f"workspace={own}", "run=multicond", "count=8", "sampler.steps=1", "metrics=[fid,precision,mind]"]
     for named, judge in (("classifier", "small classifier classifier"), ("efficientnet", "EfficientNet-Lite0")):

@@ -14,7 +14,7 @@ from facecond.drawn.painter import draw
 from facecond.errors import DataError
 from facecond.measuring import pictures
 from facecond.measuring.evidence import Evidence, measure
-from facecond.measuring.items import Items
+from facecond.measuring.items import SampledItems
 from facecond.measuring.pictures import Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, MEASURES, measures_named
 from facecond.metrics.faithfulness import AttributeScores, Confusion
@@ -85,7 +85,7 @@ def evidence(
     **more: Any,
 ) -> Evidence:
     """Samples beside the pictures behind them, their reconstructions, and the validation split."""
-    items = Items(samples, pack)
+    items = SampledItems(samples=samples, pack=pack)
     name = pack.manifest["sha256"]["images.npy"]
     real = Rows(pack.images, items.unique, name)
     sets = {
