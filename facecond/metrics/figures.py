@@ -5,6 +5,7 @@ images (ceiling), and the same pictures beside conditions of other items (floor)
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -234,9 +235,9 @@ def neighbour_figures(
     for name, (key, groups, words) in parts.items():
         values = getattr(scores, key).astype(np.float64)
         figures.append(Figure(
-            name=name, title=f"{name.capitalize()}, {features} features", value=float(values.mean()),
+            name=name, title=f"{name.capitalize()}, {features} features", value=_mean(values),
             count=len(values), spread=mean_spread(values, groups),
-            ceiling=float(getattr(halves, key).mean()) if halves else None, ceiling_of="real halves",
+            ceiling=_mean(getattr(halves, key).astype(np.float64)) if halves else None, ceiling_of="real halves",
             floor=0.0, floor_of="pictures like none of the other set",
             note=f"{words.capitalize()}; a ball reaches to neighbour {k} of its own set. {notes[key[-1]]}",
         ))  # fmt: skip
@@ -304,6 +305,11 @@ def reconstruction_distance_figure(
         floor=apart, floor_of="real pictures of different people", note=f"Mean over images. {SPREAD_NOTE}",
     )  # fmt: skip
     return _under(circumstances, [figure])[0]
+
+
+def _mean(values_N: NDArray[np.float64]) -> float:
+    """The mean, whatever the order of the values, bit for bit."""
+    return math.fsum(values_N) / len(values_N)
 
 
 def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[Figure]:

@@ -6,6 +6,7 @@ known better than either number: its variance is that of the differences conditi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class Spread(float):
         if least < 2:
             return cls(float("nan"))
         variance = sum(
-            len(share.sums_G) / (len(share.sums_G) - 1) * float((share.sums_G**2).sum()) / share.pictures**2
+            len(share.sums_G) / (len(share.sums_G) - 1) * math.fsum(share.sums_G**2) / share.pictures**2
             for share in shares
         )
         spread = cls(_student(least) * np.sqrt(variance))

@@ -477,3 +477,53 @@ def test_folders_that_cannot_be_measured(folders: tuple[Path, Path], tmp_path: P
     files = Files.of(folders[0])
     with pytest.raises(DataError, match=r"other.png is 10 x 11, .* is 10 x 12"):
         files.read(np.arange(len(files)))
+
+
+def test_figures_do_not_depend_on_batches_or_the_order_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, of features worked out in float64: pieces and batches of any size, files of any name."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 12, 3, stride=2), torch.nn.GELU(), torch.nn.Conv2d(12, 16, 3), torch.nn.GELU()
+    ).double()
+    random = np.random.default_rng(0)
+    images = {name: random.integers(0, 256, (count, 14, 14, 3)).astype(np.uint8) for name, count in SET_SIZES.items()}
+
+    def figures(piece: int, batch: int, order: int) -> tuple[list[Any], dict[str, float | None]]:
+        def look(pictures_NHWC: np.ndarray) -> np.ndarray:
+            found = []
+            with torch.inference_mode():
+                for start in range(0, len(pictures_NHWC), batch):
+                    some = torch.from_numpy(pictures_NHWC[start : start + batch]).double() / 255
+                    found.append(network(some.permute(0, 3, 1, 2)).mean(dim=(2, 3)))
+            return torch.cat(found).numpy().astype(np.float32)
+
+        monkeypatch.setattr(pictures, "PIECE", piece)
+        sets = {}
+        for which, values in images.items():
+            folder = tmp_path / f"{piece}-{batch}-{order}-{which}"
+            folder.mkdir()
+            names = np.random.default_rng(order).permutation(len(values))
+            for name, value in zip(names, values, strict=True):
+                Image.fromarray(value).save(folder / f"{name:03}.png")
+            sets[which] = Files.of(folder)
+        eyes = Network(name="eyes", sha256="0" * 64, preprocessing="", look=look, published=True, classes=classes)
+        seen = Evidence(sets=sets, detectors={"features": eyes}, reference="real")
+        names = ["fid", "fid_infinity", "kid", "mind", "is", "precision", "recall", "density", "coverage"]
+        shown = measure(measures_named(names), seen)
+        assert len(shown) == len(names)
+        return [(each.name, each.value, each.ceiling, each.floor) for each in shown], {
+            each.name: each.spread for each in shown
+        }
+
+    first, spreads = figures(piece=64, batch=64, order=0)
+    assert figures(piece=7, batch=3, order=0) == (first, spreads)
+    renamed, others = figures(piece=5, batch=64, order=1)
+    assert renamed == first
+    for name, spread in others.items():  # means of answers are drawn again by place, sums over pictures are not
+        drawn = name in ("precision", "recall", "density", "coverage")
+        assert spread == (pytest.approx(spreads[name], rel=0.2) if drawn else spreads[name]), name
+
+
+SET_SIZES = {"samples": 70, "reference": 90}
