@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from facecond.io.results import Figure
     from facecond.measuring.evidence import Evidence
+    from facecond.metrics.frechet import Gaussian
     from facecond.metrics.influence import Distance
 
 
@@ -42,9 +43,13 @@ class FeatureDistance(FeatureScores):
             )
         require_several(len(evidence.sets[REFERENCE]), evidence.reference, self.published[1])
 
+    def summary(self, features_ND: NDArray[np.float32], which: str | None = None) -> Any:
+        """What is compared of the features of a set, or of a part of one (None): themselves, unless overridden."""
+        return features_ND
+
     @abstractmethod
     def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
-        """The distance of two sets of features, (N, D) and (M, D); `conditions_N` as in `Evidence`, of the first set."""
+        """The distance of two summaries; `conditions_N` as in `Evidence`, of the first set."""
 
     def caution(self, samples: NDArray[np.float32]) -> str:
         """Why the distance of these features (N, D) may say less than it seems to."""
@@ -65,15 +70,17 @@ class FeatureDistance(FeatureScores):
         if few < FEW:
             cautions.append(f"{few} pictures are too few for a distribution")
         cautions.append(self.caution(samples))
-        marks = {}
+        marks, real = {}, self.summary(reference, REFERENCE)
         if RECONSTRUCTIONS in evidence.sets and len(evidence.sets[RECONSTRUCTIONS]) >= self.least:
-            marks["reconstructions"] = self.between(self.features(RECONSTRUCTIONS), reference).value
-        halves = self.halves(REFERENCE) if len(reference) >= 2 * self.least else None
+            again = self.summary(self.features(RECONSTRUCTIONS), RECONSTRUCTIONS)
+            marks["reconstructions"] = self.between(again, real).value
+        enough = len(reference) >= 2 * self.least
+        halves = [self.summary(half) for half in self.halves(REFERENCE)] if enough else []
         figure = distance_figure(
-            self.between(samples, reference, conditions_N), name=name, title=title, against=len(reference), words=self.words,
-            marks=marks,
+            self.between(self.summary(samples, SAMPLES), real, conditions_N), name=name, title=title,
+            against=len(reference), words=self.words, marks=marks,
             ceiling=self.between(*halves).value if halves else None, halves=len(reference) // 2,
-            floor=self.between(self.features(AVERAGE), reference).value,
+            floor=self.between(self.summary(self.features(AVERAGE)), real).value,
             conditions_N=conditions_N, circumstances=evidence.circumstances(self, "; ".join(filter(None, cautions))),
         )  # fmt: skip
         return {figure.name: figure}
@@ -84,11 +91,24 @@ class Frechet(FeatureDistance):
 
     published, otherwise = ("fid", "FID"), ("frechet_distance", "Frechet distance")
 
+    def summary(self, features_ND: NDArray[np.float32], which: str | None = None) -> Gaussian:
+        """A Gaussian; that of a whole set is kept where its features are."""
+        from facecond.metrics.frechet import Gaussian
+
+        kept = self.evidence.kept_by(self.detector, which) if which else None
+        statistics = kept.beside("gaussian") if kept else None
+        if statistics is not None and statistics.whole:
+            return Gaussian.of(features_ND, statistics.whole_array())
+        found = Gaussian.of(features_ND)
+        if statistics is not None and (worked_out := found.statistics) is not None:
+            statistics.keep(worked_out)
+        return found
+
     def between(self, one: Any, two: Any, conditions_N: NDArray[np.int64] | None = None) -> Distance:
         """See `metrics.frechet`."""
-        from facecond.metrics.frechet import frechet_distance
+        from facecond.metrics.frechet import between
 
-        return frechet_distance(one, two)
+        return between(one, two)
 
 
 class FrechetAtInfinity(FeatureDistance):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from facecond.errors import DataError
 from facecond.io.arrays import Vouched, create_array, open_array, require_unaltered
@@ -19,18 +19,19 @@ log = logging.getLogger("facecond")
 
 
 class Kept:
-    """One array (N, ...), float32, whole or not there; its name says what is in it, so that it is never out of date."""
+    """One array (N, ...), whole or not there; its name says what is in it, so that it is never out of date."""
 
-    def __init__(self, path: Path, count: int) -> None:
-        self._path, self._count, self._note = path, count, path.with_suffix(".json")
+    def __init__(self, path: Path, count: int | None = None, dtype: DTypeLike = np.float32) -> None:
+        """Look whether `path` is there, with `count` rows (None = any number) of `dtype`."""
+        self._path, self._count, self._dtype, self._note = path, count, dtype, path.with_suffix(".json")
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        self._array: NDArray[np.float32] | None = None
+        self._array: NDArray[Any] | None = None
         self.whole = path.is_file() and self._fits()
         """Whether it can be read already; what is damaged is written anew."""
 
     def _fits(self) -> bool:
         try:
-            fits = len(self._open()) == self._count
+            fits = self._count in (None, len(self._open()))
             if self._note.is_file():  # features from before had none
                 digest = read_json(self._note, Vouched)["sha256"]
                 require_unaltered(self._path.parent, {self._path.name: digest})
@@ -39,24 +40,34 @@ class Kept:
             return False
         return fits
 
-    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def beside(self, name: str) -> Kept:
+        """What follows from all of it, float64, kept beside it."""
+        return Kept(self._path.with_suffix(f".{name}.npy"), dtype=np.float64)
+
+    def keep(self, array: NDArray[Any]) -> None:
+        """Keep a whole array."""
+        self._count = len(array)
+        with self:
+            self.write(np.arange(len(array)), array)
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """What was said of pictures `rows`."""
         if self._array is None:
             self._array = self.whole_array()
         return np.asarray(self._array[rows])
 
-    def whole_array(self) -> NDArray[np.float32]:
+    def whole_array(self) -> NDArray[Any]:
         """All of it, mapped from the disk, read-only."""
         return self._open()
 
-    def _open(self) -> NDArray[np.float32]:
-        return open_array(self._path, np.float32)
+    def _open(self) -> NDArray[Any]:
+        return open_array(self._path, self._dtype)
 
-    def write(self, rows: NDArray[np.int64], said: NDArray[np.float32]) -> None:
+    def write(self, rows: NDArray[np.int64], said: NDArray[Any]) -> None:
         """Keep what is said of pictures `rows`; the file has its name at the end of the block."""
         if self._array is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._array = create_array(self._partial, np.float32, (self._count, *said.shape[1:]))
+            self._array = create_array(self._partial, self._dtype, (self._count or len(rows), *said.shape[1:]))
         self._array[rows] = said
 
     def __enter__(self) -> Self:

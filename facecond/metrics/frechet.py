@@ -36,12 +36,17 @@ class Gaussian:
     """Centred row @ this = sqrt(N - 1) * q with q F the row; None where the rows of F are the centred rows themselves."""
 
     @classmethod
-    def of(cls, features_ND: NDArray[np.floating]) -> Gaussian:
-        """Fit a Gaussian to features (N, D), N at least 2. Raises ValueError for other shapes and values that are not finite."""
+    def of(cls, features_ND: NDArray[np.floating], statistics_SD: NDArray[np.float64] | None = None) -> Gaussian:
+        """Fit a Gaussian to features (N, D), N at least 2. Raises ValueError for other shapes and values that are not finite.
+
+        `statistics_SD` are the `statistics` of the same features, worked out before.
+        """
         if features_ND.ndim != 2 or len(features_ND) < 2:
             raise ValueError(f"features (N, D) of at least two pictures expected, got {features_ND.shape}")
         order_N = by_content(features_ND)
         count, width = features_ND.shape
+        if statistics_SD is not None:
+            return cls._of_factor(features_ND, order_N, statistics_SD[0], statistics_SD[1:])
         mean_D = np.zeros(width)
         for start in range(0, count, BLOCK):
             mean_D += features_ND[order_N[start : start + BLOCK]].astype(np.float64).sum(axis=0)
@@ -58,7 +63,23 @@ class Gaussian:
         values_D, vectors_DD = np.linalg.eigh(covariance_DD)
         kept = values_D > values_D[-1] * width * np.finfo(np.float64).eps
         roots_R, axes_DR = np.sqrt(values_D[kept]), vectors_DD[:, kept]
-        return cls(features_ND, order_N, mean_D, roots_R[:, None] * axes_DR.T, axes_DR / roots_R)
+        return cls._of_factor(features_ND, order_N, mean_D, roots_R[:, None] * axes_DR.T)
+
+    @classmethod
+    def _of_factor(
+        cls,
+        features_ND: NDArray[np.floating],
+        order_N: NDArray[np.int64],
+        mean_D: NDArray[np.float64],
+        factor_RD: NDArray[np.float64],
+    ) -> Gaussian:
+        """From a factor whose rows are at right angles."""
+        return cls(features_ND, order_N, mean_D, factor_RD, (factor_RD / (factor_RD**2).sum(axis=1, keepdims=True)).T)
+
+    @property
+    def statistics(self) -> NDArray[np.float64] | None:
+        """Mean and factor, (1 + R, D), for `of`; None where they are no less than the features themselves."""
+        return None if self.inverse_DR is None else np.concatenate([self.mean_D[None], self.factor_RD])
 
     @property
     def trace(self) -> float:

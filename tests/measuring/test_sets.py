@@ -221,7 +221,7 @@ def test_features_are_kept_and_looked_at_once(pack: Pack, tmp_path: Path) -> Non
     assert after == before
     assert sum(first.detectors["features"].sizes) == 8 + 5 + 8 + 8  # type: ignore[attr-defined]
     assert second.detectors["features"].sizes == []  # type: ignore[attr-defined]
-    assert len(list(kept.glob("[!.]*.npy"))) == 4
+    assert len(list(kept.glob("[!.]*.npy"))) == 4 + 2  # and two Gaussians
     other = evidence(pack, tmp_path / "c", kept=kept)
     other.behind.samples.images[3, 0, 0, 0] ^= 1
     measure(measures_named(["fid"]), other)
@@ -237,6 +237,29 @@ def test_an_average_reads_what_it_was_not_given(monkeypatch: pytest.MonkeyPatch,
     found = average.read(np.arange(2, 5))
     assert found.shape == (3, 4, 5, 3)
     assert (found == images.astype(np.float64).mean(axis=0).round()).all()
+
+
+def test_the_statistics_of_features_are_kept_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random, fitted = np.random.default_rng(0), []
+    sets = {
+        which: Rows(random.integers(0, 256, (count, 8, 8, 3)).astype(np.uint8), np.arange(count), which)
+        for which, count in (("samples", 40), ("reference", 50))
+    }
+    seen = Evidence(
+        sets=sets, detectors={"features": Counting(features, keeps=True)}, reference="b", kept=tmp_path / "kept"
+    )
+    whole = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: (fitted.append(len(matrix)), whole(matrix))[1])
+    (before,) = measure(measures_named(["fid"]), seen)
+    assert len(fitted) == 5  # samples, reference, its halves, its average
+    (after,) = measure(measures_named(["fid"]), seen)
+    assert len(fitted) == 8  # what is kept is not worked out again
+    assert after == before
+    kept = sorted((tmp_path / "kept").glob("*.gaussian.npy"))
+    assert len(kept) == 2
+    kept[0].write_bytes(kept[1].read_bytes())
+    (mended,) = measure(measures_named(["fid"]), seen)
+    assert (mended, len(fitted)) == (before, 12)
 
 
 def test_what_was_interrupted_is_not_kept(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,7 +461,7 @@ def test_damaged_features_are_worked_out_again(pack: Pack, tmp_path: Path, damag
             file.write_bytes(damage)
     (after,) = measure(measures_named(["fid"]), second)
     assert after == before
-    assert len(list((tmp_path / "kept").glob("[!.]*.npy"))) == 4
+    assert len(list((tmp_path / "kept").glob("[!.]*.npy"))) == 4 + 2
 
 
 def test_results_are_named_after_everything_that_may_be_looked_with(tmp_path: Path) -> None:
