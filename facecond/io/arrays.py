@@ -24,6 +24,9 @@ from facecond.progress import bar
 
 MEMORY = ".unaltered.json"
 
+GAUSSIAN = ".gaussian"
+"""How the stem of a file ends that holds the Gaussian of features, float64, which are themselves float32."""
+
 _compared: dict[tuple[str, str], list[Any]] = {}
 """What this process compared: folder and file -> stamp and digest; serves where the folder may not be written."""
 

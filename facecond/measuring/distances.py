@@ -96,7 +96,7 @@ class Frechet(FeatureDistance):
         from facecond.metrics.frechet import Gaussian
 
         kept = self.evidence.kept_by(self.detector, which) if which else None
-        statistics = kept.beside("gaussian") if kept else None
+        statistics = kept.gaussian() if kept else None
         if statistics is not None and statistics.whole:
             return Gaussian.of(features_ND, statistics.whole_array())
         found = Gaussian.of(features_ND)

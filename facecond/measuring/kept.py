@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from facecond.errors import DataError
-from facecond.io.arrays import Vouched, create_array, open_array, require_unaltered
+from facecond.io.arrays import GAUSSIAN, Vouched, create_array, open_array, require_unaltered
 from facecond.io.documents import read_json, write_json
 from facecond.io.files import sha256_file
 
@@ -40,9 +40,9 @@ class Kept:
             return False
         return fits
 
-    def beside(self, name: str) -> Kept:
-        """What follows from all of it, float64, kept beside it."""
-        return Kept(self._path.with_suffix(f".{name}.npy"), dtype=np.float64)
+    def gaussian(self) -> Kept:
+        """The Gaussian of all of it, float64, kept beside it; see `metrics.frechet`."""
+        return Kept(self._path.with_suffix(f"{GAUSSIAN}.npy"), dtype=np.float64)
 
     def keep(self, array: NDArray[Any]) -> None:
         """Keep a whole array."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from facecond.errors import CheckpointError, DataError, FacecondError
-from facecond.io.arrays import Vouched, open_array, require_unaltered
+from facecond.io.arrays import GAUSSIAN, Vouched, open_array, require_unaltered
 from facecond.io.documents import read_json
 from facecond.io.files import apart, sha256_file
 from facecond.progress import bar
@@ -309,7 +309,7 @@ def _features(folder: Path, report: Report) -> None:
     """The folder of what detectors said."""
 
     def compare(file: Path, note: Path) -> None:
-        open_array(file, np.float32)
+        open_array(file, np.float64 if file.stem.endswith(GAUSSIAN) else np.float32)
         if note.is_file():
             require_unaltered(folder, {file.name: read_json(note, Vouched)["sha256"]}, again=True)
         else:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from facecond.io.images import read_image
+from facecond.measuring.kept import Kept
 from facecond.workspace.verify import verify
 from tests.commands.conftest import Facecond, call
 
@@ -187,6 +188,22 @@ def test_a_picture_that_is_gone_is_named_and_the_rest_is_mended(
     assert [row[0] for row in result["tables"]["damaged"][1:]] == [str(generation / "images" / "000000.png")]
     assert result["tables"]["damaged"][1][2].startswith("delete it: the command that sampled it")
     assert [row[0] for row in result["tables"]["mended"][1:]] == [str(feature)]
+
+
+def test_the_gaussian_of_features_is_whole_or_deleted(tmp_path: Path, facecond: Facecond) -> None:
+    kept = Kept(tmp_path / "features" / "0123.npy", 3)
+    kept.keep(np.ones((3, 2), dtype=np.float32))
+    kept.gaussian().keep(np.ones((3, 2)))
+    file = tmp_path / "features" / "0123.gaussian.npy"
+    assert facecond("verify", f"workspace={tmp_path}")[0] == 0
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    status, out, _ = facecond("verify", f"workspace={tmp_path}", "--json")
+    assert status == 2
+    assert [row[0] for row in json.loads(out)["tables"]["damaged"][1:]] == [str(file)]
+    assert facecond("verify", f"workspace={tmp_path}", "--repair")[0] == 0
+    assert sorted(path.name for path in file.parent.glob("[!.]*.npy")) == ["0123.npy"]
 
 
 def test_a_folder_of_something_else(tmp_path: Path, facecond: Facecond) -> None:
