@@ -140,9 +140,17 @@ class Demo:
         """Time spent so far, over all continuations."""
         return self._steps.seconds
 
-    def seconds_so_far(self, now: float) -> float:
-        """Time spent so far with that of the step under way; `now` by the clock that does not go back."""
-        return self.seconds + (now - self._began if self.now else 0.0)
+    def spent(self) -> dict[str, float]:
+        """Seconds of each step so far, with that under way."""
+        spent = {key: entry["seconds"] for key, entry in dict(self.steps).items()}
+        if self.now:
+            spent[self.now] = spent.get(self.now, 0.0) + time.monotonic() - self._began
+        return spent
+
+    def left(self) -> float:
+        """Seconds that the rest is thought to take."""
+        done = [key for key, entry in dict(self.steps).items() if entry["done"] and key != self.now]
+        return self.plan.left(self.spent(), done)
 
     def run(self, model: str) -> Path:
         """Run folder of a model."""
@@ -171,7 +179,7 @@ class Demo:
         again: bool = False,
     ) -> dict[str, str]:
         """Do one piece of work, unless it is done; see `Steps.call`."""
-        left = self.plan.total - self.seconds
+        left = self.left()
         self.now, self._began = key, time.monotonic()
         try:
             return self._steps.call(key, TITLES[key], work, words=words, again=again, left=left)

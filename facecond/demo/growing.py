@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -94,11 +93,11 @@ class Growing:
         if charts:
             sections.append(Section(title="Curves", blocks=[Charts(charts=charts)]))
         sections += self._drawn()
-        spent = duration(demo.seconds_so_far(time.monotonic()))
+        spent = duration(sum(demo.spent().values()))
         if stopped:
             lead = f"Stopped after {spent}. The same command continues."
         else:
-            left = duration(max(0.0, demo.plan.total - demo.seconds_so_far(time.monotonic())))
+            left = duration(demo.left())
             lead = f"Under way for {spent}, about {left} left. This page shows itself again every {self._seconds:g} seconds."
         return Page(
             title="facecond demo",

@@ -11,20 +11,20 @@ from facecond.training.run import Run
 
 
 def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float = 3.0, warmup: int = 2) -> float:
-    """Return the time one image takes in training, measured over about `seconds` after `warmup` steps (the median
-    step).
+    """Return the time one image takes in training, measured over about `seconds` after `warmup` steps.
 
-    The learner's weights change; throw it away afterwards.
+    It is that of a step which three quarters of the steps took longer than: what else the machine does for a moment makes
+    steps longer, nothing makes them shorter. The learner's weights change; throw it away afterwards.
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Run(learner, config, Path(folder), {}, Processes(), lambda event: None)
         for module in learner.modules.values():
             module.train()
         durations: list[float] = []
-        while len(durations) < warmup + 3 or sum(durations[warmup:]) < seconds:
+        while len(durations) < warmup + 4 or sum(durations[warmup:]) < seconds:
             began = time.perf_counter()
             run.step()
             run.watch.check()  # waits for the device
             durations.append(time.perf_counter() - began)
     steps = sorted(durations[warmup:])
-    return steps[len(steps) // 2] / config.batch_size
+    return steps[len(steps) // 4] / config.batch_size

@@ -42,6 +42,17 @@ def test_a_slow_machine_gets_models_worth_having_and_an_honest_duration() -> Non
     assert plan.total > 5 * 60
 
 
+def test_what_is_left_follows_what_was_taken() -> None:
+    plan = divide(compose("demo", ["minutes=14"]).config, SPEEDS, overhead=30)
+    assert plan.left({}, []) == pytest.approx(plan.total - 30)  # the timing is over
+    assert sum(plan.of_step(step) for step in TITLES) == pytest.approx(plan.total - 30)
+    vq, rest = plan.of_step("vq"), sum(plan.of_step(step) for step in TITLES if step not in ("draw", "vq"))
+    twice = {"draw": 2 * plan.of_step("draw"), "vq": 2 * vq}
+    assert plan.left(twice, ["draw", "vq"]) == pytest.approx(2 * rest)
+    assert plan.left({"vq": vq / 2}, []) == pytest.approx(plan.total - 30 - vq / 2)
+    assert plan.left({**twice, "parser": 1e6}, ["draw", "vq"]) == pytest.approx(2 * (rest - plan.of_step("parser")))
+
+
 def test_a_plan_is_kept(tmp_path: Path) -> None:
     config = compose("demo", ["minutes=14"]).config
     plan = divide(config, SPEEDS, overhead=30)
