@@ -190,8 +190,8 @@ def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], d
     evidence, made_with = load_evidence(prepared)
     figures: list[Figure] = []
     prepared.processes.first_does(lambda: figures.extend(measure(prepared.found.measures, evidence)))
-    for caution in dict.fromkeys(figure.caution for figure in figures if figure.caution):
-        headings = ", ".join(figure.heading for figure in figures if figure.caution == caution)
+    for caution in dict.fromkeys(each for figure in figures for each in figure.cautions):
+        headings = ", ".join(figure.heading for figure in figures if caution in figure.cautions)
         log.warning("warning: %s: %s", headings, caution)
     return figures, made_with
 

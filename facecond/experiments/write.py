@@ -81,7 +81,7 @@ def _notes(prepared: Prepared[ReproduceConfig, Plan], measured: table.Measured, 
     ]
     judges = dict.fromkeys(f"{figure.judge} ({figure.judge_hash[:12]})" for figure in every if figure.judge)
     notes.append(f"Measured with: {', '.join(judges)}")
-    notes += dict.fromkeys(f"Caution: {figure.caution}" for figure in every if figure.caution)
+    notes += dict.fromkeys(f"Caution: {each}" for figure in every for each in figure.cautions)
     return notes
 
 

@@ -78,7 +78,7 @@ class Figure:
     note: str = ""
     """One sentence: the definition."""
     caution: str = ""
-    """Why the number may say less than it seems to; stands in its row."""
+    """Why the number may say less than it seems to; stands in its row. Several reasons have "; " between them."""
     classes: Sequence[ClassValue] = ()
     """The same number per class, where it has one."""
 
@@ -86,6 +86,11 @@ class Figure:
     def heading(self) -> str:
         """What is printed: the title, or the name."""
         return self.title or self.name
+
+    @property
+    def cautions(self) -> list[str]:
+        """The reasons in `caution`."""
+        return self.caution.split("; ") if self.caution else []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
