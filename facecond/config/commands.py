@@ -413,6 +413,8 @@ class DemoConfig(CommandConfig):
     """Seed of the faces, the trainings and the samples."""
     count: int = bounded(256, minimum=16, maximum=MOST)
     """Validation conditions sampled and measured."""
+    scratch: bool = False
+    """Train first stage and judges here too; false = those that came with the program, where any did."""
     name: str = "demo"
     """Prefix of the pack and the runs, and name of the page's folder."""
 

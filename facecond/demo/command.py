@@ -18,7 +18,7 @@ from facecond.commands.steps import Step, Steps, run_command
 from facecond.config.commands import DemoConfig
 from facecond.config.compose import compose
 from facecond.demo.growing import Growing
-from facecond.demo.plan import PACES, TITLES, Plan, make_plan, overrides
+from facecond.demo.plan import FIRST, PACES, TITLES, Plan, make_plan, overrides, there
 
 log = logging.getLogger("facecond")
 
@@ -38,6 +38,8 @@ def prepare(words: Sequence[str]) -> Prepared[DemoConfig, None]:
         name += f"-{config.minutes:g}min"
     if config.seed:
         name += f"-seed{config.seed}"
+    if config.scratch:
+        name += "-scratch"
     return Prepared(composed=composed, name=name, found=None)
 
 
@@ -81,10 +83,16 @@ def _go_through(demo: "Demo") -> tuple[Path, dict[str, str], dict[str, str]]:
         f"data.count={plan.faces}", f"data.validation={plan.validation}", f"data.seed={plan.seed}",
         f"resolution={config.resolution}", f"name={demo.pack_name}",
     ])  # fmt: skip
-    demo.train("vq")
+    if "shipped" in plan.steps:
+        demo.step("shipped", sample, [
+            f"count={FIRST}", f"run={there(config)['multicond']}", f"pack={demo.pack}", f"name={demo.name}-shipped",
+        ])  # fmt: skip
+    if "vq" in plan.images:
+        demo.train("vq")
     demo.step("encode", encode, [f"pack={demo.pack}", f"first_stage={demo.run('vq')}"])
-    demo.train("parser")
-    demo.train("classifier")
+    for judge in ("parser", "classifier"):
+        if judge in plan.images:
+            demo.train(judge)
     demo.train("multicond")
     measured = demo.step("measure", evaluate, [
         f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
@@ -123,7 +131,7 @@ class Demo:
         """Key of the step that is under way."""
         self._began = 0.0
         self.pack_name = f"{name}-drawn-{config.resolution}"
-        self._steps = Steps(folder / "steps.json", len(TITLES))
+        self._steps = Steps(folder / "steps.json", len(plan.steps))
 
     @property
     def steps(self) -> dict[str, Step]:
@@ -153,7 +161,9 @@ class Demo:
         return self.plan.left(self.spent(), done)
 
     def run(self, model: str) -> Path:
-        """Run folder of a model."""
+        """Run folder of a model: trained here, or come with the program."""
+        if model not in self.plan.images:
+            return there(self.config)[model]
         return Path(self.config.workspace) / "runs" / f"{self.name}-{model}"
 
     def train(self, model: str) -> None:

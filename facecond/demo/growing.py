@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from facecond.demo.plan import TITLES
 from facecond.errors import FacecondError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Growing:
         runs = {
             model: gather_run(demo.config.workspace, demo.run(model), model, samples=0, records=0)
             for model in reversed(CURVES)
-            if (demo.run(model) / "run.json").is_file()
+            if model in demo.plan.images and (demo.run(model) / "run.json").is_file()
         }
         charts = [
             curve([run], CURVES[model][1], title=CURVES[model][0], label=CURVES[model][2])
@@ -90,6 +89,7 @@ class Growing:
         sections = [self._steps()]
         if any(run.grids for run in runs.values()):
             sections.append(training_pictures([run for run in runs.values() if run.grids]))
+        sections += self._shipped()
         if charts:
             sections.append(Section(title="Curves", blocks=[Charts(charts=charts)]))
         sections += self._drawn()
@@ -111,14 +111,28 @@ class Growing:
         from facecond.reports.page import Section, Table, duration
 
         demo, rows = self._demo, [["step", "time", ""]]
-        for key, title in TITLES.items():
-            entry, planned = demo.steps.get(key), demo.plan.seconds.get(key)
+        for key, title in demo.plan.steps.items():
+            entry, planned = demo.steps.get(key), demo.plan.of_step(key)
             if entry is not None and entry["done"]:
                 rows.append([title, duration(entry["seconds"]), "done"])
             else:
                 time_planned = f"about {duration(planned)}" if planned else ""
                 rows.append([title, time_planned, "under way" if key == demo.now else ""])
         return Section(title="Steps", blocks=[Table(rows=rows)])
+
+    def _shipped(self) -> list[Section]:
+        """What the model that came with the program makes of the first conditions."""
+        from facecond.io.images import read_image
+        from facecond.reports.page import Picture, Section
+
+        entry = self._demo.steps.get("shipped")
+        if entry is None or not entry["done"]:
+            return []
+        picture = Picture(
+            image=read_image(Path(entry["made"]["grid"])),
+            caption="Faces that neither model learns from, with their maps.",
+        )
+        return [Section(title="Samples of the model that came with the program", blocks=[picture])]
 
     def _drawn(self) -> list[Section]:
         import numpy as np

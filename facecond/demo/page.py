@@ -18,7 +18,7 @@ HEADLINE = ("miou", "attribute_accuracy", "attribute_balanced_mask_free", "mask_
 """Figures shown as tiles, in this order."""
 
 COMMANDS = {
-    "draw": "data draw", "vq": "train", "encode": "encode", "parser": "train", "classifier": "train",
+    "draw": "data draw", "shipped": "sample", "vq": "train", "encode": "encode", "parser": "train", "classifier": "train",
     "multicond": "train", "measure": "eval", "sets": "sample", "on-maps": "sample", "variations": "sample",
     "swap": "swap-masks",
 }  # fmt: skip
@@ -49,7 +49,8 @@ def write_demo_page(
     from facecond.workspace.gather import beside_conditions, gather_run
 
     pack = Pack.open(demo.pack)
-    runs = {model: gather_run(demo.config.workspace, demo.run(model), model, samples=0, records=0) for model in CURVES}
+    trained = {model: about for model, about in CURVES.items() if model in demo.plan.images}
+    runs = {model: gather_run(demo.config.workspace, demo.run(model), model, samples=0, records=0) for model in trained}
     measured = read_results(results)
     figures = sorted(measured.figures, key=lambda f: HEADLINE.index(f.name) if f.name in HEADLINE else len(HEADLINE))
     samples = beside_conditions(Path(demo.steps["measure"]["made"]["samples"]), pack, 12)
@@ -58,7 +59,7 @@ def write_demo_page(
     )
     changes = read_json(Path(edits["changes"]), Edits)["rows"]
     inside, outside = (float(np.mean([row[key] for row in changes])) for key in ("inside", "outside"))
-    charts = [curve([runs[model]], key, title=title, label=label) for model, (title, key, label) in CURVES.items()]
+    charts = [curve([runs[model]], key, title=title, label=label) for model, (title, key, label) in trained.items()]
     sections = [
         Section(title="Samples beside their conditions", text=(
             "Each row is a face the model never saw: the drawn picture, its label map, and a sample that was given the map and "
@@ -87,11 +88,16 @@ def write_demo_page(
         Step(name=entry["title"], seconds=entry["seconds"], result=_command(key, entry))
         for key, entry in demo.steps.items()
     ]
+    who = (
+        "all trained here"
+        if len(trained) == len(CURVES)
+        else "the last trained here, the others come with the program,"
+    )
     page = Page(
         title="facecond demo",
         lead=(
             "Faces drawn by program, a first stage, two judges and a diffusion model conditioned on attributes and label maps, "
-            f"all trained here in {demo.seconds / 60:.1f} minutes; then sampled, measured, swapped and edited."
+            f"{who} in {demo.seconds / 60:.1f} minutes; then sampled, measured, swapped and edited."
         ),
         sections=[
             in_numbers(figures[: len(HEADLINE)]),

@@ -9,15 +9,18 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from facecond.commands.timing import FORWARD, drawn_pack, pace, time_training, write_noise_latents
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import DemoConfig
 from facecond.errors import DataError
 from facecond.io.documents import read_json, write_json
+from facecond.workspace.find import MEMBERS, bundled_runs
 
 log = logging.getLogger("facecond")
 
@@ -69,7 +72,8 @@ PACES = {
 smaller U-Net, stronger guidance and the fast sampler. Measured in benchmarks/results."""
 
 TITLES = {
-    "draw": "draw faces", "vq": "train the first stage", "encode": "encode pictures to latents",
+    "draw": "draw faces", "shipped": "sample the model that came with the program", "vq": "train the first stage",
+    "encode": "encode pictures to latents",
     "parser": "train the face parser, a judge", "classifier": "train the attribute classifier, a judge",
     "multicond": "train the diffusion model", "measure": "sample conditions and measure",
     "sets": "same noise, other attributes", "on-maps": "same noise and map, other attributes",
@@ -84,6 +88,9 @@ LONG = 8
 LEAST = {"vq": 1600, "parser": 1600, "classifier": 1600, "multicond": 3200}
 """Images below which a model is not worth having."""
 
+FIRST = 8
+"""Samples of the model that came with the program."""
+
 FIGURES = 96
 """Samples drawn for grids, beside those that are measured."""
 
@@ -92,6 +99,9 @@ TOO_LONG = 1.3
 
 ENOUGH = 20
 """Seconds of planned work after which what it took says more than the plan."""
+
+TRIED = 32
+"""Pictures that are encoded and judged to time it."""
 
 START = 10
 """Seconds for imports, evaluations and pictures."""
@@ -114,6 +124,17 @@ class Plan:
     seconds: dict[str, float]
     """Estimated time of each step on the machine that was timed."""
     machine: str
+    came_along: list[str] = field(default_factory=list)
+    """The models of `pace.shares` that came with the program and are used here: the last for pictures alone, the others instead of
+    training them."""
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """Those of `TITLES` that this demo goes through."""
+        left_out = {"vq", "parser", "classifier"} - set(self.images)
+        if "multicond" not in self.came_along:
+            left_out.add("shipped")
+        return {key: title for key, title in TITLES.items() if key not in left_out}
 
     @property
     def total(self) -> float:
@@ -134,7 +155,9 @@ class Plan:
         """
         planned = sum(self.of_step(step) for step in done)
         pace = sum(spent[step] for step in done) / planned if planned > ENOUGH else 1.0
-        return sum(max(self.of_step(step) * pace - spent.get(step, 0.0), 0.0) for step in TITLES if step not in done)
+        return sum(
+            max(self.of_step(step) * pace - spent.get(step, 0.0), 0.0) for step in self.steps if step not in done
+        )
 
 
 def make_plan(config: DemoConfig, folder: Path) -> Plan:
@@ -154,11 +177,17 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
                     f"{file} was made with {key}={getattr(plan, key)}, not {getattr(config, key)}",
                     hint="give this demo a name of its own: name=...",
                 )
+        if gone := set(plan.came_along) - set(there(config)):
+            raise DataError(
+                f"{file} was made with models that came with the program and are not here: {', '.join(sorted(gone))}",
+                hint="give this demo a name of its own: name=...",
+            )
         return plan
     log.info("timing this machine for %g minutes of demo", config.minutes)
     began = time.monotonic()
-    speeds = measure(config)
-    plan = divide(config, speeds, overhead=time.monotonic() - began + START)
+    came_along = there(config)
+    speeds = measure(config, came_along)
+    plan = divide(config, speeds, overhead=time.monotonic() - began + START, came_along=came_along)
     if plan.total > TOO_LONG * config.minutes * 60:
         log.warning(
             "warning: %g minutes are too few on this machine as it was timed: the shortest demo takes about %.0f",
@@ -169,14 +198,26 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
     return plan
 
 
+def there(config: DemoConfig) -> dict[str, Path]:
+    """The models of the demo that came with the program, all four or, from scratch or where they did not come, none."""
+    found = {member: bundled_runs(kind) for kind, member in MEMBERS.items()}
+    if config.scratch or not all(found.values()):
+        return {}
+    return {member: places[0] for member, places in found.items()}
+
+
 def pace_of(config: DemoConfig) -> str:
     """Return the key of `PACES` for the minutes there are."""
     return "usual" if config.minutes >= LONG else "short"
 
 
-def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Plan:
-    """Turn minutes into images, given seconds per image of each kind of work and what was and will be spent besides."""
+def divide(config: DemoConfig, speeds: dict[str, float], overhead: float, came_along: Collection[str] = ()) -> Plan:
+    """Turn minutes into images, given seconds per image of each kind of work and what was and will be spent besides.
+
+    Models that `came_along` with the program are not trained, but for the last.
+    """
     pace = PACES[pace_of(config)]
+    trained = {name: share for name, share in pace.shares.items() if name == "multicond" or name not in came_along}
     validation = max(config.count, pace.validation)
     faces, samples = pace.faces + validation, config.count + FIGURES
     fixed = {
@@ -184,15 +225,20 @@ def divide(config: DemoConfig, speeds: dict[str, float], overhead: float) -> Pla
         "draw": faces * speeds["draw"],
         "encode": 2 * faces * speeds["encode"],
         "sample": samples * pace.steps * 2 * speeds["multicond"] * FORWARD,
-        "measure": 3 * config.count * (speeds["parser"] + speeds["classifier"]) * FORWARD + 10,
+        "measure": 3 * config.count * speeds["look"] + 10,
     }
+    if "multicond" in came_along:
+        fixed["shipped"] = FIRST * pace.steps * 2 * speeds["multicond"] * FORWARD + 4
     left = max(config.minutes * 60 - sum(fixed.values()), 0.0)
     images = {
-        name: max(LEAST[name], int(left * share / speeds[name]) // 160 * 160) for name, share in pace.shares.items()
+        name: max(LEAST[name], int(left * share / sum(trained.values()) / speeds[name]) // 160 * 160)
+        for name, share in trained.items()
     }
     seconds = fixed | {name: count * speeds[name] for name, count in images.items()}
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    return Plan(config.minutes, config.seed, config.count, pace_of(config), faces, validation, images, seconds, machine)
+    return Plan(
+        config.minutes, config.seed, config.count, pace_of(config), faces, validation, images, seconds, machine, list(came_along)
+    )  # fmt: skip
 
 
 def overrides(name: str, plan: Plan) -> list[str]:
@@ -205,10 +251,16 @@ def overrides(name: str, plan: Plan) -> list[str]:
     return words
 
 
-def measure(config: DemoConfig) -> dict[str, float]:
-    """Return seconds per image of drawing, encoding and of training each model, measured in a few seconds each."""
+def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, float]:
+    """Return seconds per image of drawing, encoding, judging and of training each model, measured in a few seconds each.
+
+    What `came_along` with the program is not trained, but for the last.
+    """
+    import numpy as np
     import torch
 
+    from facecond.assembly.first_stage import load_first_stage
+    from facecond.assembly.judges import LOADERS
     from facecond.autoencoder.vq import VQModel
     from facecond.training.device import choose_device
 
@@ -223,16 +275,34 @@ def measure(config: DemoConfig) -> dict[str, float]:
         speeds["draw"] = (time.perf_counter() - began) / len(pack)
         write_noise_latents(pack)
         for name in pace.shares:
+            if name in came_along and name != "multicond":
+                continue
             words = [f"model={name}", "size=tiny", *(pace.network if name == "multicond" else ())]
             speeds[name], learner = time_training(words, pack, device, seconds=pace.timing)
             if name == "vq":
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]
-                images = torch.zeros(32, 3, config.resolution, config.resolution, device=device)
-                took = []
-                with torch.inference_mode():
-                    for _ in range(4):
-                        began = time.perf_counter()
-                        model.encode(images).sum().item()
-                        took.append(time.perf_counter() - began)
-                speeds["encode"] = min(took) / len(images)
+                images = torch.zeros(TRIED, 3, config.resolution, config.resolution, device=device)
+                speeds["encode"] = _shortest(lambda: model.encode(images).sum().item())  # noqa: B023 - called at once
+        pictures = np.array(pack.images[:TRIED])
+        if came_along:
+            stage = load_first_stage(came_along["vq"], device)
+            images = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
+            speeds["encode"] = _shortest(lambda: stage.encode(images).sum().item())
+            judges = [LOADERS[name](came_along[name], device) for name in LOADERS]
+            speeds["look"] = sum(_shortest(partial(judge, pictures)) for judge in judges)
+        else:
+            speeds["look"] = (speeds["parser"] + speeds["classifier"]) * FORWARD
     return speeds
+
+
+def _shortest(work: Callable[[], Any]) -> float:
+    """Seconds per picture of work on `TRIED` of them, the shortest of a few times."""
+    import torch
+
+    took = []
+    with torch.inference_mode():
+        for _ in range(4):
+            began = time.perf_counter()
+            work()
+            took.append(time.perf_counter() - began)
+    return min(took) / TRIED

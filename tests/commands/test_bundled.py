@@ -1,5 +1,6 @@
 """What comes with the program is used where the workspace has nothing of its kind, and by name."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from PIL import Image
 from safetensors import safe_open
 
 from benchmarks.bundle import halved, people
+from facecond.demo import command as demo
+from facecond.demo.plan import PACES, TITLES, divide, measure, there
 from facecond.errors import CheckpointError, DataError
-from facecond.io.documents import Record, read_json
+from facecond.io.documents import Record, read_json, write_json
 from facecond.io.files import sha256_file
 from facecond.sampling.generation import open_generation
 from facecond.workspace import find
@@ -91,6 +94,34 @@ def test_an_own_run_of_that_name_comes_first(tmp_path: Path, made_once: Path) ->
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "drawn64").symlink_to(made_once / "runs" / "parser")
     assert find_run(str(tmp_path), "drawn64", "parser").path == tmp_path / "runs" / "drawn64"
+
+
+def test_a_demo_trains_the_model_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First stage and judges are those that came along; from scratch it trains all four."""
+    quick = dataclasses.replace(PACES["usual"], sampling=("sampler=ddim", "sampler.steps=2"), timing=0.1)
+    monkeypatch.setitem(PACES, "usual", quick)
+    config = demo.prepare([f"workspace={tmp_path}", "count=16"]).config
+    speeds = measure(config, there(config))
+    assert set(speeds) == {"draw", "encode", "look", "multicond"}
+    planned = divide(config, speeds, overhead=20, came_along=there(config))
+    assert planned.total == pytest.approx(14 * 60, rel=0.03)
+    assert set(planned.images) == {"multicond"}
+    plan = dataclasses.replace(planned, faces=40, validation=16, images={"multicond": 32})
+    write_json(tmp_path / "demo" / "plan.json", dataclasses.asdict(plan))
+    result = demo.run(demo.prepare([f"workspace={tmp_path}", "count=16"]))
+    steps = read_json(tmp_path / "demo" / "steps.json", Record)
+    assert set(steps) == set(TITLES) - {"vq", "parser", "classifier"}
+    assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == ["demo-multicond"]
+    miou = next(figure for figure in result.figures if figure.name == "miou")
+    assert miou.judge == "small parser drawn64-parser"
+    assert "come with the program" in result.made["page"].read_text(encoding="utf-8")
+    assert demo.prepare([f"workspace={tmp_path}", "scratch=true"]).name == "demo-scratch"
+    scratch = demo.prepare([f"workspace={tmp_path}", "scratch=true"]).config
+    assert there(scratch) == {}
+    assert set(divide(scratch, {**speeds, "vq": 1, "parser": 1, "classifier": 1}, 20).images) == set(quick.shares)
+    monkeypatch.setattr(find, "BUNDLED", tmp_path / "nowhere")
+    with pytest.raises(DataError, match="models that came with the program and are not here: classifier, multicond"):
+        demo.run(demo.prepare([f"workspace={tmp_path}", "count=16"]))
 
 
 def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
