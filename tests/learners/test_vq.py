@@ -158,7 +158,7 @@ def short_of_memory(learner, most, of):
 
 
 def test_codes_are_counted_once_when_memory_is_out(pictures, tmp_path):
-    settings = {"images": 240, "batch_size": 8, "learning_rate": 4e-3}
+    settings = {"images": 96, "batch_size": 8, "learning_rate": 4e-3}
     early = dataclasses.replace(LATE, quantise_after=0.0)  # codes from the first step on, in which memory runs out
     small = make(pictures, early, micro_batch=2, **settings)
     halved = short_of_memory(make(pictures, early, **settings), 2, small.phases[0].name)
