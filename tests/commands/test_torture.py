@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import flips, hostile, words, writes
+from tests.torture import flips, hostile, kills, words, writes
 from tests.torture.trials import tally
 
 
@@ -45,6 +45,22 @@ def test_changed_settings(whole: Path) -> None:
         _, _, outcomes, bad = tally(words.settings(whole / "runs" / run, 40))
         assert bad == []
         assert outcomes["found"] > 12
+
+
+def test_a_training_is_stopped_and_continued(tmp_path: Path) -> None:
+    assert [trial.outcome for trial in kills.continuations(tmp_path, 2)] == ["harmless"] * 2
+
+
+@pytest.mark.slow
+def test_killed_and_competing_processes(whole: Path, tmp_path: Path) -> None:
+    for driver in (
+        kills.kills(tmp_path / "kills", 4),
+        kills.kills_of_commands(whole, tmp_path / "commands", 5),
+        kills.pairs(whole, tmp_path / "pairs", 5),
+    ):
+        tried, survived, _, bad = tally(driver)
+        assert bad == []
+        assert tried == survived >= 4
 
 
 def test_writes_that_fail(whole: Path, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""`python -m tests.torture [--share 0.1]`: all of the torture, its figures as a table in docs/reliability.md."""
+"""`python -m tests.torture [--share 0.1] [--only kill pair]`: the torture, its figures as a table in docs/reliability.md."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.commands.conftest import make_more, make_workspace
-from tests.torture import flips, hostile, words, writes
+from tests.torture import flips, hostile, kills, words, writes
 from tests.torture.trials import FOUND, HARMLESS, Trial, tally
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -29,62 +30,72 @@ DRIVERS: dict[str, tuple[int, Callable[[Path, int], Iterator[Trial]]]] = {
         500,
         lambda workspace, count: words.settings(workspace / "runs" / "multicond", count),
     ),
+    "a training killed, and given again until it ends": (
+        200, lambda workspace, count: kills.kills(workspace.parent / "kills", count),
+    ),
+    "another command killed, and given again until it ends": (
+        100, lambda workspace, count: kills.kills_of_commands(workspace, workspace.parent / "commands", count),
+    ),
+    "a training stopped after a step, and continued": (
+        40, lambda workspace, count: kills.continuations(workspace.parent / "continued", count),
+    ),
+    "a command started twice at once": (
+        20, lambda workspace, count: kills.pairs(workspace, workspace.parent / "pairs", count),
+    ),
 }  # fmt: skip
 """What is tried -> how often, and the driver."""
 
 PEERS = {
     "one bit flipped in a file of a workspace": "nobody",
     "a file of a workspace cut short": "torch and safetensors: truncated archives",
+    "a training killed, and given again until it ends": "Lightning: one SIGTERM",
 }
 """What the test suites of torchtitan, Lightning and Composer have of the same kind."""
 
 
+BLOCK = re.compile(r"(?<=<!-- tried -->\n).*?(?=<!-- end -->)", re.DOTALL)
+"""Where the table stands in the page."""
+
+HEAD = """
+| what | tried | survived | found | harmless | in the suites of others | seconds | made on |
+|---|---:|---:|---:|---:|---|---:|---|
+"""
+
+
 def main() -> None:
-    """Run every driver and write the page."""
+    """Run every driver, or those named, and write their rows into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="share of the trials")
-    share = parser.parse_args().share
-    rows, bad = [], []
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="share of the trials; the page is written for all of them"
+    )
+    parser.add_argument("--only", nargs="*", default=[], help="drivers whose names hold one of these words")
+    options = parser.parse_args()
+    rows, bad = kept(), []
     with tempfile.TemporaryDirectory() as folder:
         workspace = make_more(make_workspace(Path(folder) / "workspace"))
         for name, (count, driver) in DRIVERS.items():
+            if options.only and not any(word in name for word in options.only):
+                continue
             began = time.monotonic()
-            tried, survived, outcomes, failed = tally(driver(workspace, max(1, round(count * share))))
+            tried, survived, outcomes, failed = tally(driver(workspace, max(1, round(count * options.share))))
             bad += failed
             seconds = time.monotonic() - began
-            cells = (name, tried, survived, outcomes[FOUND], outcomes[HARMLESS], PEERS.get(name, ""), f"{seconds:.0f}")
-            rows.append(f"| {' | '.join(map(str, cells))} |")
-            sys.stderr.write(f"{rows[-1]}\n")
+            cells = (name, tried, survived, outcomes[FOUND], outcomes[HARMLESS], PEERS.get(name, ""), f"{seconds:.0f}",
+                     f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}")  # fmt: skip
+            rows[name] = f"| {' | '.join(map(str, cells))} |"
+            sys.stderr.write(f"{rows[name]}\n")
     for trial in bad:
         sys.stderr.write(f"{trial.outcome}: {trial.what}: {trial.said}\n")
-    if share == 1.0:
-        PAGE.write_text(TEXT.format(rows="\n".join(rows), date=datetime.date.today(), machine=platform.machine(),
-                                    python=platform.python_version()), encoding="utf-8")  # fmt: skip
+    if options.share == 1.0:
+        table = HEAD + "".join(f"{rows[name]}\n" for name in DRIVERS if name in rows) + "\n"
+        PAGE.write_text(BLOCK.sub(lambda found: table, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     sys.exit(1 if bad else 0)
 
 
-TEXT = """# What was tried, and what survived
-
-Made by `make torture` on {date} ({machine}, Python {python}); a small share of it runs in `make test`. Survived means: named in one
-line (found), or the same result as without the damage (harmless); never another result in silence, a traceback, a wait, or
-anything run, read or written outside.
-
-| what | tried | survived | found | harmless | in the suites of others | seconds |
-|---|---:|---:|---:|---:|---|---:|
-{rows}
-
-Bits are flipped, and files cut, in every file that a command reads: weights, checkpoints, snapshots, latents, packs, manifests,
-records, pictures, conditions, features, results; each is then used as its command would, and the result compared. Hostile files
-are 32 kinds (pickles, archives with paths and bombs, links, pipes, devices, huge and deep JSON, arrays and pictures that say they
-are huge) given to eleven readers. Overrides are drawn from every key of every command, four fifths of them with values of the
-right kind.
-
-Of five commands, one write after another is told that the disk is full: it ends in one line, and the command given again ends in
-the same bytes. (Harmless there: a folder that cannot be flushed.)
-
-Interruptions (SIGKILL, SIGTERM, SIGINT, SIGUSR1), locks and memory have tests of their own: tests/training/test_loop.py,
-tests/test_stopping.py, tests/commands/test_in_use.py, tests/test_memory.py.
-"""
+def kept() -> dict[str, str]:
+    """The rows that stand in the page, by what was tried."""
+    (table,) = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    return {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("| ")}
 
 
 if __name__ == "__main__":
