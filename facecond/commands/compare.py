@@ -104,6 +104,6 @@ def _difference(one: Figure, two: Figure, names: Sequence[str]) -> Figure:
     return dataclasses.replace(
         one, value=one.value - two.value, spread=spread, title=f"{one.heading}: {labels[0]} - {labels[1]}", classes=(),
         marks={labels[0]: one.value, labels[1]: two.value}, ceiling=None, floor=None,
-        caution="; ".join(dict.fromkeys(filter(None, (one.caution, two.caution)))),
+        caution="; ".join(dict.fromkeys([*one.cautions, *two.cautions])),
         note=f"Difference on the same conditions. \u00b1: of the difference, condition by condition. {one.note}",
     )  # fmt: skip

@@ -78,15 +78,27 @@ def _prepare_pack(composed: Composed, measures: dict[str, Measure], pack: Path) 
     fit = [name for name, each in MEASURES.items() if each.scores.condition is not None]
     for name in measures:
         if name not in fit:
+            elsewhere = ", or name what they are compared with: reference=" if name in _of_folders() else ""
             raise ConfigError(
-                f"{name} of a pack's own pictures says nothing",
-                hint=f"measure {', '.join(fit)}, or name what they are compared with: reference=",
+                f"{name} of a pack's own pictures says nothing", hint=f"measure {', '.join(fit)}{elsewhere}"
             )
+    from facecond.data.pack import Pack
+
+    if (held_out := len(Pack.open(pack).indices("validation"))) < 2:
+        raise DataError(
+            f"{pack}: the validation split holds {held_out} picture{'' if held_out == 1 else 's'}",
+            hint="the floor needs the conditions of others",
+        )
     used = {SAMPLES: f"the pictures of {pack} (named)"}
     measures, detectors = _find(measures, config, None, used, pack=pack)
     name = _name(pack.name, measures, detectors, config, [str(pack.resolve()), config.count])
     found = Measuring(measures=measures, detectors=detectors, samples=pack, pack=pack, folders={SAMPLES: pack})
     return Prepared(composed=composed, name=name, found=found, used=used)
+
+
+def _of_folders() -> list[str]:
+    """The measures that can be had of two folders of pictures."""
+    return [name for name, each in MEASURES.items() if _without_conditions(each) and each.scores.sets[0] == SAMPLES]
 
 
 def _refuse_sampling(composed: Composed, what: str, key: str, but: Sequence[str] = ()) -> None:
@@ -100,7 +112,7 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
     """Find two folders of pictures from anywhere; only measures that need no conditions can be had of them."""
     config: EvalConfig = composed.config
     _refuse_sampling(composed, "for folders of pictures", "reference=")
-    fit = [name for name, each in MEASURES.items() if _without_conditions(each) and each.scores.sets[0] == SAMPLES]
+    fit = _of_folders()
     for name in measures:
         if name not in fit:
             raise ConfigError(

@@ -71,6 +71,7 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     if found.pack is not None:
         pack = Pack.open(found.pack)
         found, detectors = _loaded(prepared, choose_device(config.device))
+        _warn_of_fewer(prepared, len(pack.indices("validation")))
         own = RealItems(pack=pack, seed=config.seed, items=pack.indices("validation")[: config.count])
         pictures = Rows(pack.images, own.items, pack.manifest["sha256"]["images.npy"])
         words = f"validation split of {pack.path.name}"

@@ -89,8 +89,8 @@ class Figure:
 
     @property
     def cautions(self) -> list[str]:
-        """The reasons in `caution`."""
-        return self.caution.split("; ") if self.caution else []
+        """The reasons in `caution`, each once."""
+        return list(dict.fromkeys(filter(None, self.caution.split("; "))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -65,5 +65,10 @@ class Agreement(Scores, Generic[T]):
     def figures(self) -> dict[str, Figure]:
         """The figures of the samples, with ceiling, floor and the reconstructions as a mark."""
         merged = {name: self.merge(parts) for name, parts in self._parts.items()}
-        shown = self.show(merged.pop(SAMPLES), merged.pop(REAL, None), merged.pop(SHUFFLED), merged)
+        ceiling = merged.pop(REAL, None)
+        shown = self.show(merged.pop(SAMPLES), ceiling, merged.pop(SHUFFLED), merged)
+        if ceiling is None:
+            from facecond.metrics.figures import of_real_pictures
+
+            shown = of_real_pictures(shown)
         return {figure.name: figure for figure in shown}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from facecond.errors import FacecondError
 from facecond.io.files import sha256_file
-from facecond.measuring.measure import Detector, Measure, Source
+from facecond.measuring.measure import Detector, Measure, Source, no_classes
 from facecond.measuring.table import DETECTORS
 from facecond.pretrained.published import UnavailableError
 
@@ -45,6 +45,8 @@ def find_detectors(
                 raise
             missed |= _taken(fit, looking_with(kind, fit), reason)
         else:
+            if any(classes) and DETECTORS[kind].named(config) and not any(source.classes for source, _ in candidates):
+                raise no_classes()
             found[kind] = sorted(candidates, key=lambda each: any(classes) and not each[0].classes)
     _say_missed(fit, missed)
     return fit, found

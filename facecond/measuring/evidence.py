@@ -120,6 +120,14 @@ class Evidence:
         """What names the sets that were asked for, each worked out once."""
         return {}
 
+    def _content(self, which: str) -> str:
+        if which not in self._contents:
+            of_average = which == AVERAGE
+            self._contents[which] = (
+                self.average.content(self._content(REFERENCE)) if of_average else self.sets[which].content()
+            )
+        return self._contents[which]
+
     def pieces(self, which: str) -> Iterator[NDArray[np.int64]]:
         """Rows of a set, piece by piece; variations of one condition stay together."""
         count, most = len(self.pictures(which)), pictures.PIECE
@@ -138,9 +146,7 @@ class Evidence:
         detector = self.detectors[name]
         if self.kept is None or not detector.keeps:
             return None
-        if which not in self._contents:
-            self._contents[which] = self.pictures(which).content()
-        about = hashlib.sha256(f"{detector.sha256} {detector.preprocessing} {self._contents[which]}".encode())
+        about = hashlib.sha256(f"{detector.sha256} {detector.preprocessing} {self._content(which)}".encode())
         return Kept(self.kept / f"{about.hexdigest()[:16]}.npy", len(self.pictures(which)))
 
 
@@ -166,6 +172,7 @@ def _look(which: str, interested: list[Scores], evidence: Evidence) -> None:
     """Let everyone who is interested in a set see it."""
     detectors = {each.detector: evidence.detectors[each.detector] for each in interested if each.detector}
     kept = {name: keeping for name in detectors if (keeping := evidence.kept_by(name, which))}
+    averaged = which == REFERENCE and any(AVERAGE in each.sets for each in interested)
     needed = any(each.looks for each in interested) or any(not kept[n].whole if n in kept else True for n in detectors)
     nothing = np.zeros((0, 0, 0, 3), dtype=np.uint8)
     with ExitStack() as ending, bar(f"measuring {which}", len(evidence.pictures(which))) as progress:
@@ -173,7 +180,7 @@ def _look(which: str, interested: list[Scores], evidence: Evidence) -> None:
             ending.enter_context(keeping)
         for rows in evidence.pieces(which):
             images = evidence.pictures(which).read(rows) if needed else nothing
-            if which == REFERENCE and needed:
+            if averaged and needed:
                 evidence.average.take(rows, images)
             found = {}
             for name, detector in detectors.items():

@@ -150,8 +150,10 @@ def _load_classifier(place: Path, config: EvalConfig, device: torch.device) -> D
     )  # fmt: skip
 
 
-def _chosen(config: EvalConfig, name: str) -> bool:
-    return config.features is not None and config.features.name == name
+def chosen(config: EvalConfig, key: str, name: str) -> bool:
+    """Whether `key` of the configuration, "features" or "perceptual", says `name`."""
+    choice = getattr(config, key)
+    return choice is not None and choice.name == name
 
 
 FEATURES = DetectorKind(
@@ -160,18 +162,20 @@ FEATURES = DetectorKind(
             find=find_published(INCEPTION, "inception"),
             load=_load_inception,
             named=lambda config: (
-                _chosen(config, "inception") or (config.features is None and config.inception is not None)
+                chosen(config, "features", "inception") or (config.features is None and config.inception is not None)
             ),
             classes=True,
         ),
         Source(
             find=find_efficientnet,
             load=_load_efficientnet,
-            named=lambda config: _chosen(config, "efficientnet"),
+            named=lambda config: chosen(config, "features", "efficientnet"),
             classes=True,
         ),
         Source(
-            find=judge("classifier").find, load=_load_classifier, named=lambda config: _chosen(config, "classifier")
+            find=judge("classifier").find,
+            load=_load_classifier,
+            named=lambda config: chosen(config, "features", "classifier"),
         ),
     ),
 )

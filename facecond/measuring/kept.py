@@ -66,8 +66,10 @@ class Kept:
     def write(self, rows: NDArray[np.int64], said: NDArray[Any]) -> None:
         """Keep what is said of pictures `rows`; the file has its name at the end of the block."""
         if self._array is None:
+            if self._count is None:
+                raise ValueError("of how many rows?")
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._array = create_array(self._partial, self._dtype, (self._count or len(rows), *said.shape[1:]))
+            self._array = create_array(self._partial, self._dtype, (self._count, *said.shape[1:]))
         self._array[rows] = said
 
     def __enter__(self) -> Self:
@@ -82,6 +84,9 @@ class Kept:
         if kind is None:
             digest = sha256_file(self._partial)
             self._note.unlink(missing_ok=True)  # no note is better than that of another file
+            if not self._path.stem.endswith(GAUSSIAN):
+                for file in (self.gaussian()._path, self.gaussian()._note):
+                    file.unlink(missing_ok=True)  # it is of what was there before
             self._partial.replace(self._path)
             write_json(self._note, {"sha256": digest}, checksum=True)
         else:

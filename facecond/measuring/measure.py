@@ -107,7 +107,7 @@ class DetectorKind:
         """
         sources = [source for source in self.sources if source.named(config)] or list(self.sources)
         if classes and not (sources := [source for source in sources if source.classes]):
-            raise ConfigError("the network that is named tells no classes of ImageNet", hint="name another: features=")
+            raise no_classes()
         found, reasons = [], []
         for source in sources[:1] if config.strict else sources:
             try:
@@ -120,6 +120,11 @@ class DetectorKind:
         for missing in reasons:
             log.warning("warning: %s; another network may take its place, under other names", missing)
         return found
+
+
+def no_classes() -> ConfigError:
+    """What is said when the user named a network that cannot answer what a measure asks."""
+    return ConfigError("the network that is named tells no classes of ImageNet", hint="name another: features=")
 
 
 class Scores(ABC):

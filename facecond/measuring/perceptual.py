@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facecond.measuring.features import Network, find_efficientnet, find_published
+from facecond.measuring.features import Network, chosen, find_efficientnet, find_published
 from facecond.measuring.measure import Detector, DetectorKind, Source
 from facecond.pretrained.published import ALEXNET
 
@@ -59,20 +59,20 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
     )  # fmt: skip
 
 
-def _chosen(config: EvalConfig, name: str) -> bool:
-    return config.perceptual is not None and config.perceptual.name == name
-
-
 PERCEPTUAL = DetectorKind(
     sources=(
         Source(
             find=find_published(ALEXNET, "lpips_trunk"),
             load=_load_lpips,
             named=lambda config: (
-                _chosen(config, "lpips") or (config.perceptual is None and config.lpips_trunk is not None)
+                chosen(config, "perceptual", "lpips") or (config.perceptual is None and config.lpips_trunk is not None)
             ),
         ),
-        Source(find=find_efficientnet, load=_load_efficientnet, named=lambda config: _chosen(config, "efficientnet")),
+        Source(
+            find=find_efficientnet,
+            load=_load_efficientnet,
+            named=lambda config: chosen(config, "perceptual", "efficientnet"),
+        ),
     ),
 )
 """Embeds pictures so that the squared distance of two rows is the perceptual distance of the two pictures."""

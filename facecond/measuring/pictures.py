@@ -102,10 +102,10 @@ class Averaged:
         return self.COPIES
 
     def take(self, rows: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
-        """Take in pictures `rows` of the set, uint8 (n, H, W, 3), that were read for others; each row once."""
+        """Take in pictures `rows` of the set, uint8 (n, H, W, 3), that were read for others; none is counted twice."""
         if self._sum is None:
             self._sum = np.zeros(images.shape[1:], dtype=np.int64)
-        self._sum += images.sum(axis=0, dtype=np.int64)
+        self._sum += images[~self._taken[rows]].sum(axis=0, dtype=np.int64)
         self._taken[rows] = True
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -119,9 +119,9 @@ class Averaged:
         mean = (self._sum / len(self._of)).round().astype(np.uint8)
         return np.stack([mean] * len(rows))
 
-    def content(self) -> str:
-        """See `Pictures`."""
-        return hashlib.sha256(f"average of {self._of.content()}".encode()).hexdigest()
+    def content(self, of: str = "") -> str:
+        """See `Pictures`; `of` is the content of the set where it is known."""
+        return hashlib.sha256(f"average of {of or self._of.content()}".encode()).hexdigest()
 
 
 def _is_picture(file: Path, folder: Path) -> bool:

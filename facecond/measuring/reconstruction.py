@@ -44,7 +44,9 @@ class Reconstruction(Scores):
         from facecond.metrics.figures import reconstruction_figures
 
         psnr_N, ssim_N = np.concatenate(self._psnr), np.concatenate(self._ssim)
-        psnr_apart, ssim_apart = (sum(sums) / len(psnr_N) for sums in zip(*self._apart, strict=True))
+        psnr_apart, ssim_apart = (
+            sum(sums) / len(psnr_N) if len(psnr_N) > 1 else None for sums in zip(*self._apart, strict=True)
+        )
         shown = reconstruction_figures(
             psnr_N, ssim_N, apart=(psnr_apart, ssim_apart), circumstances=self.evidence.circumstances(self)
         )

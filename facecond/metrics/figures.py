@@ -25,7 +25,8 @@ from facecond.metrics.resampling import mean_spread
 SPREAD_NOTE = "±: half of the 95 % interval, by drawing conditions again with all their images."
 
 NEAR = 0.05
-"""A ceiling that is no more than this above its floor shows that the judge tells nothing."""
+"""A ceiling that is no more than this above its floor, or a distance's by no more of the floor below it, shows that the judge tells
+nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,13 +268,13 @@ def reconstruction_figures(
     psnr_N: NDArray[np.float64],
     ssim_N: NDArray[np.float64],
     *,
-    apart: tuple[float, float],
+    apart: tuple[float | None, float | None],
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> list[Figure]:
     """Return "psnr" and "ssim": means over images, each of a condition of its own.
 
-    `apart` are those of pictures of different people.
+    `apart` are those of pictures of different people; None when there is one picture alone.
     """
     figures = [
         Figure(
@@ -326,12 +327,30 @@ def _under(circumstances: Circumstances | None, figures: list[Figure]) -> list[F
 
 def _caution(figure: Figure) -> str:
     """Say when a measure does not tell real pictures under their own condition from pictures under another item's."""
-    if figure.ceiling is None or figure.floor is None:
+    if figure.ceiling is None or figure.floor is None or not _is_near(figure, figure.ceiling):
         return ""
-    above = figure.ceiling - figure.floor if figure.better == "higher" else figure.floor - figure.ceiling
-    if not above <= NEAR:
-        return ""
-    return "its ceiling is near or below its floor: this measure cannot tell"
+    side = "below" if figure.better == "higher" else "above"
+    return f"its ceiling is near or {side} its floor: this measure cannot tell"
+
+
+def _is_near(figure: Figure, value: float) -> bool:
+    """Whether `value` is hardly better than the floor: a share by no more than `NEAR`, a distance by no more of the floor."""
+    if figure.floor is None:
+        return False
+    if figure.better == "higher":
+        return value - figure.floor <= NEAR
+    return figure.floor - value <= NEAR * abs(figure.floor)
+
+
+def of_real_pictures(figures: Iterable[Figure]) -> list[Figure]:
+    """Figures of real pictures themselves, which have no ceiling; says where they are hardly better than the floor."""
+    said = "it is near or below its floor: this judge cannot tell"
+    return [
+        dataclasses.replace(figure, caution="; ".join(filter(None, [figure.caution, said])))
+        if _is_near(figure, figure.value)
+        else figure
+        for figure in figures
+    ]
 
 
 def _known(value: float) -> float | None:

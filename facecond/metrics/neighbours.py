@@ -37,7 +37,7 @@ class Neighbours:
         if samples_ND.shape[1:] != reference_MD.shape[1:] or min(len(samples_ND), len(reference_MD)) <= k:
             raise ValueError(f"more than {k} rows of one width expected, got {samples_ND.shape}, {reference_MD.shape}")
         own_N, real_M = _radii(samples_ND, k), _radii(reference_MD, k)
-        dense_N = np.zeros(len(samples_ND))
+        balls_N = np.zeros(len(samples_ND), dtype=np.int64)
         recalled_M, covered_M = np.zeros(len(reference_MD), dtype=bool), np.zeros(len(reference_MD), dtype=bool)
         for row in range(0, len(samples_ND), BLOCK):
             rows = slice(row, row + BLOCK)
@@ -45,10 +45,10 @@ class Neighbours:
                 columns = slice(column, column + BLOCK)
                 apart = _apart(samples_ND[rows], reference_MD[columns])
                 inside = apart <= real_M[columns]
-                dense_N[rows] += inside.sum(axis=1) / k
+                balls_N[rows] += inside.sum(axis=1)
                 covered_M[columns] |= inside.any(axis=0)
                 recalled_M[columns] |= (apart <= own_N[rows, None]).any(axis=0)
-        return cls(dense_N > 0, dense_N, recalled_M, covered_M)
+        return cls(balls_N > 0, balls_N / k, recalled_M, covered_M)
 
 
 def _radii(rows_ND: NDArray[np.floating], k: int) -> NDArray[np.float64]:

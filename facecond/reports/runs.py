@@ -264,7 +264,7 @@ def _measure_rows(
     for run, each in rows:
         figure = each.figure
         marks = [f"{words} {value_text(value)}" for words, value in figure.marks.items()]
-        others = ", ".join([*marks, *(words for words in _parted(figure) if words not in cautions)])
+        others = ", ".join([*marks, *(words for words in figure.cautions if words not in cautions)])
         value = value_text(figure.value, figure.unit)
         value += "" if figure.spread is None else f"\u00a0±\u00a0{value_text(figure.spread)}"
         table.append([
@@ -282,13 +282,8 @@ def _measure_rows(
 
 def _cautions(rows: Sequence[tuple[RunShown, Measured]]) -> list[str]:
     """The cautions that all rows of a group have."""
-    first, *others = (_parted(each.figure) for _, each in rows)
+    first, *others = (each.figure.cautions for _, each in rows)
     return [words for words in first if all(words in other for other in others)]
-
-
-def _parted(figure: Figure) -> list[str]:
-    """The cautions of a figure, each once."""
-    return list(dict.fromkeys(filter(None, figure.caution.split("; "))))
 
 
 def _per_class(rows: Sequence[tuple[RunShown, Measured]]) -> Table:

@@ -138,12 +138,12 @@ def results_csv(figures: Sequence[Figure]) -> str:
 def results_tex(figures: Sequence[Figure]) -> str:
     """Return figures as a LaTeX `tabular` with the rules of `booktabs`, one row each; cautions stand below them."""
     head = ["Figure", "Value", "Ceiling", "Floor", "Count", "Detector"]
-    rows, cautions = [], list(dict.fromkeys(figure.caution for figure in figures if figure.caution))
+    rows, cautions = [], list(dict.fromkeys(each for figure in figures for each in figure.cautions))
     for figure in figures:
         cells = [*_first_cells(figure), f"{figure.count}", figure.judge or MISSING]
         cells = [latex(cell) if cell != MISSING else "--" for cell in cells]
-        if figure.caution:
-            cells[0] += rf"\textsuperscript{{{cautions.index(figure.caution) + 1}}}"
+        if numbers := ", ".join(str(cautions.index(each) + 1) for each in figure.cautions):
+            cells[0] += rf"\textsuperscript{{{numbers}}}"
         rows.append(cells)
     below = [
         rf"\multicolumn{{{len(head)}}}{{p{{0.95\linewidth}}}}{{\footnotesize\textsuperscript{{{number}}} {latex(caution)}}}"

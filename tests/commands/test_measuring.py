@@ -324,6 +324,7 @@ def test_a_pack_s_own_pictures_are_the_ceiling_of_samples(own: Path, facecond: F
     assert alone["miou"].reference == "validation split of drawn-64, 6 items"
     for words, said in (
         (["fid"], "fid of a pack's own pictures says nothing (measure miou, accuracy, attributes, edges, or name what"),
+        (["psnr"], "psnr of a pack's own pictures says nothing (measure miou, accuracy, attributes, edges)"),
         (
             ["miou", "run=multicond"],
             "run has no meaning for a pack's own pictures (leave it out, or leave out samples=)",
@@ -332,6 +333,17 @@ def test_a_pack_s_own_pictures_are_the_ceiling_of_samples(own: Path, facecond: F
         status, _, err = facecond("eval", *words, here, "samples=drawn-64")
         assert (status, err.count("facecond: ")) == (2, 1), err
         assert said in err
+
+
+def test_packs_of_few_validation_items(own: Path, facecond: Facecond) -> None:
+    here = f"workspace={own}"
+    call("data draw", here, "data.count=3", "data.validation=1", "name=alone")
+    status, _, err = facecond("eval", "edges", here, "samples=alone")
+    assert (status, err.count("facecond: ")) == (2, 1), err
+    assert "alone: the validation split holds 1 picture (the floor needs the conditions of others)" in err
+    status, _, err = facecond("eval", "edges", here, "samples=second", "count=50")
+    assert status == 0, err
+    assert "warning: count=50, and the validation split holds 8: all of it" in err
 
 
 def test_features_are_those_that_are_named(own: Path) -> None:

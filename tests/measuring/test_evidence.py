@@ -1,5 +1,6 @@
 """What is measured passes by once, in pieces; agreement is what comparing everything at once gives."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from facecond.drawn.painter import draw
 from facecond.errors import DataError
 from facecond.measuring import pictures
 from facecond.measuring.evidence import Evidence, measure
-from facecond.measuring.items import SampledItems
+from facecond.measuring.items import RealItems, SampledItems
 from facecond.measuring.pictures import Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, MEASURES, measures_named
 from facecond.metrics.faithfulness import AttributeScores, Confusion
@@ -260,3 +261,30 @@ def test_psnr_and_ssim_can_be_asked_for_alone(pack: Pack, tmp_path: Path) -> Non
     apart = ((np.roll(real, -1, axis=0) - (255 - real)) ** 2).mean(axis=(1, 2, 3))
     assert psnr.floor == pytest.approx(np.mean(20 * np.log10(255) - 10 * np.log10(apart)))
     assert (psnr.ceiling, ssim.ceiling) == (None, 1.0)
+    one = Rows(pack.images, np.array([5]))
+    alone = dataclasses.replace(
+        seen, sets={"real pictures": one, "reconstructions": Reconstructed(one, lambda images: 255 - images, "f" * 64)}
+    )
+    assert [each.floor for each in measure(measures_named(["reconstruction"]), alone)] == [None, None]
+
+
+def test_a_judge_of_real_pictures_that_cannot_tell_says_so(pack: Pack) -> None:
+    """It answers the same whatever it sees."""
+    own = RealItems(pack=pack, items=pack.indices("validation"))
+    pictures = Rows(pack.images, own.items)
+    for answer, said in ((lambda images: np.zeros(images.shape[:3], np.uint8), True), (None, False)):
+        labels = {
+            images.tobytes(): np.asarray(pack.labels[item]) for item, images in enumerate(np.asarray(pack.images))
+        }
+        parser = Counting(
+            answer or (lambda images, labels=labels: np.stack([labels[each.tobytes()] for each in images]))
+        )
+        seen = Evidence(
+            sets={"samples": pictures, "reference": pictures}, detectors={"parser": parser}, reference="real", items=own
+        )
+        figures = measure(measures_named(["miou", "accuracy"]), seen)
+        assert all((figure.ceiling is None) and (figure.floor is not None) for figure in figures)
+        assert {"it is near or below its floor: this judge cannot tell" in figure.cautions for figure in figures} == {
+            said
+        }
+        assert said or [figure.value for figure in figures] == [1.0] * 3

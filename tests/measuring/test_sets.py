@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 
 from facecond.config.commands import EvalConfig
 from facecond.data.pack import Pack
-from facecond.errors import CheckpointError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.measuring import pictures
 from facecond.measuring.detectors import find_detectors, identity, load_detectors
 from facecond.measuring.evidence import Evidence, measure
@@ -22,6 +22,7 @@ from facecond.measuring.features import Network
 from facecond.measuring.measure import DetectorKind, Source
 from facecond.measuring.pictures import Averaged, Files, Reconstructed, Rows
 from facecond.measuring.table import DETECTORS, measures_named
+from facecond.metrics import neighbours
 from facecond.metrics.classes import class_score
 from facecond.metrics.extrapolation import frechet_at_infinity
 from facecond.metrics.frechet import frechet_distance
@@ -233,7 +234,8 @@ def test_an_average_reads_what_it_was_not_given(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(pictures, "PIECE", 2)
     images = np.random.default_rng(0).integers(0, 256, (7, 4, 5, 3)).astype(np.uint8)
     average = Averaged(Rows(images, np.arange(7)))
-    average.take(np.array(taken, dtype=np.int64), images[taken])
+    for _ in range(2):  # a row that comes again counts once
+        average.take(np.array(taken, dtype=np.int64), images[taken])
     found = average.read(np.arange(2, 5))
     assert found.shape == (3, 4, 5, 3)
     assert (found == images.astype(np.float64).mean(axis=0).round()).all()
@@ -260,6 +262,12 @@ def test_the_statistics_of_features_are_kept_beside_them(tmp_path: Path, monkeyp
     kept[0].write_bytes(kept[1].read_bytes())
     (mended,) = measure(measures_named(["fid"]), seen)
     assert (mended, len(fitted)) == (before, 12)
+    for file in (tmp_path / "kept").glob(
+        "[!.]*[!n].npy"
+    ):  # features that go, or come anew, take their Gaussian with them
+        file.unlink()
+    (anew,) = measure(measures_named(["fid"]), seen)
+    assert (anew, len(fitted)) == (before, 17)
 
 
 def test_what_was_interrupted_is_not_kept(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,6 +325,11 @@ def test_classes_are_asked_of_those_who_tell_them(pack: Pack, monkeypatch: pytes
         measures, found = find_detectors(measures_named(names), EvalConfig(), pack)
         assert list(measures) == names
         assert [str(each.path) for _, each in found["features"]] == expected
+    blind = dataclasses.replace(blind, named=lambda config: True)
+    monkeypatch.setitem(DETECTORS, "features", DetectorKind(sources=(blind, telling)))
+    for names in (["is"], ["fid", "is"]):
+        with pytest.raises(ConfigError, match="the network that is named tells no classes"):
+            find_detectors(measures_named(names), EvalConfig(), pack)
 
 
 def test_measures_without_a_detector_are_left_out(
@@ -523,6 +536,7 @@ def test_figures_do_not_depend_on_batches_or_the_order_of_files(
             return torch.cat(found).numpy().astype(np.float32)
 
         monkeypatch.setattr(pictures, "PIECE", piece)
+        monkeypatch.setattr(neighbours, "BLOCK", 4)
         sets = {}
         for which, values in images.items():
             folder = tmp_path / f"{piece}-{batch}-{order}-{which}"
