@@ -278,7 +278,8 @@ class Plan:
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
-        judges = [override(kind, place) for kind, place in self.judges.items()]
+        needed = {MEASURES[name].scores.detector for name in measures} | set(readers(variant.noisy).values())
+        judges = [override(kind, place) for kind, place in self.judges.items() if kind in needed]
         words = [
             override("metrics", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
             f"count={count}",

@@ -54,6 +54,18 @@ def test_every_plan_does_each_thing_once(name: str) -> None:
     assert bool(found.measurings()) == (found.paper.kind in (Kind.table, Kind.curve, Kind.worst, Kind.again))
 
 
+def test_what_two_tables_measure_is_measured_once() -> None:
+    """The same measures of the same model in the same words, so that the second finds it done."""
+    words: dict[str, set[tuple[str, ...]]] = {}
+    of_tables: dict[str, int] = {}
+    for name in ("table2", "table3", "table4", "table5"):
+        for work in shared(name).measurings():
+            words.setdefault(work.key, set()).add(tuple(work.words))
+            of_tables[work.key] = of_tables.get(work.key, 0) + 1
+    assert sum(times > 1 for times in of_tables.values()) == 8  # all of tables 2 to 4 that is in table 5
+    assert {len(each) for each in words.values()} == {1}
+
+
 def test_every_kind_of_command_of_a_plan_composes() -> None:
     of_kinds = {}
     for name in ("table1", "table4"):
