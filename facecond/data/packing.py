@@ -52,7 +52,7 @@ def pack_source(source: Source, path: str | Path, resolution: int, workers: int 
     unusable: Counter[str] = Counter()
     seen = failed = 0
     with bar(f"packing {folder.name}", len(source), initial=writer.done) as progress:
-        for rows, (items, derived) in _read(source, pieces, resolution, workers or _cores()):
+        for rows, (items, derived) in _read(source, pieces, resolution, workers or cores()):
             excluded = [
                 rows.start + place
                 for place, problems in enumerate(items.problems)
@@ -109,7 +109,8 @@ def _finished(source: Source, folder: Path, resolution: int) -> Pack:
     return pack
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

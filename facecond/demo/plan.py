@@ -97,11 +97,11 @@ FIGURES = 96
 TOO_LONG = 1.3
 """Times the minutes asked for at which the demo says that it takes longer."""
 
-ENOUGH = 20
-"""Seconds of planned work after which what it took says more than the plan."""
-
 TRIED = 32
 """Pictures that are encoded and judged to time it."""
+
+START_WORKERS = 3
+"""Seconds until the processes that draw are there."""
 
 START = 10
 """Seconds for imports, evaluations and pictures."""
@@ -151,10 +151,12 @@ class Plan:
     def left(self, spent: Mapping[str, float], done: Collection[str]) -> float:
         """Estimated time of the steps that are not done, seconds, by how long those that are done took beside the plan.
 
-        `spent` is the time of each step so far.
+        `spent` is the time of each step so far. The plan counts as if a quarter of it had been done as planned: a first step that
+        was quick says little of the others.
         """
+        doubt = sum(map(self.of_step, self.steps)) / 4
         planned = sum(self.of_step(step) for step in done)
-        pace = sum(spent[step] for step in done) / planned if planned > ENOUGH else 1.0
+        pace = (sum(spent[step] for step in done) + doubt) / (planned + doubt) if planned else 1.0
         return sum(
             max(self.of_step(step) * pace - spent.get(step, 0.0), 0.0) for step in self.steps if step not in done
         )
@@ -222,7 +224,7 @@ def divide(config: DemoConfig, speeds: dict[str, float], overhead: float, came_a
     faces, samples = pace.faces + validation, config.count + FIGURES
     fixed = {
         "timing and start": overhead,
-        "draw": faces * speeds["draw"],
+        "draw": faces * speeds["draw"] + START_WORKERS,
         "encode": 2 * faces * speeds["encode"],
         "sample": samples * pace.steps * 2 * speeds["multicond"] * FORWARD,
         "measure": 3 * config.count * speeds["look"] + 10,
@@ -262,17 +264,22 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
     from facecond.assembly.first_stage import load_first_stage
     from facecond.assembly.judges import LOADERS
     from facecond.autoencoder.vq import VQModel
+    from facecond.data.packing import cores
     from facecond.training.device import choose_device
 
     device, pace = choose_device(config.device), PACES[pace_of(config)]
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
-        drawn_pack(
-            Path(folder) / "first", config.resolution, faces=16, validation=8
-        )  # what is imported and laid out once
-        began = time.perf_counter()
-        pack = drawn_pack(Path(folder) / "pack", config.resolution, faces=320, validation=32)
-        speeds["draw"] = (time.perf_counter() - began) / len(pack)
+        moments = [time.perf_counter()]
+        for name, faces in (
+            ("first", 24),
+            ("few", 24),
+            ("pack", 352),
+        ):  # the first imports, and lays out what is laid out once
+            pack = drawn_pack(Path(folder) / name, config.resolution, faces=faces, validation=8)
+            moments.append(time.perf_counter())
+        _, few, many = np.diff(moments).tolist()
+        speeds["draw"] = max(many - few, 0.0) / (352 - 24) / cores()
         write_noise_latents(pack)
         for name in pace.shares:
             if name in came_along and name != "multicond":

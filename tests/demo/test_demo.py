@@ -56,9 +56,13 @@ def test_what_is_left_follows_what_was_taken() -> None:
     assert sum(plan.of_step(step) for step in plan.steps) == pytest.approx(plan.total - 30)
     vq, rest = plan.of_step("vq"), sum(plan.of_step(step) for step in plan.steps if step not in ("draw", "vq"))
     twice = {"draw": 2 * plan.of_step("draw"), "vq": 2 * vq}
-    assert plan.left(twice, ["draw", "vq"]) == pytest.approx(2 * rest)
+    done, quarter = plan.of_step("draw") + vq, (plan.total - 30) / 4
+    pace = (2 * done + quarter) / (done + quarter)
+    assert 1.5 < pace < 2
+    assert plan.left(twice, ["draw", "vq"]) == pytest.approx(pace * rest)
     assert plan.left({"vq": vq / 2}, []) == pytest.approx(plan.total - 30 - vq / 2)
-    assert plan.left({**twice, "parser": 1e6}, ["draw", "vq"]) == pytest.approx(2 * (rest - plan.of_step("parser")))
+    assert plan.left({**twice, "parser": 1e6}, ["draw", "vq"]) == pytest.approx(pace * (rest - plan.of_step("parser")))
+    assert plan.left({"draw": 0.0}, ["draw"]) > 0.9 * (plan.total - 30)
 
 
 def test_a_plan_is_kept(tmp_path: Path) -> None:
