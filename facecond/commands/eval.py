@@ -191,6 +191,8 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     which = next((which for which in (SAMPLES, VARIATIONS) if found.looks_at(which)), None)
     if which is not None and found.samples is None:
         made["samples"] = found.folders[which]
+    if which == SAMPLES and found.looks_at(VARIATIONS) and found.samples is None:
+        made["variations"] = found.folders[VARIATIONS]
     return Result(command="eval", used=prepared.used, figures=figures, made=made)
 
 

@@ -15,6 +15,10 @@ from facecond.io.documents import Seconds, read_json, write_json
 log = logging.getLogger("facecond")
 
 
+MINUTES_FROM = 90
+"""Seconds from which time left is said in minutes."""
+
+
 class Step(TypedDict):
     """The account of one step."""
 
@@ -77,7 +81,11 @@ class Steps:
             done=False,
             words=list(words),
         )
-        about = "" if left is None else f" (about {max(left, 0) / 60:.0f} min left)"
+        about = ""
+        if left is not None:
+            about = (
+                f" (about {left / 60:.0f} min left)" if left >= MINUTES_FROM else f" (about {max(left, 0):.0f} s left)"
+            )
         log.info("step %d of %d: %s%s", self._number, self.total, title, about)
         began, before = time.monotonic(), 0.0 if again else entry["seconds"]
         try:

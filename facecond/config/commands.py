@@ -65,6 +65,7 @@ class Perceptual(Enum):
 
     lpips = "lpips"
     efficientnet = "efficientnet"
+    classifier = "classifier"
 
 
 class Align(Enum):
@@ -342,7 +343,8 @@ class EvalConfig(GenerateConfig):
     """What fid, kid, precision, is and others are measured in; none = the first that is to be had of inception, efficientnet, and
     our own classifier. What is not Inception's bears another name."""
     perceptual: Perceptual | None = None
-    """What lpips and lpips_reconstruction are measured in; none = the first that is to be had of lpips and efficientnet."""
+    """What lpips and lpips_reconstruction are measured in; none = the first that is to be had of lpips, efficientnet, and our own
+    classifier."""
     inception: str | None = None
     """inception-2015-12-05.pt, for fid, kid, is and others; none = from the usual caches, else fetched."""
     lpips_trunk: str | None = None

@@ -30,7 +30,11 @@ class ResNet18Classifier(ResNet18):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """uint8 pictures (B, 3, H, W) -> float32 logits (B, 40), attributes in CelebA order."""
-        return self.fc(self.features(self.pixels(images_BCHW))[-1].mean((2, 3))).float()
+        return self.fc(self.levels(images_BCHW)[-1].mean((2, 3))).float()
+
+    def levels(self, images_BCHW: Tensor) -> list[Tensor]:
+        """uint8 pictures (B, 3, H, W) -> feature maps, from fine to coarse."""
+        return list(self.features(self.pixels(images_BCHW)))
 
     def load_trunk(self, tensors: Mapping[str, Tensor], origin: str) -> None:
         """Start from torchvision's ImageNet weights, without their classification layer; raises CheckpointError."""
@@ -66,9 +70,16 @@ class SmallClassifier(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """uint8 pictures (B, 3, H, W) -> float32 logits (B, 40), attributes in CelebA order."""
-        h = self.blocks(self.stem(self.pixels(images_BCHW)))
+        h = self.levels(images_BCHW)[-1]
         pooled = torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1)
         return self.fc(pooled).float()
+
+    def levels(self, images_BCHW: Tensor) -> list[Tensor]:
+        """uint8 pictures (B, 3, H, W) -> feature maps, from fine to coarse."""
+        maps = [self.stem(self.pixels(images_BCHW))]
+        for block in self.blocks:
+            maps.append(block(maps[-1]))
+        return maps[1:]
 
 
 ClassifierNetwork = ResNet18Classifier | SmallClassifier | EfficientNetClassifier

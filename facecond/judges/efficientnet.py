@@ -86,3 +86,7 @@ class EfficientNetClassifier(_Encoder):
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """uint8 pictures (B, 3, H, W) -> float32 logits (B, 40), attributes in CelebA order."""
         return self.fc(self.encoder.pooled(self.pixels(images_BCHW))).float()
+
+    def levels(self, images_BCHW: Tensor) -> list[Tensor]:
+        """uint8 pictures (B, 3, H, W) -> feature maps, from fine to coarse."""
+        return list(self.encoder.levels(self.pixels(images_BCHW)))

@@ -1,11 +1,14 @@
-"""How far two pictures are from each other to the eye: LPIPS, else the same on features that install from the package index."""
+"""How far two pictures are from each other to the eye: LPIPS, else the same on features that install from the package index, else
+on those of our own classifier."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facecond.measuring.features import Network, chosen, find_efficientnet, find_published
+from facecond.measuring.judges import judge
 from facecond.measuring.measure import Detector, DetectorKind, Source
 from facecond.pretrained.published import ALEXNET
 
@@ -59,6 +62,20 @@ def _load_efficientnet(path: Path, config: EvalConfig, device: torch.device) -> 
     )  # fmt: skip
 
 
+def _load_classifier(place: Path, config: EvalConfig, device: torch.device) -> Detector:
+    from facecond.assembly.judges import load_classifier
+    from facecond.pretrained.lpips import embedding
+
+    classifier = load_classifier(place, device)
+    look = dataclasses.replace(
+        classifier, answer=lambda network, images: embedding([level.float() for level in network.levels(images)])
+    )
+    return Network(
+        name=classifier.name, sha256=classifier.sha256, look=look, published=False,
+        preprocessing=classifier.preprocessing, learnt_from=classifier.learnt_from,
+    )  # fmt: skip
+
+
 PERCEPTUAL = DetectorKind(
     sources=(
         Source(
@@ -72,6 +89,11 @@ PERCEPTUAL = DetectorKind(
             find=find_efficientnet,
             load=_load_efficientnet,
             named=lambda config: chosen(config, "perceptual", "efficientnet"),
+        ),
+        Source(
+            find=judge("classifier").find,
+            load=_load_classifier,
+            named=lambda config: chosen(config, "perceptual", "classifier"),
         ),
     ),
 )

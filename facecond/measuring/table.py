@@ -80,7 +80,9 @@ def measures_named(named: Sequence[str]) -> dict[str, Measure]:
     names: dict[str, Any] = dict.fromkeys(named)
     if not names:
         raise ConfigError("no measure named", hint=f"name some: facecond eval {' '.join(MEASURES)}")
-    for name in names:
-        if name not in MEASURES:
-            raise ConfigError(f"{name!r} is not a measure", hint=nearest(name, MEASURES))
+    if unknown := [name for name in names if name not in MEASURES]:
+        words = "is not a measure" if len(unknown) == 1 else "are not measures"
+        raise ConfigError(
+            f"{', '.join(map(repr, unknown))} {words}", hint="; ".join(nearest(name, MEASURES) for name in unknown)
+        )
     return {name: MEASURES[name] for name in names}

@@ -310,7 +310,19 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
     with pytest.raises(CheckpointError, match="the Inception network of FID is not at"):
         call("eval", *words, "metrics=[fid]", "strict=true")
     with pytest.raises(CheckpointError, match="the AlexNet trunk of LPIPS is not at"):
-        call("eval", *words, "metrics=[lpips]")
+        call("eval", *words, "metrics=[lpips]", "strict=true")
+    few = ["conditions=2", "variations=2"]
+    diversity, again = call("eval", *words, *few, "metrics=[lpips,lpips_reconstruction]").figures
+    assert (diversity.name, diversity.judge) == ("perceptual_distance", "small classifier classifier")
+    assert (
+        "in the features of small classifier classifier, not of AlexNet with LPIPS's weights: not LPIPS"
+        in diversity.cautions
+    )
+    assert (again.name, again.judge) == ("perceptual_reconstruction", "small classifier classifier")
+    assert diversity.ceiling is not None
+    assert 0 < diversity.ceiling <= 4  # features of length 1 in each place, mean over levels
+    named = call("eval", *words[:-1], *few, "metrics=[lpips]", "perceptual=classifier").figures[0]
+    assert (named.value, named.judge) == (diversity.value, diversity.judge)
 
 
 def test_a_pack_s_own_pictures_are_the_ceiling_of_samples(own: Path, facecond: Facecond) -> None:
@@ -364,6 +376,9 @@ def test_what_there_is_no_network_for_is_left_out(
     monkeypatch.setattr(
         "facecond.measuring.perceptual.ALEXNET", dataclasses.replace(ALEXNET, url="http://127.0.0.1:9/net")
     )
+    shutil.copytree(own, tmp_path / "workspace")
+    shutil.rmtree(tmp_path / "workspace" / "runs" / "classifier")
+    own = tmp_path / "workspace"
     words = ["eval", f"workspace={own}", "run=multicond", "count=4", "sampler.steps=1"]
     for more, said in ((["download=false"], "is not at"), ([], "cannot be fetched")):
         status, out, err = facecond(*words, "lpips", "miou", *more, "--json")
