@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from facecond.metrics.spread import Spread
 from facecond.rng import numpy_generator
 
+DRAWN = 4_000_000
+"""Conditions drawn at once, over all rounds: of more conditions fewer rounds are held together."""
+
 
 def bootstrap_spread(
     sums_NM: NDArray[np.float64],
@@ -37,9 +40,16 @@ def bootstrap_spread(
     count = len(sums_NM)
     if count < 2 or not np.isfinite(sums_NM).all():
         return Spread("nan")
-    times_RN = numpy_generator(seed, "bootstrap", count).multinomial(count, np.full(count, 1 / count), size=rounds)
-    values_R = statistic(times_RN.astype(np.float64) @ sums_NM)
-    return Spread.of_draws(values_R, count)
+    generator, even_N, together = (
+        numpy_generator(seed, "bootstrap", count),
+        np.full(count, 1 / count),
+        max(1, DRAWN // count),
+    )
+    sums_RM = [
+        generator.multinomial(count, even_N, size=min(together, rounds - start)).astype(np.float64) @ sums_NM
+        for start in range(0, rounds, together)
+    ]
+    return Spread.of_draws(statistic(np.concatenate(sums_RM)), count)
 
 
 def mean_spread(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facecond.metrics import resampling
 from facecond.metrics.resampling import bootstrap_spread, derangement, mean_spread
 
 
@@ -20,6 +21,15 @@ def test_spread_is_a_function_of_the_seed() -> None:
     spreads = [bootstrap_spread(sums, lambda drawn: drawn[:, 0], seed=seed) for seed in (1, 1, 2)]
     assert spreads[0] == spreads[1] != spreads[2]
     assert np.isnan(bootstrap_spread(sums[:1], lambda drawn: drawn[:, 0]))
+
+
+def test_rounds_held_together_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=90)
+    whole = mean_spread(values)
+    monkeypatch.setattr(resampling, "DRAWN", 7 * 90)
+    few = mean_spread(values)
+    assert few.draws_R is not None
+    np.testing.assert_allclose(few.draws_R, whole.draws_R, rtol=0, atol=1e-12)
 
 
 def test_copies_of_an_image_are_no_more_evidence() -> None:
