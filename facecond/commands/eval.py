@@ -298,11 +298,8 @@ def _pack(config: EvalConfig) -> Path | None:
     places = (Path(named), Path(config.workspace) / "samples" / named)
     if any((place / "generation.json").is_file() for place in places):
         return None
-    if (
-        (Path(named) / "manifest.json").is_file()
-        or (Path(config.workspace) / "packs" / named).is_dir()
-        or bundled_pack(named)
-    ):
+    packs = (Path(named), Path(config.workspace) / "packs" / named)
+    if any((place / "manifest.json").is_file() for place in packs) or bundled_pack(named):
         return find_pack(config.workspace, named).path
     return None
 
