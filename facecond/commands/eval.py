@@ -33,6 +33,8 @@ _DECIDE_SAMPLES = ("count", "conditions", "variations", "snapshot", "noisy")
 
 def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
     """Check the measures first; find run, samples and detectors."""
+    from facecond.data.pack import Pack
+
     composed = compose("eval", words)
     typed: EvalConfig = composed.config
     measures = measures_named(typed.metrics)
@@ -56,7 +58,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         prepared.found = at_snapshot(prepared.found, config.snapshot)
         prepared.used["snapshot"] = f"after {config.snapshot} images (named)"
     origin = prepared.found
-    measures, detectors = _find(measures, config, origin, prepared.used)
+    measures, detectors = _find(measures, config, prepared.used, Pack.open(origin.pack), origin)
     if samples is not None:
         prepared.used["samples"] = f"{samples} (named)"
         prepared.used |= {f"noisy {name}": _as_read(judge) for name, judge in told.items()}
@@ -84,13 +86,14 @@ def _prepare_pack(composed: Composed, measures: dict[str, Measure], pack: Path) 
             )
     from facecond.data.pack import Pack
 
-    if (held_out := len(Pack.open(pack).indices("validation"))) < 2:
+    opened = Pack.open(pack)
+    if (held_out := len(opened.indices("validation"))) < 2:
         raise DataError(
             f"{pack}: the validation split holds {held_out} picture{'' if held_out == 1 else 's'}",
             hint="the floor needs the conditions of others",
         )
     used = {SAMPLES: f"the pictures of {pack} (named)"}
-    measures, detectors = _find(measures, config, None, used, pack=pack)
+    measures, detectors = _find(measures, config, used, opened)
     name = _name(pack.name, measures, detectors, config, [str(pack.resolve()), config.count])
     found = Measuring(measures=measures, detectors=detectors, samples=pack, pack=pack, folders={SAMPLES: pack})
     return Prepared(composed=composed, name=name, found=found, used=used)
@@ -127,7 +130,7 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
         REFERENCE: _pictures_folder(str(config.reference), config.workspace),
     }
     used = {which: f"{folder} (named)" for which, folder in folders.items()}
-    measures, detectors = _find(measures, config, None, used)
+    measures, detectors = _find(measures, config, used)
     name = _name(folders[SAMPLES].name, measures, detectors, config, [str(each.resolve()) for each in folders.values()])
     found = Measuring(measures=measures, detectors=detectors, samples=folders[SAMPLES], folders=folders)
     return Prepared(composed=composed, name=name, found=found, used=used)
@@ -136,19 +139,14 @@ def _prepare_folders(composed: Composed, measures: dict[str, Measure]) -> Prepar
 def _find(
     measures: dict[str, Measure],
     config: EvalConfig,
-    origin: Origin | None,
     used: dict[str, str],
-    *,
-    pack: Path | None = None,
+    pack: "Pack | None" = None,
+    origin: Origin | None = None,
 ) -> tuple[dict[str, Measure], dict[str, Candidates]]:
     """Check that everything can be measured; find the detectors and note them in `used`. Return the measures that they serve.
 
-    `pack` is that behind the pictures; none = that of `origin`.
+    `pack` is that behind the pictures, `origin` what samples come from; none = pictures from anywhere.
     """
-    from facecond.data.pack import Pack
-
-    place = pack or (origin.pack if origin is not None else None)
-    opened = Pack.open(place) if place is not None else None
     for name in config.noisy:
         if origin is not None and name not in origin.conditions:
             raise ConfigError(
@@ -160,8 +158,8 @@ def _find(
                 f"{name} cannot be measured of {origin.run.path.name}, which is told no condition",
                 hint=f"measure {', '.join(each for each in MEASURES if _without_conditions(MEASURES[each]))}",
             )
-        if measure.scores.condition is not None and opened is not None:
-            _check_said(CONDITIONS[measure.scores.condition], opened, name)
+        if measure.scores.condition is not None and pack is not None:
+            _check_said(CONDITIONS[measure.scores.condition], pack, name)
         if (
             measure.scores.sets[0] == RECONSTRUCTIONS
             and origin is not None
@@ -170,7 +168,7 @@ def _find(
             raise ConfigError(
                 f"{name}: {origin.run.path.name} has no first stage to reconstruct with", hint="measure something else"
             )
-    measures, detectors = find_detectors(measures, config, opened, also=readers(config.noisy).values())
+    measures, detectors = find_detectors(measures, config, pack, also=readers(config.noisy).values())
     used |= {kind: str(candidates[0][1]) for kind, candidates in detectors.items()}
     used |= {f"noisy {name}": _as_read(f"the {kind}") for name, kind in readers(config.noisy).items()}
     return measures, detectors
@@ -188,11 +186,9 @@ def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
         return Result(command="eval", used=prepared.used)
     made = write_figures(prepared, figures, "eval", {"made_with": made_with})
     found = prepared.found
-    which = next((which for which in (SAMPLES, VARIATIONS) if found.looks_at(which)), None)
-    if which is not None and found.samples is None:
-        made["samples"] = found.folders[which]
-    if which == SAMPLES and found.looks_at(VARIATIONS) and found.samples is None:
-        made["variations"] = found.folders[VARIATIONS]
+    if found.samples is None:
+        sampled = [found.folders[which] for which in (SAMPLES, VARIATIONS) if found.looks_at(which)]
+        made |= zip(("samples", "variations"), sampled, strict=False)
     return Result(command="eval", used=prepared.used, figures=figures, made=made)
 
 

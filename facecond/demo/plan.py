@@ -270,16 +270,12 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
     device, pace = choose_device(config.device), PACES[pace_of(config)]
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
-        moments = [time.perf_counter()]
-        for name, faces in (
-            ("first", 24),
-            ("few", 24),
-            ("pack", 352),
-        ):  # the first imports, and lays out what is laid out once
-            pack = drawn_pack(Path(folder) / name, config.resolution, faces=faces, validation=8)
+        moments, sizes = [time.perf_counter()], (24, 24, 352)  # the first imports, and lays out what is laid out once
+        for turn, faces in enumerate(sizes):
+            pack = drawn_pack(Path(folder) / f"pack-{turn}", config.resolution, faces=faces, validation=8)
             moments.append(time.perf_counter())
         _, few, many = np.diff(moments).tolist()
-        speeds["draw"] = max(many - few, 0.0) / (352 - 24) / cores()
+        speeds["draw"] = max(many - few, 0.0) / (sizes[2] - sizes[1]) / cores()
         write_noise_latents(pack)
         for name in pace.shares:
             if name in came_along and name != "multicond":

@@ -170,8 +170,7 @@ class Plan:
 
     def _needed(self) -> set[str | None]:
         """Detectors that the measures and the noisy conditions of the variants need."""
-        noisy = {kind for variant in self.paper.variants for kind in readers(variant.noisy).values()}
-        return noisy | {MEASURES[name].scores.detector for name in self.paper.measures}
+        return {each for variant in self.paper.variants for each in _looking_with(self.paper.measures, variant)}
 
     def seeds(self) -> list[int]:
         """Seeds of training; a picture needs one only."""
@@ -278,7 +277,7 @@ class Plan:
         curve = self.paper.kind is Kind.curve
         count = self.scale.count if told else self.scale.unconditional
         count = self.scale.checkpoint_count if curve else count
-        needed = {MEASURES[name].scores.detector for name in measures} | set(readers(variant.noisy).values())
+        needed = _looking_with(measures, variant)
         judges = [override(kind, place) for kind, place in self.judges.items() if kind in needed]
         words = [
             override("metrics", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
@@ -463,3 +462,8 @@ def _check(paper: PaperConfig) -> None:
 def sizes(scale: ScaleConfig) -> str:
     """What a scale amounts to, in words."""
     return f"size {scale.size}, seeds {', '.join(map(str, scale.seeds))}, {scale.count} conditions"
+
+
+def _looking_with(measures: Sequence[str], variant: VariantConfig) -> set[str | None]:
+    """Detectors that measures, and the noisy conditions of a variant, need."""
+    return {MEASURES[name].scores.detector for name in measures} | set(readers(variant.noisy).values())

@@ -84,9 +84,8 @@ class Kept:
         if kind is None:
             digest = sha256_file(self._partial)
             self._note.unlink(missing_ok=True)  # no note is better than that of another file
-            if not self._path.stem.endswith(GAUSSIAN):
-                for file in (self.gaussian()._path, self.gaussian()._note):
-                    file.unlink(missing_ok=True)  # it is of what was there before
+            for file in (self.gaussian()._path, self.gaussian()._note):
+                file.unlink(missing_ok=True)  # it is of what was there before
             self._partial.replace(self._path)
             write_json(self._note, {"sha256": digest}, checksum=True)
         else:
