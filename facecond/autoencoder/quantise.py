@@ -38,7 +38,10 @@ def nearest_codes(latents_ND: Tensor, codebook_KD: Tensor) -> Tensor:
     if not len(latents_ND):
         return latents_ND.new_zeros(0, dtype=torch.int64)
     tree = latents_ND.device.type == "cpu" and latents_ND.shape[1] <= TREE_WIDTH and bool(latents_ND.isfinite().all())
-    indices_N, close_N = (_by_tree if tree else _by_products)(latents_ND, codebook_KD)
+    with torch.autocast(
+        latents_ND.device.type, enabled=False
+    ):  # the search is exact in float32, whatever networks run in
+        indices_N, close_N = (_by_tree if tree else _by_products)(latents_ND, codebook_KD)
     rows = close_N.nonzero().flatten()
     for chunk in rows.split(ROWS):
         indices_N[chunk] = _nearest_in_float64(latents_ND[chunk], codebook_KD)
@@ -146,13 +149,13 @@ def fill_codebook(
     """
     weight_KD = quantiser.embedding.weight
     K = len(weight_KD)
-    rows_ND = _rows(latents_BDHW).cpu()
+    rows_ND = _rows(latents_BDHW)
     if len(rows_ND) > samples * K:
-        rows_ND = rows_ND[torch.randperm(len(rows_ND), generator=generator)[: samples * K]]
+        rows_ND = rows_ND[torch.randperm(len(rows_ND), generator=generator)[: samples * K].to(rows_ND.device)]
     codes_KD = _seeds(rows_ND, K, generator)
     for _ in range(rounds):
         nearest_N = nearest_codes(rows_ND, codes_KD)
-        counts_K = torch.bincount(nearest_N, minlength=K)
+        counts_K = torch.zeros(K, device=nearest_N.device).index_add_(0, nearest_N, torch.ones_like(rows_ND[:, 0]))
         sums_KD = torch.zeros_like(codes_KD).index_add_(0, nearest_N, rows_ND)
         codes_KD = torch.where(counts_K[:, None] > 0, sums_KD / counts_K.clamp(min=1)[:, None], codes_KD)
     weight_KD.copy_(codes_KD)
@@ -169,11 +172,11 @@ def _seeds(rows_ND: Tensor, K: int, generator: torch.Generator) -> Tensor:
             break
         chosen.append(min(int(torch.searchsorted(total_N, draw * total_N[-1], right=True)), len(rows_ND) - 1))
         squares_N = torch.minimum(squares_N, (rows_ND - rows_ND[chosen[-1]]).square().sum(1))
-    seeds_ND = rows_ND[torch.tensor(chosen)]
+    seeds_ND = rows_ND[torch.tensor(chosen, device=rows_ND.device)]
     missing = K - len(seeds_ND)
     if missing:
-        again = seeds_ND[torch.randint(len(seeds_ND), (missing,), generator=generator)]
-        noise = torch.randn(again.shape, generator=generator) * 1e-3 * rows_ND.std().clamp(min=1e-3)
+        again = seeds_ND[torch.randint(len(seeds_ND), (missing,), generator=generator).to(rows_ND.device)]
+        noise = torch.randn(again.shape, generator=generator).to(rows_ND.device) * 1e-3 * rows_ND.std().clamp(min=1e-3)
         seeds_ND = torch.cat([seeds_ND, again + noise])
     return seeds_ND
 
