@@ -32,26 +32,38 @@ FACES, HELD_OUT, SEED = 32768, 1024, 11
 
 LEAST_HELD_OUT = 16
 
-PEOPLE, PEOPLE_SEED = 128, 12
+PEOPLE, PEOPLE_SEED = 32, 12
 """People that come with the program, for commands that are asked for people where there is no pack."""
 
 RECIPES: dict[str, tuple[int, list[str]]] = {
-    "vq": (240_000, ["model.network.ch=24", "model.network.n_embed=4096", "trainer.warmup_images=2000"]),
-    "parser": (120_000, ["model.network.width=32"]),
-    "classifier": (120_000, ["trainer.batch_size=16"]),
-    "multicond": (
-        400_000,
-        [
-            "model.target=velocity",
-            "model.schedule.shape=straight",
-            "model.joint_dropout=0.1",
-            "trainer.batch_size=16",
-        ],
-    ),
-}
+    "vq": (150_000, ["model.network.n_embed=4096", "model.training.restart_every=4000", "trainer.warmup_images=2000"]),
+    "parser": (640_000, ["model.network.width=32", "trainer.batch_size=64", "trainer.warmup_images=6400"]),
+    "classifier": (640_000, ["trainer.batch_size=64", "trainer.warmup_images=6400"]),
+    "multicond": (2_400_000, [
+        "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=128",
+        "trainer.warmup_images=64000", "trainer.ema_decay=0.999",
+    ]),
+}  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""
 
+SELDOM = 8
+"""Evaluations and checkpoints of each training, beside those by the minute."""
+
 MEASURES = ["miou", "accuracy", "attributes", "reconstruction"]
+
+
+def training(name: str, images: int, words: Sequence[str]) -> list[str]:
+    """The words that train one of the models."""
+    every = {
+        "images": images,
+        "evaluate_every": max(images // SELDOM, 1),
+        "checkpoint_every": max(images // SELDOM, 1),
+        "log_every": max(images // 100, 1),
+    }
+    return [
+        f"model={name}", "size=tiny", f"name={NAME}-{name}", "trainer.tensorboard=false",
+        *(f"trainer.{key}={value}" for key, value in every.items()), *words,
+    ]  # fmt: skip
 
 
 def halved(run: Path, target: Path) -> dict[str, str]:
@@ -124,9 +136,11 @@ def card(results: Path, target: Path, faces: int, held_out: int) -> dict[str, st
     return {"card": str(target / f"{NAME}.md")}
 
 
-def make(workspace: str, target: Path, share: float, device: str) -> None:
-    """Go through the steps."""
-    steps = Steps(Path(workspace) / "bundle.json", 5 + 2 * len(RECIPES))
+def make(workspace: str, target: Path, share: float, device: str, only: Sequence[str] | None = None) -> None:
+    """Go through the steps; with `only`, draw people and make these models, which another process may do for others."""
+    chosen = list(RECIPES) if only is None else [name for name in RECIPES if name in only]
+    account = "bundle.json" if only is None else "-".join(["bundle", *chosen]) + ".json"
+    steps = Steps(Path(workspace) / account, 1 + 2 * len(chosen) + ("multicond" in chosen) + 3 * (only is None))
     faces, held_out = int(FACES * share), max(LEAST_HELD_OUT, int(HELD_OUT * share))
     pack = f"{workspace}/packs/{NAME}"
     common = [f"workspace={workspace}", f"pack={pack}", f"device={device}"]
@@ -139,8 +153,10 @@ def make(workspace: str, target: Path, share: float, device: str) -> None:
         f"data.seed={SEED}", "resolution=64",
     ])  # fmt: skip
     for kind, name in MEMBERS.items():
+        if name not in chosen:
+            continue
         images, words = RECIPES[name]
-        words = [f"model={name}", "size=tiny", f"name={NAME}-{name}", f"trainer.images={int(images * share)}", *words]
+        words = training(name, int(images * share), words)
         if kind == "diffusion":
             stage = f"first_stage={target / f'{NAME}-vq' / 'weights.safetensors'}"  # kept in the workspace, by content
             step("encode", encode, [*common, stage])
@@ -149,6 +165,8 @@ def make(workspace: str, target: Path, share: float, device: str) -> None:
         place = target / f"{NAME}-{name}"
         digest = sha256_file(Path(run) / "weights.safetensors")
         steps.call(f"write {name}", f"write {name}", partial(halved, Path(run), place), words=[digest])
+    if only is not None:
+        return
     results = step("measure", evaluate, [
         *common, f"metrics=[{','.join(MEASURES)}]", f"count={held_out}", f"run={target / f'{NAME}-multicond'}",
         *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
@@ -164,9 +182,10 @@ def main() -> None:
     words.add_argument("--to", type=Path, default=BUNDLED, help="where the set is written")
     words.add_argument("--share", type=float, default=1.0, help="share of the people and of the training")
     words.add_argument("--device", default="auto")
+    words.add_argument("--only", nargs="*", choices=RECIPES, help="models to make (with none: draw people alone)")
     options = words.parse_args()
     start_log()
-    make(options.workspace, options.to, options.share, options.device)
+    make(options.workspace, options.to, options.share, options.device, options.only)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from facecond.bounds import LIFT
 from facecond.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 log = logging.getLogger("facecond")
 
@@ -90,3 +94,12 @@ class Halving:
                 "memory is not enough for %d at once; going on with %d (%s=%d)", size, self.most, self._key, self.most
             )
         return done
+
+
+def send(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return a CPU tensor on `device`; the host does not wait for a GPU, since the copy starts from pinned memory."""
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -9,7 +9,8 @@ below only; attention has one head.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -37,15 +38,16 @@ class VQModel(nn.Module):
     def __init__(self, config: VQConfig) -> None:
         """Raise ConfigError when normalisation groups do not divide the channels."""
         super().__init__()
-        for mult in config.ch_mult:
-            if config.ch * mult % config.norm_groups or config.ch % config.norm_groups:
+        decoding = config if config.decoder_ch is None else replace(config, ch=config.decoder_ch)
+        for ch, mult in product({config.ch, decoding.ch}, config.ch_mult):
+            if ch * mult % config.norm_groups or ch % config.norm_groups:
                 raise ConfigError(
-                    f"first stage: {config.ch} x {mult} channels, not a multiple of norm_groups={config.norm_groups}",
+                    f"first stage: {ch} x {mult} channels, not a multiple of norm_groups={config.norm_groups}",
                     hint="choose a smaller norm_groups, such as 8",
                 )
         self.config = config
         self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
+        self.decoder = Decoder(decoding)
         self.quantize = VectorQuantiser(config.n_embed, config.embed_dim, beta=config.beta)
         self.quant_conv = nn.Conv2d(config.z_channels, config.embed_dim, 1)
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)

@@ -20,6 +20,7 @@ from facecond.conditions.condition import ConditionSettings
 from facecond.conditions.encoders import ConditionEncoder
 from facecond.conditions.table import CONDITIONS, chosen
 from facecond.errors import ConfigError
+from facecond.memory import send
 from facecond.types import Context, Values
 
 
@@ -107,7 +108,7 @@ class Conditioner(nn.Module):
                 keep_B11 = keep[name][:, None, None]
                 tokens_BTD = torch.where(keep_B11, tokens_BTD, null_tokens.to(tokens_BTD.dtype))
             parts.append(tokens_BTD)
-        return Context(torch.cat(parts, dim=1), self.places().to(parts[0].device))
+        return Context(torch.cat(parts, dim=1), self.places())
 
 
 Once = Callable[[str, Callable[[torch.Generator, int], tuple[Tensor, ...]]], tuple[Tensor, ...]]
@@ -142,7 +143,7 @@ def withhold(
             share_B = torch.where(partial_B < rates.partial, share_B, 0.0)
             return whole_B < rates.whole[name], *CONDITIONS[name].draw_hidden(share_B, source)
 
-        away_B, *hidden = (drawn[rows].to(device) for drawn in once(f"withheld {name}", draw))
-        keep[name] = ~(away_B | joint_B[rows].to(device))
+        away_B, *hidden = (send(drawn[rows], device) for drawn in once(f"withheld {name}", draw))
+        keep[name] = ~(away_B | send(joint_B[rows], device))
         shown[name] = CONDITIONS[name].hide(values[name], *hidden)
     return shown, keep

@@ -24,6 +24,8 @@ class ConditionEncoder(nn.Module):
     With `optional` there are learned null tokens, which an item that says nothing gets; without, there are none.
     """
 
+    places_TP: Tensor
+    """float32 (T, 3); see `types.Context`."""
     null_tokens: nn.Parameter | None
 
     def __init__(
@@ -32,8 +34,7 @@ class ConditionEncoder(nn.Module):
         super().__init__()
         self.condition, self.optional = condition, optional
         self.network = condition.network(settings, token_width=token_width, optional=optional, resolution=resolution)
-        self.places_TP = torch.tensor(condition.places(settings))
-        """float32 (T, 3); see `types.Context`."""
+        self.register_buffer("places_TP", torch.tensor(condition.places(settings)), persistent=False)
         self.null_tokens = nn.Parameter(0.02 * torch.randn(len(self.places_TP), token_width)) if optional else None
 
     def forward(self, values: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ one channel per part without the background, with a 19th where nothing is said.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,9 +181,9 @@ def _unsaid(values: Tensor) -> Tensor:
     return values[:, NUM_PARTS] if values.shape[1] > NUM_PARTS else values.new_zeros(values.shape[0], *values.shape[2:])
 
 
-@cache
 def _classes(device: torch.device) -> Tensor:
     """uint8 (19,): the value of every channel, parts first, then "nothing is said here"."""
     import torch
 
-    return torch.tensor([*range(1, NUM_CLASSES), UNSPECIFIED_LABEL], dtype=torch.uint8, device=device)
+    numbers = torch.arange(1, NUM_CLASSES + 1, dtype=torch.uint8, device=device)  # made there: nothing is sent
+    return numbers.masked_fill(numbers == NUM_CLASSES, UNSPECIFIED_LABEL)

@@ -15,6 +15,8 @@ class VQConfig:
 
     ch: int = bounded(128, minimum=1, maximum=WIDEST)
     """Channels at full resolution."""
+    decoder_ch: int | None = bounded(None, minimum=1, maximum=WIDEST)
+    """Those of the decoder, where they are others: what is encoded often and decoded seldom needs the narrower encoder."""
     ch_mult: list[int] = bounded([1, 2, 4], minimum=1, maximum=64)
     """Channels of each level as multiples of `ch`; n levels shrink a picture by 2^(n-1)."""
     num_res_blocks: int = bounded(2, minimum=1, maximum=DEEPEST)

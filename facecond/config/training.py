@@ -27,6 +27,14 @@ class Precision(Enum):
     bfloat16 = "bfloat16"
 
 
+class Capture(Enum):
+    """Whether a step's passes are recorded once and replayed (CUDA graphs)."""
+
+    auto = "auto"
+    """On a GPU, where a step is one micro-batch and nothing in it asks the host; one line says where it is not possible."""
+    never = "never"
+
+
 @dataclass(kw_only=True, slots=True)
 class TrainerConfig:
     """The training loop."""
@@ -59,6 +67,8 @@ class TrainerConfig:
     right for judges and for a first stage whose codes restart."""
     precision: Precision = Precision.auto
     """Arithmetic of forward and backward passes."""
+    capture: Capture = Capture.auto
+    """Replay forward and backward passes as CUDA graphs: a small network's step is bound by the host otherwise."""
     compile: bool = False
     """Compile the network with torch.compile (pays on a GPU)."""
     flips: bool = True

@@ -19,6 +19,7 @@ from facecond.data.latents import LatentStore
 from facecond.data.pack import Pack
 from facecond.errors import DataError
 from facecond.faces.labels import mirror_labels
+from facecond.memory import send
 from facecond.types import Batch
 
 RESIDENT_BYTES = 16 << 30
@@ -140,7 +141,7 @@ class ResidentData:
         return values
 
     def _send(self, indices: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(indices).to(self.device, non_blocking=True)
+        return send(torch.from_numpy(indices), self.device)
 
 
 class _Column:
@@ -160,8 +161,8 @@ class _Column:
     def take(self, indices: NDArray[np.int64]) -> Tensor:
         """Return the rows `indices` as a fresh tensor on the device."""
         if self._resident is not None:
-            return self._resident.index_select(0, torch.from_numpy(indices).to(self._device, non_blocking=True))
-        return torch.from_numpy(_gather(self._array, self._rows[indices])).to(self._device, non_blocking=True)
+            return self._resident.index_select(0, send(torch.from_numpy(indices), self._device))
+        return send(torch.from_numpy(_gather(self._array, self._rows[indices])), self._device)
 
 
 def _gather(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:

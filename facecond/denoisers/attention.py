@@ -179,12 +179,13 @@ LOCALITY = 2.0
 neighbour."""
 
 
-def position_code(places_TP: Tensor, *, query: bool) -> Tensor:
+def position_code(places_TP: Tensor, frequencies_F: Tensor | None = None, *, query: bool) -> Tensor:
     """Return the code of each place: float32 (T, 17); the last number is 1 for queries and `UNPLACED` for keys without
-    a place."""
+    a place. `frequencies_F`: `FREQUENCIES`, where they lie on the device already."""
+    if frequencies_F is None:
+        frequencies_F = torch.tensor(FREQUENCIES, device=places_TP.device)
     placed = places_TP[:, 2:3]
-    frequencies = math.pi * torch.tensor(FREQUENCIES, device=places_TP.device)
-    angles = (places_TP[:, :2, None] * frequencies).flatten(1)
+    angles = (places_TP[:, :2, None] * (math.pi * frequencies_F)).flatten(1)
     last = torch.ones_like(placed) if query else UNPLACED * (1 - placed)
     return torch.cat([angles.sin() * placed, angles.cos() * placed, last], dim=1)
 
@@ -193,6 +194,8 @@ class PositionCode(nn.Module):
     """Projects position codes to what is added to the queries and to the keys of one attention layer (not to its
     values)."""
 
+    frequencies_F: Tensor
+
     def __init__(self, heads: int, head_channels: int) -> None:
         """Start every head with orthonormal columns, scaled so that attention is local from the first step.
 
@@ -200,10 +203,11 @@ class PositionCode(nn.Module):
         """
         super().__init__()
         self.weight = nn.Parameter(torch.empty(heads * head_channels, CODE_WIDTH))
+        self.register_buffer("frequencies_F", torch.tensor(FREQUENCIES), persistent=False)
         scale = math.sqrt(LOCALITY * math.sqrt(head_channels))
         for head in self.weight.data.split(head_channels):
             nn.init.orthogonal_(head, gain=scale)
 
     def forward(self, places_TP: Tensor, *, query: bool) -> Tensor:
         """Return (T, heads * head_channels) to be added to queries or keys."""
-        return F.linear(position_code(places_TP, query=query), self.weight)
+        return F.linear(position_code(places_TP, self.frequencies_F, query=query), self.weight)

@@ -24,8 +24,7 @@ class ClassifierLearner(JudgeLearner[ClassifierNetwork, JudgeTrainingConfig]):
         """Return the cross-entropy over known attributes (mean over all of them in the micro-batch)."""
         images_BCHW, labels_BHW, attributes_BA = self.train.images(step.indices_B, step.flips_B)
         images_BCHW, _ = move(images_BCHW, labels_BHW, self.config, step)
-        with step.autocast():
-            logits_BA = self.network(augment(images_BCHW, self.config, step))
+        logits_BA = self.logits(step, augment(images_BCHW, self.config, step))
         loss = attribute_loss(logits_BA.float(), attributes_BA)
         known_BA = attributes_BA != 0
         right_BA = (logits_BA.detach() > 0) == (attributes_BA > 0)

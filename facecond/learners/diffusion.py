@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -12,16 +12,17 @@ from torch import Tensor, nn
 
 from facecond.conditions.conditioner import Conditioner, Rates, withhold
 from facecond.config.diffusion import DiffusionConfig, WeightingConfig
-from facecond.config.training import TrainerConfig
+from facecond.config.training import Capture, TrainerConfig
 from facecond.data.batches import ResidentData
 from facecond.denoisers.denoiser import Denoiser, LatentScale
 from facecond.diffusion.loss import Loss, denoising_loss
 from facecond.diffusion.schedule import schedule_of
 from facecond.rng import torch_generator
+from facecond.training.capture import Passes
 from facecond.training.device import autocast, resolve_precision
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 from facecond.training.stream import stream_items, validation_pieces
-from facecond.types import Batch, Context, Level
+from facecond.types import Batch, Denoise, Level
 
 SNR_RANGES = {"coarse": (0.0, 1e-2), "content": (1e-2, 1.0), "clean_up": (1.0, float("inf"))}
 """What the model does at a signal-to-noise ratio (P2, arXiv 2204.00227, section 3): lower end included, upper not."""
@@ -38,6 +39,20 @@ class GridRequest(NamedTuple):
     """float32, standard normal."""
     batch: Batch
     """Validation items; their latents are the real ones, unscaled."""
+
+
+class Answer(nn.Module):
+    """What the network says in training: its conditions read, and its answer for noisy latents."""
+
+    def __init__(self, denoiser: Denoiser, conditioner: Conditioner) -> None:
+        super().__init__()
+        self.denoiser, self.conditioner = denoiser, conditioner
+
+    def forward(
+        self, z_BCHW: Tensor, time_B: Tensor, values: Mapping[str, Tensor], keep: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return the answer (B, C, H, W); see `Conditioner.forward` and `Denoiser.forward`."""
+        return self.denoiser(z_BCHW, time_B, self.conditioner(values, keep))
 
 
 class DiffusionLearner:
@@ -72,11 +87,10 @@ class DiffusionLearner:
         whole = {name: config.dropout_of(name) for name in config.conditions}
         self.rates = Rates(whole, config.joint_dropout, config.partial_dropout)
         self.identity = dict(identity)
-        self.predict: Callable[..., Tensor] = denoiser
         if train.device.type == "cuda":
             denoiser.to(memory_format=torch.channels_last)
-        if trainer.compile:
-            self.predict = torch.compile(denoiser)
+        network = cast(Denoiser, torch.compile(denoiser)) if trainer.compile else denoiser
+        self.answer = Passes(Answer(network, conditioner), Capture.never if trainer.compile else trainer.capture)
 
     def items(self, images_seen: int, global_batch: int) -> Items:
         """Return the items of the global batch that follows `images_seen`."""
@@ -88,25 +102,18 @@ class DiffusionLearner:
         z0_BCHW = self.scale.standardise(batch.latents_BCHW)
         noise_BCHW = step.normal("noise", *z0_BCHW.shape[1:])
         level = self.schedule.at(step.drawn("timesteps", self.schedule.draw))
-        values, keep = batch.conditions, None
+        values: Mapping[str, Tensor] = batch.conditions
+        keep: Mapping[str, Tensor] = {}
         if self.conditioner.optional:
             values, keep = withhold(values, self.rates, step.draws.once, step.rows, step.device)
-        with step.autocast():
-            context = self.conditioner(values, keep)
-            found = self._loss(self.predict, z0_BCHW, noise_BCHW, level, context)
+
+        def denoise(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
+            return self.answer(step, z_BCHW, time_B, dict(values), keep)
+
+        found = self._loss(denoise, z0_BCHW, noise_BCHW, level)
         return found.mean, {"loss": found.mean.detach(), "noise_error": found.noise_errors_B.mean()}
 
-    def _loss(
-        self,
-        network: Callable[..., Tensor],
-        z0_BCHW: Tensor,
-        noise_BCHW: Tensor,
-        level: Level[Tensor],
-        context: Context | None,
-    ) -> Loss:
-        def denoise(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
-            return network(z_BCHW, time_B, context)
-
+    def _loss(self, denoise: Denoise, z0_BCHW: Tensor, noise_BCHW: Tensor, level: Level[Tensor]) -> Loss:
         return denoising_loss(denoise, z0_BCHW, noise_BCHW, level, self.config.target, self.weighting)
 
     def after_step(self, images_seen: int, images_total: int, total: Total) -> dict[str, float]:
@@ -132,8 +139,8 @@ class DiffusionLearner:
             noise_BCHW = torch.randn(z0_BCHW.shape, generator=source).to(z0_BCHW.device)
             level = self.schedule.at(time_N[done : done + len(indices)].to(z0_BCHW.device))
             with autocast(precision, z0_BCHW.device):
-                context = self.conditioner(batch.conditions)
-                found = self._loss(self.denoiser, z0_BCHW, noise_BCHW, level, context)
+                denoise = self.denoiser.bind(self.conditioner(batch.conditions))
+                found = self._loss(denoise, z0_BCHW, noise_BCHW, level)
             errors.append(found.noise_errors_B.float().cpu())
             losses.append(float(found.mean) * len(indices))
             done += len(indices)

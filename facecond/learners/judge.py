@@ -9,6 +9,7 @@ from torch import nn
 
 from facecond.config.training import JudgeTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
+from facecond.training.capture import Passes
 from facecond.training.learner import Items, Phase, Total
 from facecond.training.stream import stream_items
 
@@ -38,6 +39,11 @@ class JudgeLearner(Generic[N, C]):
         self.phases = (Phase(self.name, (self.name,)),)
         self.exported = (self.name,)
         self.averaged = self.exported if trainer.ema_decay > 0 else ()
+        self.logits = Passes(self.in_training(), trainer.capture)
+
+    def in_training(self) -> nn.Module:
+        """The network as training calls it."""
+        return self.network
 
     def items(self, images_seen: int, global_batch: int) -> Items:
         """Return the items of the global batch that follows `images_seen`."""

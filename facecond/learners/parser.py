@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facecond.config.training import ParserTrainingConfig
@@ -21,6 +21,18 @@ from facecond.learners.rarity import class_weights, count_classes
 from facecond.metrics.faithfulness import Confusion
 from facecond.training.learner import Evaluation, Step
 from facecond.training.stream import validation_pieces
+
+
+class Heads(nn.Module):
+    """The logits of every head."""
+
+    def __init__(self, network: ParserNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """uint8 pictures (B, 3, H, W) -> float32 logits (B, 19, H, W) of each head."""
+        return tuple(self.network.training_logits(images_BCHW))
 
 
 class ParserLearner(JudgeLearner[ParserNetwork, ParserTrainingConfig]):
@@ -38,12 +50,15 @@ class ParserLearner(JudgeLearner[ParserNetwork, ParserTrainingConfig]):
         images_BCHW, labels_BHW, _ = self.train.images(step.indices_B, step.flips_B)
         images_BCHW, labels_BHW = move(images_BCHW, labels_BHW, self.config, step)
         images_BCHW = augment(images_BCHW, self.config, step)
-        with step.autocast():
-            heads = self.network.training_logits(images_BCHW)
+        heads = self.logits(step, images_BCHW)
         losses = [self._cross_entropy(logits_BKHW, labels_BHW) for logits_BKHW in heads]
         loss = torch.stack(losses).sum()
         right_BHW = heads[0].detach().argmax(1) == labels_BHW
         return loss, {"loss": loss.detach(), "accuracy": right_BHW.float().mean()}
+
+    def in_training(self) -> nn.Module:
+        """The network with all of its heads."""
+        return Heads(self.network)
 
     def _cross_entropy(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
         # Not divided by the weights of this batch: the mean over pixels is the same however a batch is divided.

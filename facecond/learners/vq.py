@@ -17,14 +17,15 @@ from torch import Tensor, nn
 
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.quantise import CodebookUsage, fill_codebook, restart_dead_codes
-from facecond.autoencoder.vq import VQModel
-from facecond.config.training import FirstStageTrainingConfig, TrainerConfig
+from facecond.autoencoder.vq import Reconstruction, VQModel
+from facecond.config.training import Capture, FirstStageTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
 from facecond.errors import ConfigError
 from facecond.faces.labels import NUM_CLASSES
 from facecond.learners.rarity import class_weights, count_classes
 from facecond.metrics.reconstruction import psnr
 from facecond.rng import torch_generator
+from facecond.training.capture import Passes
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 from facecond.training.stream import stream_items, validation_pieces
 
@@ -48,6 +49,24 @@ class CodebookState(nn.Module):
         super().__init__()
         self.register_buffer("inserted", torch.tensor(int(inserted)))
         self.register_buffer("counts", torch.zeros(n_embed, dtype=torch.int64))
+
+
+class _Encode(nn.Module):
+    def __init__(self, model: VQModel) -> None:
+        super().__init__()
+        self.encoder, self.quant_conv, self.encode = model.encoder, model.quant_conv, model.encode
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return self.encode(images_BCHW)
+
+
+class _Decode(nn.Module):
+    def __init__(self, model: VQModel) -> None:
+        super().__init__()
+        self.post_quant_conv, self.decoder, self.decode = model.post_quant_conv, model.decoder, model.decode_unquantised
+
+    def forward(self, h_BDHW: Tensor) -> Tensor:
+        return self.decode(h_BDHW)
 
 
 class FirstStageLearner:
@@ -85,6 +104,9 @@ class FirstStageLearner:
         self.modules: Mapping[str, nn.Module] = modules
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
+        # The discriminator's share in the loss follows from a second backward pass through the decoder.
+        capture = trainer.capture if loss.discriminator is None else Capture.never
+        self.encode, self.decode = Passes(_Encode(model), capture), Passes(_Decode(model), capture)
         self._reconstructed: dict[int, Tensor] = {}
         self._used_now: dict[int, Tensor] = {}
         """Indices of the codes of this step's images, by the first image of their micro-batch."""
@@ -107,8 +129,12 @@ class FirstStageLearner:
                 return None
             with step.autocast():
                 return self.terms.discriminate(images_BCHW, reconstructed)
+        latents = self.encode(step, images_BCHW)
         with step.autocast():
-            result = self.model(images_BCHW, quantise=bool(self.codebook.inserted))
+            quantised = self.model.quantise(latents) if self.codebook.inserted else None
+        images = self.decode(step, latents if quantised is None else quantised.codes)
+        result = Reconstruction(images, latents, quantised)
+        with step.autocast():
             loss, parts = self.terms.autoencoder(
                 images_BCHW, result, self.model.last_layer, step.images_seen, self._weights(labels_BHW)
             )

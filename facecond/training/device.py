@@ -67,8 +67,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     return precision
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which a forward pass runs at a resolved `precision`."""
+def autocast(precision: Precision, device: torch.device, *, cache: bool = True) -> AbstractContextManager[object]:
+    """Return the context in which a forward pass runs at a resolved `precision`; `cache` keeps the weights it casts."""
     if precision is Precision.bfloat16:
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=cache)
     return nullcontext()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facecond.config.training import Precision
+from facecond.memory import send
 from facecond.rng import torch_generator
 from facecond.training.device import autocast
 
@@ -80,6 +81,8 @@ class Step:
     draws: Draws
     device: torch.device
     precision: Precision
+    whole: bool = False
+    """Whether it is all that this process learns from at this step."""
 
     @property
     def images_seen(self) -> int:
@@ -104,10 +107,7 @@ class Step:
         return self._mine(self.draws.once(stream, lambda source, count: draw(count, source)))
 
     def _mine(self, drawn: Tensor) -> Tensor:
-        mine = drawn[self.rows]
-        if self.device.type == "cuda":  # a copy from pinned memory does not make the host wait
-            return mine.pin_memory().to(self.device, non_blocking=True)
-        return mine.to(self.device)
+        return send(drawn[self.rows], self.device)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the networks' forward passes run."""

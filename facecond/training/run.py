@@ -162,6 +162,7 @@ class Run:
                         draws,
                         self.device,
                         self.precision,
+                        whole=len(starts) == 1,
                     )
                     answer = self.learner.loss(phase, micro)
                     if answer is None:
