@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.commands.conftest import make_more, make_workspace
-from tests.torture import flips, hostile, kills, words, writes
+from tests.torture import flips, hostile, kills, memory, signals, words, writes
 from tests.torture.trials import FOUND, HARMLESS, Trial, tally
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -42,6 +42,10 @@ DRIVERS: dict[str, tuple[int, Callable[[Path, int], Iterator[Trial]]]] = {
     "a command started twice at once": (
         20, lambda workspace, count: kills.pairs(workspace, workspace.parent / "pairs", count),
     ),
+    "a signal in a training of 1, 2 and 4 processes, given again": (
+        45, lambda workspace, count: signals.signals(workspace.parent / "signals", count),
+    ),
+    "memory of 5,000 steps and of 50,000 samples": (2, lambda workspace, count: memory.flat(workspace.parent / "memory", count)),
 }  # fmt: skip
 """What is tried -> how often, and the driver."""
 

@@ -40,13 +40,13 @@ server.set_forkserver_preload(["tests.torture.kills"])
 
 def training(folder: str) -> None:
     """Train the toy: a checkpoint every three steps of twelve."""
-    _quietly()
+    quietly()
     fit(Toy(pause=0.004), trainer(), Path(folder), weights_config={"toy": True})
 
 
 def command(name: str, words: list[str], said: str) -> None:
     """Run a command; exit 2 with its line in the file `said` when it is refused."""
-    _quietly()
+    quietly()
     module = importlib.import_module(MODULES[name])
     try:
         module.run(module.prepare(words))
@@ -55,7 +55,7 @@ def command(name: str, words: list[str], said: str) -> None:
         os._exit(2)
 
 
-def _quietly() -> None:
+def quietly() -> None:
     torch.set_num_threads(1)
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the child lives
 
