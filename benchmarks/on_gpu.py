@@ -21,9 +21,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
+from facecond.config.commands import Device
 from facecond.config.training import Precision
 from facecond.data.pack import Pack
-from facecond.training.device import autocast, resolve_precision
+from facecond.training.device import autocast, choose_device, resolve_precision
 
 RESOLUTIONS = {"tiny": 64, "base": 128, "paper": 256}
 """Pixels at which each size is tried."""
@@ -80,8 +81,6 @@ def memory(device: torch.device) -> float | None:
 
 def training(size: str, model: str, batch: int, pack: Pack, device: torch.device, seconds: float, *words: str) -> Row:
     """Time the training of one model."""
-    from facecond.config.compose import compose
-
     said = [f"model={model}", f"size={size}", f"trainer.batch_size={batch}", "trainer.warmup_images=0", *words]
     said += WITHOUT_FILES.get(model, []) if size == "paper" else []
     per_image, learner = time_training(said, pack, device, seconds=seconds, warmup=4)
@@ -90,18 +89,22 @@ def training(size: str, model: str, batch: int, pack: Pack, device: torch.device
         "images_s": 1 / per_image, "flops": None,
     }  # fmt: skip
     if model == "multicond" and not words:
-        config: Any = compose("train", said).config
-        row["flops"] = 3 * forward_flops(learner, config.model.denoiser, pack.resolution)
+        row["flops"] = 3 * forward_flops(learner, pack.resolution)
     return row | {"gib": memory(device), "learner": learner}
 
 
-def forward_flops(learner: Any, _: Any, resolution: int) -> float:
-    """Operations of one forward pass of the denoiser for one image."""
+def forward_flops(learner: Any, resolution: int) -> float:
+    """Operations of one forward pass of condition encoders and denoiser for one image."""
     device = next(learner.denoiser.parameters()).device
     values = {each.name: each.nothing(1, resolution, device) for each in learner.conditioner.conditions}
     z = torch.zeros(1, 3, resolution // 4, resolution // 4, device=device)
+    return flops(lambda: learner.denoiser(z, torch.zeros(1, device=device), learner.conditioner(values)))
+
+
+def flops(work: Callable[[], Any]) -> float:
+    """Operations of one call."""
     with FlopCounterMode(display=False) as counted, torch.no_grad():
-        learner.denoiser(z, torch.zeros(1, device=device), learner.conditioner(values))
+        work()
     return float(counted.get_total_flops())
 
 
@@ -120,9 +123,10 @@ def sampling(learner: Any, size: str, resolution: int, device: torch.device, sec
                 return denoise(z, when)
 
         took = each(step, device, seconds)
+        operations = flops(step) / batch
     return {
         "what": "sampling step", "size": size, "batch": batch, "words": "", "images_s": batch / took,
-        "flops": forward_flops(learner, None, resolution), "gib": memory(device),
+        "flops": operations, "gib": memory(device),
     }  # fmt: skip
 
 
@@ -138,11 +142,9 @@ def first_stage(learner: Any, size: str, resolution: int, device: torch.device, 
         given = torch.randn(shape, device=device)
         with torch.inference_mode():
             took = each(partial(work, given), device, seconds)
-            with FlopCounterMode(display=False) as counted:
-                work(given[:1])
         rows.append({
             "what": what, "size": size, "batch": batch, "words": "float32", "images_s": batch / took,
-            "flops": float(counted.get_total_flops()), "gib": memory(device),
+            "flops": flops(partial(work, given[:1])), "gib": memory(device),
         })  # fmt: skip
     return rows
 
@@ -205,13 +207,13 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     """Read the words, measure, write."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--device", default="cuda")
+    words.add_argument("--device", default="cuda", choices=[device.name for device in Device])
     words.add_argument("--sizes", nargs="+", choices=RESOLUTIONS, default=list(RESOLUTIONS))
     words.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     words.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     words.add_argument("--to", type=Path, default=Path("outputs/on-gpu.json"))
     options = words.parse_args()
-    device = torch.device(options.device)
+    device = choose_device(Device[options.device])
     found: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "torch": torch.__version__, "date": time.strftime("%Y-%m-%d"), "peak": peak(device), "rows": [],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import flips, hostile, kills, words, writes
+from tests.torture import flips, hostile, kills, memory, signals, words, writes
 from tests.torture.trials import tally
 
 
@@ -57,10 +57,12 @@ def test_killed_and_competing_processes(whole: Path, tmp_path: Path) -> None:
         kills.kills(tmp_path / "kills", 4),
         kills.kills_of_commands(whole, tmp_path / "commands", 5),
         kills.pairs(whole, tmp_path / "pairs", 5),
+        signals.signals(tmp_path / "signals", 5),
+        memory.flat(tmp_path / "memory", 0.02),
     ):
         tried, survived, _, bad = tally(driver)
         assert bad == []
-        assert tried == survived >= 4
+        assert tried == survived > 0
 
 
 def test_writes_that_fail(whole: Path, tmp_path: Path) -> None:
