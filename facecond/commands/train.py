@@ -92,6 +92,11 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     found = replace(found, settled=settled)
     if config.trainer.compile and kind != "diffusion":
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
+    if config.trainer.gradient_checkpointing and kind not in ("diffusion", "vq"):
+        raise ConfigError(
+            f"trainer.gradient_checkpointing=true has no meaning for a {kind}, whose batch normalisation would count twice",
+            hint="leave it out",
+        )
     if isinstance(config, TrainDiffusionConfig):
         config.model.told()
         latents, used["latents"] = choose_latents(config, pack.path, started)

@@ -69,6 +69,9 @@ class TrainerConfig:
     """Arithmetic of forward and backward passes."""
     capture: Capture = Capture.auto
     """Replay forward and backward passes as CUDA graphs: a small network's step is bound by the host otherwise."""
+    gradient_checkpointing: bool = False
+    """Work out the activations of residual and attention blocks again in the backward pass instead of keeping them: less memory,
+    about a third more time. Diffusion models and first stages."""
     compile: bool = False
     """Compile the network with torch.compile (pays on a GPU)."""
     flips: bool = True

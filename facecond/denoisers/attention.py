@@ -13,7 +13,7 @@ cos(pi f (x - x')) + cos(pi f (y - y')), at most 8.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -155,13 +155,13 @@ class SpatialTransformer(nn.Module):
         blocks = (block for block in self.transformer_blocks if isinstance(block, TransformerBlock))
         return [block.attn2.keys_values(*context) for block in blocks]
 
-    def forward(self, x_BCHW: Tensor, keys_values: Iterator[KeysValues]) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W); takes from `keys_values` one pair per block."""
+    def forward(self, x_BCHW: Tensor, keys_values: Sequence[KeysValues]) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W); `keys_values` holds one pair per block."""
         H, W = x_BCHW.shape[-2:]
         places_LP = cell_places(H, W, x_BCHW.device) if self.position else None
         h_BLC = self.proj_in(self.norm(x_BCHW)).flatten(2).transpose(1, 2).contiguous()
-        for block in self.transformer_blocks:
-            h_BLC = block(h_BLC, next(keys_values), places_LP)
+        for block, pair in zip(self.transformer_blocks, keys_values, strict=True):
+            h_BLC = block(h_BLC, pair, places_LP)
         return x_BCHW + self.proj_out(h_BLC.transpose(1, 2).unflatten(-1, (H, W)).contiguous())
 
 

@@ -42,7 +42,7 @@ class Stage(nn.ModuleList):
             if isinstance(layer, ResBlock):
                 x_BCHW = layer(x_BCHW, embedding_BE)
             elif isinstance(layer, SpatialTransformer):
-                x_BCHW = layer(x_BCHW, keys_values)
+                x_BCHW = layer(x_BCHW, [next(keys_values) for _ in layer.transformer_blocks])
             else:
                 x_BCHW = layer(x_BCHW)
         return x_BCHW

@@ -14,15 +14,22 @@ from facecond.conditions.conditioner import Conditioner, Rates, withhold
 from facecond.config.diffusion import DiffusionConfig, WeightingConfig
 from facecond.config.training import Capture, TrainerConfig
 from facecond.data.batches import ResidentData
+from facecond.denoisers.attention import AttentionBlock, SpatialTransformer
 from facecond.denoisers.denoiser import Denoiser, LatentScale
+from facecond.denoisers.transformer import Block
+from facecond.denoisers.unet import ResBlock
 from facecond.diffusion.loss import Loss, denoising_loss
 from facecond.diffusion.schedule import schedule_of
 from facecond.rng import torch_generator
 from facecond.training.capture import Passes
 from facecond.training.device import autocast, resolve_precision
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
+from facecond.training.recompute import recompute
 from facecond.training.stream import stream_items, validation_pieces
 from facecond.types import Batch, Denoise, Level
+
+RECOMPUTED = (ResBlock, SpatialTransformer, AttentionBlock, Block)
+"""What `trainer.gradient_checkpointing` keeps the inputs of alone; condition encoders, which may count, stay as they are."""
 
 SNR_RANGES = {"coarse": (0.0, 1e-2), "content": (1e-2, 1.0), "clean_up": (1.0, float("inf"))}
 """What the model does at a signal-to-noise ratio (P2, arXiv 2204.00227, section 3): lower end included, upper not."""
@@ -87,6 +94,8 @@ class DiffusionLearner:
         whole = {name: config.dropout_of(name) for name in config.conditions}
         self.rates = Rates(whole, config.joint_dropout, config.partial_dropout)
         self.identity = dict(identity)
+        if trainer.gradient_checkpointing:
+            recompute(denoiser, RECOMPUTED)
         if train.device.type == "cuda":
             denoiser.to(memory_format=torch.channels_last)
         network = cast(Denoiser, torch.compile(denoiser)) if trainer.compile else denoiser

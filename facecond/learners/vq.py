@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.quantise import CodebookUsage, fill_codebook, restart_dead_codes
-from facecond.autoencoder.vq import Reconstruction, VQModel
+from facecond.autoencoder.vq import AttnBlock, Reconstruction, ResnetBlock, VQModel
 from facecond.config.training import Capture, FirstStageTrainingConfig, TrainerConfig
 from facecond.data.batches import ResidentData
 from facecond.errors import ConfigError
@@ -27,6 +27,7 @@ from facecond.metrics.reconstruction import psnr
 from facecond.rng import torch_generator
 from facecond.training.capture import Passes
 from facecond.training.learner import Evaluation, Items, Phase, Step, Total
+from facecond.training.recompute import recompute
 from facecond.training.stream import stream_items, validation_pieces
 
 _FROZEN = ("encoder", "quant_conv", "quantize")
@@ -104,6 +105,8 @@ class FirstStageLearner:
         self.modules: Mapping[str, nn.Module] = modules
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
+        if trainer.gradient_checkpointing:
+            recompute(model, (ResnetBlock, AttnBlock))
         # The discriminator's share in the loss follows from a second backward pass through the decoder.
         capture = trainer.capture if loss.discriminator is None else Capture.never
         self.encode, self.decode = Passes(_Encode(model), capture), Passes(_Decode(model), capture)

@@ -33,8 +33,9 @@ from facecond.training.learner import Learner
 log = logging.getLogger("facecond")
 
 MAY_CHANGE = {f"trainer.{key}" for key in (
-    "images", "micro_batch", "precision", "capture", "compile", "log_every", "evaluate_every", "evaluate_items", "sample_grid",
-    "checkpoint_every", "checkpoint_minutes", "keep_checkpoints", "snapshot_every", "stop_after_minutes", "tensorboard",
+    "images", "micro_batch", "precision", "capture", "gradient_checkpointing", "compile", "log_every", "evaluate_every",
+    "evaluate_items", "sample_grid", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints", "snapshot_every",
+    "stop_after_minutes", "tensorboard",
 )}  # fmt: skip
 """Settings that may differ when a run is continued; all others decide what the weights become. (Of `micro_batch` this holds
 without BatchNorm only.)"""

@@ -181,6 +181,7 @@ CASES: list[tuple[str, str]] = [
     ("train model=attr model.target=noise size=tiny name=new", "eps, x0, v, velocity"),
     ("sample device=cuda", "no CUDA device"),
     ("train model=parser trainer.compile=true size=tiny name=new", "no meaning for a parser"),
+    ("train model=classifier trainer.gradient_checkpointing=true size=tiny name=new", "would count twice"),
     ("train model=vq model.training.freeze_encoder=true model.training.quantise_after=0 size=tiny name=new", "init="),
     ("train model=multicond model.mask.grid=24 size=tiny name=new", "power of two"),
     ("train model=classifier init=nowhere size=tiny name=new", "nowhere"),

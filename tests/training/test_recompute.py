@@ -1,0 +1,135 @@
+"""Gradient checkpointing keeps less and learns the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from facecond.assembly.training import learner as learner_of
+from facecond.autoencoder.vq import AttnBlock, ResnetBlock, VQModel
+from facecond.commands.timing import LATENTS, drawn_pack, write_noise_latents
+from facecond.config.catalogue import kind_of
+from facecond.config.compose import compose
+from facecond.config.networks import VQConfig
+from facecond.data.pack import Pack
+from facecond.denoisers.table import DENOISERS
+from facecond.learners.diffusion import RECOMPUTED
+from facecond.processes import Processes
+from facecond.training.recompute import recompute
+from facecond.training.run import Run
+from tests.denoisers.test_table import CONFIGURATIONS, SMALL, example
+from tests.denoisers.test_unet import awake
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    pack = drawn_pack(tmp_path_factory.mktemp("recompute") / "pack", 32, faces=40, validation=8)
+    write_noise_latents(pack)
+    return pack
+
+
+def passed(network: nn.Module, *inputs: Any) -> tuple[dict[str, Tensor], int]:
+    """Gradients of a pass, and the bytes kept for it besides weights."""
+    kept: dict[int, int] = {}
+    weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        place = tensor.untyped_storage().data_ptr()
+        if place not in weights:
+            kept[place] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    network.zero_grad(set_to_none=True)
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        answer = network(*inputs)
+    answer.square().mean().backward()
+    return {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}, sum(
+        kept.values()
+    )
+
+
+def check(network: nn.Module, blocks: tuple[type[nn.Module], ...], *inputs: Any) -> None:
+    plain, of_all = passed(network, *inputs)
+    names = list(network.state_dict())
+    recompute(network, blocks)
+    again, of_inputs = passed(network, *inputs)
+    assert list(network.state_dict()) == names
+    assert plain.keys() == again.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(again[name], gradient, rtol=1e-6, atol=1e-7)
+    assert of_inputs < 0.5 * of_all
+    network.eval()
+    with torch.no_grad():
+        network(*inputs)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+@pytest.mark.parametrize("kind", sorted(DENOISERS))
+def test_denoisers_keep_less_and_have_the_same_gradients(kind: str, conditional: bool) -> None:
+    torch.manual_seed(0)
+    z, time, context = example()
+    network = DENOISERS[kind](CONFIGURATIONS[kind](**SMALL[kind]), channels=3, context_dim=24 if conditional else None)
+    check(awake(network), RECOMPUTED, z, time, context if conditional else None)
+
+
+class RoundTrip(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = VQModel(VQConfig(ch=8, ch_mult=[1, 2], num_res_blocks=1, n_embed=16, norm_groups=4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model.decode_unquantised(self.model.encode(images))
+
+
+def test_first_stages_keep_less_and_have_the_same_gradients() -> None:
+    torch.manual_seed(0)
+    check(RoundTrip(), (ResnetBlock, AttnBlock), torch.randn(2, 3, 32, 32))
+
+
+def losses(model: str, pack: Pack, *words: str) -> list[float]:
+    """Losses of fifty steps."""
+    config: Any = compose("train", [
+        f"model={model}", "size=tiny", "trainer.sample_grid=0", "trainer.images=400", "trainer.batch_size=8",
+        "trainer.warmup_images=80", "trainer.precision=float32", "device=cpu", *words,
+    ]).config  # fmt: skip
+    kind = kind_of(model)
+    of_kind = {"latents": LATENTS, "first_stage": None} if kind == "diffusion" else {}
+    learner, _ = learner_of(kind, config, pack, torch.device("cpu"), **of_kind)
+    run = Run(learner, config.trainer, pack.path, {}, Processes(), lambda event: None)
+    found = []
+    for _ in range(50):
+        run.step()
+        found.append(run.watch.means()["loss"])
+    return found
+
+
+SETTINGS = {
+    # Before the codebook is filled. The L1 term's gradient has a sign alone, so that rounding grows with the learning rate.
+    "vq": [
+        "model.network.ch=8", "model.network.norm_groups=4", "model.network.n_embed=64", "model.training.quantise_after=1",
+        "trainer.learning_rate=1e-4",
+    ],
+    "multicond": [
+        "model.denoiser.model_channels=32", "model.denoiser.head_channels=32", "model.mask.width=8", "model.token_width=32",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [
+    ["trainer.gradient_checkpointing=true", "trainer.micro_batch=4"],
+    pytest.param(["trainer.gradient_checkpointing=true"], marks=pytest.mark.slow),
+    pytest.param(["trainer.micro_batch=2"], marks=pytest.mark.slow),
+], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize("model", SETTINGS)
+def test_fifty_steps_are_the_same(model: str, more: list[str], pack: Pack) -> None:
+    plain = losses(model, pack, *SETTINGS[model])
+    assert losses(model, pack, *SETTINGS[model], *more) == pytest.approx(plain, rel=1e-5)
