@@ -35,7 +35,7 @@ TIMES = 1.2
 """A child is killed within so many times what it takes when it is left alone, so that some end."""
 
 server = multiprocessing.get_context("forkserver")
-server.set_forkserver_preload(["tests.torture.kills"])
+server.set_forkserver_preload(["tests.torture.kills", "torch._dynamo"])  # which the first step of an optimiser imports
 
 
 def training(folder: str) -> None:
