@@ -1,6 +1,7 @@
 """What comes with the program is used where the workspace has nothing of its kind, and by name."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,21 @@ def test_a_demo_trains_the_model_alone(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(find, "BUNDLED", tmp_path / "nowhere")
     with pytest.raises(DataError, match="models that came with the program and are not here: classifier, multicond"):
         demo.run(demo.prepare([f"workspace={tmp_path}", "count=16"]))
+
+
+def test_a_demo_needs_first_stage_and_judges_of_a_set(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The diffusion model of a set is there to be shown; without it the others serve all the same."""
+    config = demo.prepare([f"workspace={tmp_path}"]).config
+    monkeypatch.setattr(find, "BUNDLED", shutil.copytree(folder, tmp_path / "set"))
+    shutil.rmtree(tmp_path / "set" / "drawn64-multicond")
+    assert set(there(config)) == {"vq", "parser", "classifier"}
+    plan = divide(config, {"draw": 0.01, "encode": 0.01, "look": 0.01, "multicond": 0.1}, 20, came_along=there(config))
+    assert set(plan.images) == {"multicond"}
+    assert "shipped" not in plan.steps
+    shutil.rmtree(tmp_path / "set" / "drawn64-parser")
+    assert there(config) == {}
 
 
 def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
