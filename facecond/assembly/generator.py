@@ -62,16 +62,11 @@ class Generator:
         Returns float32 latents on the first stage's scale. Raises ConfigError when the model must be told something
         that is not specified, or when guidance is asked of a model without null tokens.
         """
-        with torch.inference_mode(), autocast(precision, self.device):
+        # One context around all steps: autocast keeps the weights it has cast until its end, but in inference mode it keeps none.
+        with torch.no_grad(), autocast(precision, self.device):
             denoise = self._bound(self.told(values, len(noise_BCHW)), guidance)
-        with torch.inference_mode():
-
-            def in_precision(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
-                with autocast(precision, self.device):
-                    return denoise(z_BCHW, time_B)
-
             z_BCHW = SAMPLERS[sampler.name](
-                predictor(in_precision, self.config.target), noise_BCHW, schedule_of(self.config.schedule),
+                predictor(denoise, self.config.target), noise_BCHW, schedule_of(self.config.schedule),
                 steps=sampler.steps, eta=sampler.eta, noise_source=noise_source,
             )  # fmt: skip
             return require_finite(self.scale.restore(z_BCHW), "latents")
@@ -135,5 +130,5 @@ def load_generator(file: Path, first_stage: FirstStage, device: torch.device, *,
     scale = LatentScale(first_stage.network.channels)
     for name, module in (("denoiser", denoiser), ("conditioner", conditioner), ("scale", scale)):
         load_strictly(module, modules.get(name, {}), f"{file} ({name})")
-        module.eval().requires_grad_(False).to(device)
+        module.eval().to(device)  # with gradients asked for, or autocast casts weights anew at each use
     return Generator(config, denoiser, conditioner, scale, first_stage, weights.sha256, resolution, device)
