@@ -8,6 +8,7 @@ a CPU (`--device cpu --sizes tiny --seconds 0.2`) it runs the same way.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
 import tempfile
@@ -22,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
 from facecond.config.commands import Device
+from facecond.config.settings import first_line
 from facecond.config.training import Precision
 from facecond.data.pack import Pack
 from facecond.training.device import autocast, choose_device, resolve_precision
@@ -41,6 +43,14 @@ WITHOUT_FILES = {"vq": ["model.loss.perceptual=gradient"], "classifier": ["init=
 """What is said at the paper's size so that no published weights are needed."""
 
 Row = dict[str, Any]
+
+
+def variants(model: str, device: torch.device) -> list[tuple[str, ...]]:
+    """What is said beside the size, one training each."""
+    if device.type != "cuda":
+        return [()]
+    recomputed = [("trainer.gradient_checkpointing=true",)] if model in ("vq", "multicond") else []
+    return [(), ("trainer.capture=never",), *recomputed]
 
 
 def peak(device: torch.device) -> Row:
@@ -70,10 +80,11 @@ def each(work: Callable[[], Any], device: torch.device, seconds: float) -> float
 
 
 def memory(device: torch.device) -> float | None:
-    """GiB that tensors took at most since the last look; None on a CPU."""
+    """GiB that were taken of the device at most since the last look, with what graphs keep for themselves; None on a CPU."""
     if device.type != "cuda":
         return None
-    found = torch.cuda.max_memory_allocated(device) / 2**30
+    found = torch.cuda.max_memory_reserved(device) / 2**30
+    gc.collect()  # a training's parts know one another
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     return found
@@ -160,7 +171,7 @@ def measure(
             for model in models:
                 batches = FITTING.get((size, model), BATCHES[size])
                 for batch in batches if device.type == "cuda" else batches[:1]:
-                    for words in [(), ("trainer.capture=never",)] if device.type == "cuda" else [()]:
+                    for words in variants(model, device):
                         try:
                             row = training(size, model, batch, pack, device, seconds, *words)
                             learner = row.pop("learner")
@@ -178,7 +189,7 @@ def measure(
                                     "size": size,
                                     "batch": batch,
                                     "words": " ".join(words),
-                                    "error": str(error),
+                                    "error": first_line(error),
                                 }
                             )
                         memory(device)
@@ -195,7 +206,7 @@ def table(found: dict[str, Any]) -> str:
     for row in found["rows"]:
         start = f"| {row['what']} | {row['size']} | {row['batch']} | {row['words']} |"
         if "error" in row:
-            lines.append(f"{start} failed: {row['error'].splitlines()[0][:80]} | | | |")
+            lines.append(f"{start} failed: {row['error'][:80]} | | | |")
             continue
         rate = row["flops"] * row["images_s"] / 1e12 if row["flops"] else None
         share = f"{rate:.2f} | {rate / found['peak']['tflops']:.1%}" if rate else " | "

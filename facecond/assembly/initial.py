@@ -42,7 +42,7 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
     given = load_first_stage(Path(init), _CPU, norm_groups=groups).network
     if not isinstance(given, VQModel):
         raise ConfigError(f"init={init} has no weights", hint="name a first stage: init=RUN_OR_FILE")
-    _check_size(init, given, network)
+    _check_size(init, given, network, decoder=keep_decoder)
     tensors = given.state_dict()
     if not keep_decoder:
         own = network.state_dict()
@@ -109,9 +109,11 @@ def _start_imagenet(network: nn.Module) -> None:
         network.load_imagenet()
 
 
-def _check_size(init: str, given: VQModel, network: VQModel) -> None:
+def _check_size(init: str, given: VQModel, network: VQModel, *, decoder: bool) -> None:
     theirs, ours = plain(given.config), plain(network.config)
     theirs["beta"] = ours["beta"]  # weighs the loss, no tensor
+    for sizes in (theirs, ours):
+        sizes["decoder_ch"] = (sizes["decoder_ch"] or sizes["ch"]) if decoder else None
     if wrong := [key for key in ours if theirs[key] != ours[key]]:
         words = " ".join(f"model.network.{key}={theirs[key]}".replace(" ", "") for key in wrong)
         raise ConfigError(f"init={init} is a first stage of another size", hint=f"train with {words}")

@@ -144,6 +144,7 @@ def fill_codebook(
 ) -> None:
     """Fill the codebook from encoder outputs: k-means++ seeds, then `rounds` of Lloyd's algorithm.
 
+    On a CPU it depends on the arguments alone; on a GPU sums of many cells are taken in any order.
     At most `samples` cells per code are looked at, drawn by `generator` (CPU). With fewer distinct cells than codes the
     rest of the codebook repeats cells with a little noise.
     """

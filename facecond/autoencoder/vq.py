@@ -39,10 +39,10 @@ class VQModel(nn.Module):
         """Raise ConfigError when normalisation groups do not divide the channels."""
         super().__init__()
         decoding = config if config.decoder_ch is None else replace(config, ch=config.decoder_ch)
-        for ch, mult in product({config.ch, decoding.ch}, config.ch_mult):
+        for (key, ch), mult in product([("ch", config.ch), ("decoder_ch", decoding.ch)], config.ch_mult):
             if ch * mult % config.norm_groups or ch % config.norm_groups:
                 raise ConfigError(
-                    f"first stage: {ch} x {mult} channels, not a multiple of norm_groups={config.norm_groups}",
+                    f"first stage: {key}={ch} x {mult} channels, not a multiple of norm_groups={config.norm_groups}",
                     hint="choose a smaller norm_groups, such as 8",
                 )
         self.config = config

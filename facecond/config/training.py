@@ -31,8 +31,10 @@ class Capture(Enum):
     """Whether a step's passes are recorded once and replayed (CUDA graphs)."""
 
     auto = "auto"
-    """On a GPU, where a step is one micro-batch and nothing in it asks the host; one line says where it is not possible."""
+    """On a GPU, where a step is one micro-batch, without torch.compile and without a discriminator; where recording fails, a line
+    says so. Graphs keep their memory, also while the model is evaluated."""
     never = "never"
+    """Start every kernel from the host."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+from facecond.config.settings import first_line
 from facecond.config.training import Capture, Precision
 from facecond.memory import is_out_of_memory
 from facecond.training.device import autocast
@@ -38,7 +39,9 @@ class Passes:
 
     def __call__(self, step: Step, *inputs: Any) -> Any:
         """Return `module(*inputs)`."""
-        if self._wanted and step.device.type == "cuda" and step.whole and torch.is_grad_enabled():
+        if not step.whole:
+            self._recorded = None  # what it keeps for itself is memory that the smaller micro-batches want
+        elif self._wanted and step.device.type == "cuda" and torch.is_grad_enabled():
             if self._recorded is None:
                 self._record(step.precision, step.device, inputs)
             if self._recorded is not None and self._shapes == _shapes(inputs):
@@ -58,7 +61,7 @@ class Passes:
             if is_out_of_memory(error):
                 raise
             self._wanted = False
-            log.info("steps are not captured in a CUDA graph (%s)", str(error).splitlines()[0])
+            log.info("steps are not captured in a CUDA graph (%s)", first_line(error))
             return
         finally:
             with torch.no_grad():

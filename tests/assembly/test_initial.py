@@ -1,5 +1,6 @@
 """Weights to start from: ours, those of CompVis latent diffusion, torchvision's ResNet-18; anything else is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,28 @@ def test_a_first_stage_of_another_size_is_refused(tmp_path: Path) -> None:
         start_first_stage(
             VQModel(VQConfig(ch=8, norm_groups=4, n_embed=32)), str(tmp_path / "given.safetensors"), keep_decoder=True
         )
+
+
+def test_a_decoder_of_its_own_width(tmp_path: Path) -> None:
+    """It decodes what a narrower encoder gives, and may be new on an encoder that is given."""
+    wide = VQModel(replace(VQ, decoder_ch=2 * VQ.ch))
+    plain_one = VQModel(VQ)
+    narrow, wider = (model.decoder.conv_in.weight.shape[0] for model in (plain_one, wide))
+    assert wider == 2 * narrow
+    assert [tensor.shape for tensor in wide.encoder.parameters()] == [
+        each.shape for each in plain_one.encoder.parameters()
+    ]
+    pictures = torch.zeros(1, 3, 32, 32)
+    assert wide.decode(wide.encode(pictures)).shape == pictures.shape
+    given = first_stage_file(tmp_path / "given.safetensors", plain_one)
+    start_first_stage(wide, str(tmp_path / "given.safetensors"), keep_decoder=False)
+    assert torch.equal(wide.state_dict()["encoder.conv_in.weight"], given["encoder.conv_in.weight"])
+    with pytest.raises(ConfigError, match="another size") as refused:
+        start_first_stage(wide, str(tmp_path / "given.safetensors"), keep_decoder=True)
+    assert f"model.network.decoder_ch={VQ.ch}" in str(refused.value.hint)
+    start_first_stage(VQModel(replace(VQ, decoder_ch=VQ.ch)), str(tmp_path / "given.safetensors"), keep_decoder=True)
+    with pytest.raises(ConfigError, match="decoder_ch=6 x 1 channels"):
+        VQModel(replace(VQ, decoder_ch=6))
 
 
 @pytest.mark.parametrize("averaged", [True, False])

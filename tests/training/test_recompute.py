@@ -125,8 +125,8 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("more", [
-    ["trainer.gradient_checkpointing=true", "trainer.micro_batch=4"],
-    pytest.param(["trainer.gradient_checkpointing=true"], marks=pytest.mark.slow),
+    ["trainer.gradient_checkpointing=true"],
+    pytest.param(["trainer.gradient_checkpointing=true", "trainer.micro_batch=4"], marks=pytest.mark.slow),
     pytest.param(["trainer.micro_batch=2"], marks=pytest.mark.slow),
 ], ids=" ".join)  # fmt: skip
 @pytest.mark.parametrize("model", SETTINGS)
