@@ -40,6 +40,13 @@ def test_overrides() -> None:
     assert outcomes["harmless"] > 5
 
 
+def test_overrides_in_a_dry_run(whole: Path) -> None:
+    tried, _, outcomes, bad = tally(words.prepared(whole, 20))
+    assert bad == []
+    assert tried == 20
+    assert outcomes["harmless"] > 3
+
+
 def test_changed_settings(whole: Path) -> None:
     for run in ("vq", "multicond"):
         _, _, outcomes, bad = tally(words.settings(whole / "runs" / run, 40))

@@ -26,6 +26,7 @@ DRIVERS: dict[str, tuple[int, Callable[[Path, int], Iterator[Trial]]]] = {
         50, lambda workspace, count: writes.writes(workspace, workspace.parent / "writes", count),
     ),
     "random overrides, composed": (2000, lambda workspace, count: words.words(count)),
+    "random overrides, prepared as by --dry-run": (2000, words.prepared),
     "a recorded setting changed": (
         500,
         lambda workspace, count: words.settings(workspace / "runs" / "multicond", count),

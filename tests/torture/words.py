@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from facecond.cli.execute import MODULES
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands import COMMANDS
 from facecond.config.compose import compose
 from facecond.config.settings import flatten, plain
 from facecond.errors import FacecondError
 from facecond.io.documents import Record, read_json, write_json
-from tests.torture.trials import FOUND, HARMLESS, TRACEBACK, Trial
+from tests.torture.trials import FOUND, HARMLESS, SILENT, TRACEBACK, Trial
 
 WRONG = (
     "", "null", "true", "-1", "0", "1e30", "1e-30", "nan", "inf", "99999999999999999999", "[]", "[1,2]", "{}", "{a:1}", "x",
@@ -33,18 +36,39 @@ SHAPES = (
 
 def words(count: int) -> Iterator[Trial]:
     """Compose a configuration from random overrides, `count` times: it is valid, or one line says what is not."""
+    for command, typed in _typed(count):
+        yield _tried(command, typed, partial(compose, command, typed))
+
+
+def prepared(workspace: Path, count: int) -> Iterator[Trial]:
+    """Let commands prepare what random overrides say, as `--dry-run` does: they do, or one line says why not; nothing is made."""
+    before = _files(workspace)
+    for command, typed in _typed(count):
+        words = typed if any("workspace" in word for word in typed) else [*typed, f"workspace={workspace}"]
+        module = importlib.import_module(MODULES[command])
+        trial = _tried(command, typed, partial(module.prepare, words))
+        if _files(workspace) != before:
+            trial = Trial(trial.what, SILENT, "it wrote something")
+            before = _files(workspace)
+        yield trial
+
+
+def _files(workspace: Path) -> set[Path]:
+    return {path for path in workspace.rglob("*") if path.suffix != ".lock" and path.name != ".unaltered.json"}
+
+
+def _typed(count: int) -> Iterator[tuple[str, list[str]]]:
     dice = random.Random(0)
     known = {command: _known(command) for command in COMMANDS}
     for _ in range(count):
         command = dice.choice(list(known))
-        typed = [_override(dice, command, known[command]) for _ in range(dice.choice((1, 1, 1, 2)))]
-        yield _composed(command, typed)
+        yield command, [_override(dice, command, known[command]) for _ in range(dice.choice((1, 1, 1, 2)))]
 
 
-def _composed(command: str, typed: list[str]) -> Trial:
+def _tried(command: str, typed: list[str], work: Callable[[], object]) -> Trial:
     what = " ".join([command, *map(repr, typed)])
     try:
-        compose(command, typed)
+        work()
     except FacecondError as error:
         said = str(error)
         return Trial(what, FOUND if said and "\n" not in said and error.exit_status == 2 else TRACEBACK, said)
