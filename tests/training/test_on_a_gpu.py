@@ -7,6 +7,7 @@ recorded in a CUDA graph (facecond.training.capture).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -59,8 +60,13 @@ def check(build: Callable[[], Callable[[], Any]]) -> Any:
             return run()
 
 
+@cache
+def composed(*words: str) -> Any:
+    return compose("train", words).config
+
+
 def diffusion(name: str, *words: str) -> tuple[Any, Any, Any, dict[str, Tensor]]:
-    config = compose("train", [f"model={name}", *words]).config
+    config = composed(f"model={name}", *words)
     resolution = 256 if config.model.denoiser.kind == "unet" and config.model.denoiser.model_channels > 100 else 64
     denoiser, conditioner = diffusion_networks(config.model, 3, resolution)
     values = {}
@@ -115,7 +121,7 @@ def test_classifiers_stay_on_the_device(kind: ClassifierKind) -> None:
 @pytest.mark.parametrize("size", ["tiny", "paper"])
 def test_first_stage_stays_on_the_device(size: str) -> None:
     def build() -> Callable[[], Any]:
-        network = VQModel(compose("train", ["model=vq", f"size={size}"]).config.model.network)
+        network = VQModel(composed("model=vq", f"size={size}").model.network)
         pictures = torch.zeros(BATCH, 3, 64, 64)
         return lambda: network.decode_unquantised(network.encode(pictures))
 
@@ -158,7 +164,7 @@ def test_sampling_reads_nothing_on_the_host(sampler: Sampler, eta: float, target
 
 
 def test_every_condition_is_among_the_models() -> None:
-    met = {name for model in DIFFUSION for name in compose("train", [f"model={model}"]).config.model.conditions}
+    met = {name for model in DIFFUSION for name in composed(f"model={model}").model.conditions}
     assert met == set(CONDITIONS)
 
 
