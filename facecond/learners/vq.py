@@ -7,7 +7,7 @@ both find better codebooks in short trainings than gradients alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,22 +52,15 @@ class CodebookState(nn.Module):
         self.register_buffer("counts", torch.zeros(n_embed, dtype=torch.int64))
 
 
-class _Encode(nn.Module):
-    def __init__(self, model: VQModel) -> None:
+class _Part(nn.Module):
+    """Some layers of a first stage, and the method of it that runs through them alone."""
+
+    def __init__(self, run: Callable[[Tensor], Tensor], *layers: nn.Module) -> None:
         super().__init__()
-        self.encoder, self.quant_conv, self.encode = model.encoder, model.quant_conv, model.encode
+        self.layers, self.run = nn.ModuleList(layers), run
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        return self.encode(images_BCHW)
-
-
-class _Decode(nn.Module):
-    def __init__(self, model: VQModel) -> None:
-        super().__init__()
-        self.post_quant_conv, self.decoder, self.decode = model.post_quant_conv, model.decoder, model.decode_unquantised
-
-    def forward(self, h_BDHW: Tensor) -> Tensor:
-        return self.decode(h_BDHW)
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.run(x_BCHW)
 
 
 class FirstStageLearner:
@@ -109,7 +102,8 @@ class FirstStageLearner:
             recompute(model, (ResnetBlock, AttnBlock))
         # The discriminator's share in the loss follows from a second backward pass through the decoder.
         capture = trainer.capture if loss.discriminator is None else Capture.never
-        self.encode, self.decode = Passes(_Encode(model), capture), Passes(_Decode(model), capture)
+        self.encode = Passes(_Part(model.encode, model.encoder, model.quant_conv), capture)
+        self.decode = Passes(_Part(model.decode_unquantised, model.post_quant_conv, model.decoder), capture)
         self._reconstructed: dict[int, Tensor] = {}
         self._used_now: dict[int, Tensor] = {}
         """Indices of the codes of this step's images, by the first image of their micro-batch."""

@@ -47,6 +47,15 @@ def test_both_searches_agree(monkeypatch: pytest.MonkeyPatch, spread: float) -> 
     assert torch.equal(nearest_codes(latents, codes), by_tree)
 
 
+def test_the_search_is_exact_whatever_networks_run_in() -> None:
+    """Codes too wide for the tree go by products, which autocast would take in bfloat16, as it does on a GPU for every width."""
+    generator = torch.Generator().manual_seed(0)
+    latents, codes = torch.randn(2000, 9, generator=generator), torch.randn(4000, 9, generator=generator)
+    expected = torch.cdist(latents.double(), codes.double()).argmin(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(nearest_codes(latents, codes), expected)
+
+
 def test_odd_codebooks_and_latents() -> None:
     assert nearest_codes(torch.randn(5, 3), torch.randn(1, 3)).tolist() == [0] * 5
     assert nearest_codes(torch.zeros(0, 3), torch.randn(4, 3)).shape == (0,)

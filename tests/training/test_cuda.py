@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from facecond.assembly.generator import diffusion_networks
-from facecond.assembly.training import learner as learner_of
 from facecond.autoencoder.quantise import nearest_codes
-from facecond.commands.timing import LATENTS, drawn_pack, write_noise_latents
-from facecond.config.catalogue import kind_of
+from facecond.commands.timing import drawn_pack, write_noise_latents
 from facecond.config.compose import compose
 from facecond.config.diffusion import Sampler
 from facecond.data.pack import Pack
@@ -23,9 +19,9 @@ from facecond.diffusion.guidance import guide, stack
 from facecond.diffusion.prediction import predictor
 from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import schedule_of
-from facecond.processes import Processes
 from facecond.training.loop import fit
-from facecond.training.run import Run
+from tests.training import steps
+from tests.training.steps import run_of
 
 pytestmark = pytest.mark.gpu
 
@@ -49,26 +45,8 @@ def exact() -> Iterator[None]:
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = before
 
 
-def run_of(model: str, pack: Pack, device: str, *words: str) -> Run:
-    config: Any = compose("train", [
-        f"model={model}", "size=tiny", "trainer.sample_grid=0", "trainer.images=1600", "trainer.batch_size=16",
-        "trainer.warmup_images=160", "trainer.tensorboard=false", f"device={device}", *words,
-    ]).config  # fmt: skip
-    kind = kind_of(model)
-    of_kind = {"latents": LATENTS, "first_stage": None} if kind == "diffusion" else {}
-    learner, _ = learner_of(kind, config, pack, torch.device(device), **of_kind)
-    for module in learner.modules.values():
-        module.train()
-    return Run(learner, config.trainer, Path(tempfile.gettempdir()), {}, Processes(), lambda event: None)
-
-
 def losses(model: str, pack: Pack, device: str, *words: str) -> list[float]:
-    """The loss of every step."""
-    run, found = run_of(model, pack, device, *words), []
-    for _ in range(STEPS):
-        run.step()
-        found.append(run.watch.means()["loss"])
-    return found
+    return steps.losses(run_of(model, pack, device, *words), STEPS)
 
 
 @pytest.mark.usefixtures("exact")

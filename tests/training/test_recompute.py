@@ -9,20 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from facecond.assembly.training import learner as learner_of
 from facecond.autoencoder.vq import AttnBlock, ResnetBlock, VQModel
-from facecond.commands.timing import LATENTS, drawn_pack, write_noise_latents
-from facecond.config.catalogue import kind_of
-from facecond.config.compose import compose
+from facecond.commands.timing import drawn_pack, write_noise_latents
 from facecond.config.networks import VQConfig
 from facecond.data.pack import Pack
 from facecond.denoisers.table import DENOISERS
 from facecond.learners.diffusion import RECOMPUTED
-from facecond.processes import Processes
 from facecond.training.recompute import recompute
-from facecond.training.run import Run
 from tests.denoisers.test_table import CONFIGURATIONS, SMALL, example
 from tests.denoisers.test_unet import awake
+from tests.training.steps import RoundTrip, losses, run_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -81,35 +77,14 @@ def test_denoisers_keep_less_and_have_the_same_gradients(kind: str, conditional:
     check(awake(network), RECOMPUTED, z, time, context if conditional else None)
 
 
-class RoundTrip(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.model = VQModel(VQConfig(ch=8, ch_mult=[1, 2], num_res_blocks=1, n_embed=16, norm_groups=4))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model.decode_unquantised(self.model.encode(images))
-
-
 def test_first_stages_keep_less_and_have_the_same_gradients() -> None:
     torch.manual_seed(0)
-    check(RoundTrip(), (ResnetBlock, AttnBlock), torch.randn(2, 3, 32, 32))
+    network = RoundTrip(VQModel(VQConfig(ch=8, ch_mult=[1, 2], num_res_blocks=1, n_embed=16, norm_groups=4)))
+    check(network, (ResnetBlock, AttnBlock), torch.randn(2, 3, 32, 32))
 
 
-def losses(model: str, pack: Pack, *words: str) -> list[float]:
-    """Losses of fifty steps."""
-    config: Any = compose("train", [
-        f"model={model}", "size=tiny", "trainer.sample_grid=0", "trainer.images=400", "trainer.batch_size=8",
-        "trainer.warmup_images=80", "trainer.precision=float32", "device=cpu", *words,
-    ]).config  # fmt: skip
-    kind = kind_of(model)
-    of_kind = {"latents": LATENTS, "first_stage": None} if kind == "diffusion" else {}
-    learner, _ = learner_of(kind, config, pack, torch.device("cpu"), **of_kind)
-    run = Run(learner, config.trainer, pack.path, {}, Processes(), lambda event: None)
-    found = []
-    for _ in range(50):
-        run.step()
-        found.append(run.watch.means()["loss"])
-    return found
+def fifty(model: str, pack: Pack, *words: str) -> list[float]:
+    return losses(run_of(model, pack, "cpu", "trainer.precision=float32", *words, batch=8), 50)
 
 
 SETTINGS = {
@@ -131,5 +106,5 @@ SETTINGS = {
 ], ids=" ".join)  # fmt: skip
 @pytest.mark.parametrize("model", SETTINGS)
 def test_fifty_steps_are_the_same(model: str, more: list[str], pack: Pack) -> None:
-    plain = losses(model, pack, *SETTINGS[model])
-    assert losses(model, pack, *SETTINGS[model], *more) == pytest.approx(plain, rel=1e-5)
+    plain = fifty(model, pack, *SETTINGS[model])
+    assert fifty(model, pack, *SETTINGS[model], *more) == pytest.approx(plain, rel=1e-5)

@@ -18,6 +18,7 @@ from facecond.judges.parser import build_parser
 from facecond.learners.diffusion import RECOMPUTED, Answer
 from facecond.learners.parser import Heads
 from facecond.training.recompute import recompute
+from tests.training.steps import RoundTrip
 
 pytestmark = pytest.mark.slow
 
@@ -63,15 +64,6 @@ def test_denoisers(kind: str, model: str, again: bool) -> None:
     values = {each.name: each.nothing(2, 64) for each in conditioner.conditions}
     keep = {name: torch.tensor([True, False]) for name in values}
     check(Answer(denoiser, conditioner), torch.randn(2, 3, 16, 16), torch.tensor([3.0, 500.0]).double(), values, keep)
-
-
-class RoundTrip(nn.Module):
-    def __init__(self, model: VQModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model.decode_unquantised(self.model.encode(images))
 
 
 def test_the_first_stage() -> None:
