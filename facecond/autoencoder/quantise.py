@@ -38,9 +38,8 @@ def nearest_codes(latents_ND: Tensor, codebook_KD: Tensor) -> Tensor:
     if not len(latents_ND):
         return latents_ND.new_zeros(0, dtype=torch.int64)
     tree = latents_ND.device.type == "cpu" and latents_ND.shape[1] <= TREE_WIDTH and bool(latents_ND.isfinite().all())
-    with torch.autocast(
-        latents_ND.device.type, enabled=False
-    ):  # the search is exact in float32, whatever networks run in
+    # Whatever networks run in: autocast would take the products below in bfloat16.
+    with torch.autocast(latents_ND.device.type, enabled=False):
         indices_N, close_N = (_by_tree if tree else _by_products)(latents_ND, codebook_KD)
     rows = close_N.nonzero().flatten()
     for chunk in rows.split(ROWS):
