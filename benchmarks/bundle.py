@@ -8,8 +8,8 @@ takes hours; what is done is not done again, and what was interrupted goes on. `
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,16 +32,19 @@ FACES, HELD_OUT, SEED = 32768, 1024, 11
 
 LEAST_HELD_OUT = 16
 
-PEOPLE, PEOPLE_SEED = 32, 12
+PEOPLE, PEOPLE_SEED = 16, 12
 """People that come with the program, for commands that are asked for people where there is no pack."""
 
 RECIPES: dict[str, tuple[int, list[str]]] = {
-    "vq": (150_000, ["model.network.n_embed=4096", "model.training.restart_every=4000", "trainer.warmup_images=2000"]),
+    "vq": (288_000, [
+        "model.network.decoder_ch=32", "model.network.n_embed=4096", "model.training.restart_every=16000", "trainer.batch_size=32",
+        "trainer.warmup_images=6400", "trainer.learning_rate=1.5e-3", "trainer.clip_norm=1",
+    ]),
     "parser": (640_000, ["model.network.width=32", "trainer.batch_size=64", "trainer.warmup_images=6400"]),
     "classifier": (640_000, ["trainer.batch_size=64", "trainer.warmup_images=6400"]),
-    "multicond": (2_400_000, [
-        "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=128",
-        "trainer.warmup_images=64000", "trainer.ema_decay=0.999",
+    "multicond": (1_510_400, [
+        "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=256",
+        "trainer.warmup_images=128000", "trainer.learning_rate=1.5e-3", "trainer.ema_decay=0.999",
     ]),
 }  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""
@@ -102,35 +105,45 @@ def people(workspace: str, target: Path) -> dict[str, str]:
     return {"pack": str(target)}
 
 
-def card(results: Path, target: Path, faces: int, held_out: int) -> dict[str, str]:
-    """Write the model card and the record beside the weights."""
+def card(runs: Path, results: Path, target: Path, faces: int, held_out: int) -> dict[str, str]:
+    """Write the model card and the record beside the weights; `runs` is the folder of the trainings."""
     from facecond.io.results import read_results
-    from facecond.reports.tables import report_markdown
+    from facecond.io.runs import read_lines
+    from facecond.reports.tables import figure_rows, markdown
 
     record: dict[str, Any] = {"set": NAME, "models": {}}
+    rows = [["model", "words of `facecond train`", "images", "minutes", "machine", "MB"]]
     for name, (_, words) in RECIPES.items():
         run = target / f"{NAME}-{name}"
         done, content = read_json(run / "done.json", Record), read_json(run / "run.json", Record)
+        size, machine = (run / "weights.safetensors").stat().st_size, content["versions"]
         record["models"][name] = {
-            "words": ["size=tiny", *words], "images": done["images_seen"], "hours": round(done["seconds"] / 3600, 2),
-            "sha256": done["weights_sha256"], "bytes": (run / "weights.safetensors").stat().st_size,
-            "code": content["code"], "versions": content["versions"],
+            "words": ["size=tiny", *words], "images": done["images_seen"], "seconds": round(done["seconds"]),
+            "sha256": done["weights_sha256"], "bytes": size, "code": content["code"], "versions": machine,
+            "evaluations": [line for line in read_lines(runs / f"{NAME}-{name}") if line["kind"] == "evaluation"],
         }  # fmt: skip
-    found = read_results(results)
-    record["figures"] = json.loads(results.read_text())["figures"]
-    write_json(target / f"{NAME}.json", record)
-    rows = [
-        f"| {name} | {' '.join(each['words'])} | {each['images']} | {each['hours']:.1f} | {each['bytes'] / 1e6:.1f} |"
-        for name, each in record["models"].items()
+        on = machine["cuda"] if machine["cuda"] != "none" else machine["machine"]
+        minutes = f"{done['seconds'] / 60:.1f}"
+        rows.append([name, f"size=tiny {' '.join(words)}", str(done["images_seen"]), minutes, on, f"{size / 1e6:.1f}"])
+    figures = [replace(each, classes=()) for each in read_results(results).figures]
+    record["figures"] = [
+        {
+            key: value
+            for key, value in asdict(each).items()
+            if key in ("name", "value", "spread", "ceiling", "floor", "count")
+        }
+        for each in figures
     ]
+    write_json(target / f"{NAME}.json", record)
     text = "\n".join([
         f"# {NAME}: the weights that come with the program", "",
         f"Made by `make pretrained` from {faces} drawn people at 64 px (`facecond data draw data.seed={SEED}`), nothing else; no",
         "photograph of a person is in them. Use: trying the program, the demo's judges and first stage, tests. They know drawn",
         "faces and no others. Half precision on disk, float32 when loaded; the files are safetensors and are never unpickled.", "",
-        "| model | words of `facecond train` | images | hours | MB |", "|---|---|---:|---:|---:|", *rows, "",
-        f"Measured as they are here, on {held_out} people that none of them saw:", "",
-        report_markdown(list(found.figures)), "",
+        markdown(rows),
+        f"Measured as they are here, on {held_out} people that none of them saw (`facecond eval {' '.join(MEASURES)}`):", "",
+        markdown(figure_rows(figures)),
+        f"How they learnt, and the SHA-256 of each file, stands in {NAME}.json.", "",
     ])  # fmt: skip
     (target / f"{NAME}.md").write_text(text, encoding="utf-8")
     return {"card": str(target / f"{NAME}.md")}
@@ -172,7 +185,12 @@ def make(workspace: str, target: Path, share: float, device: str, only: Sequence
         *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
     ])["results"]  # fmt: skip
     steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))
-    steps.call("card", "write the card", lambda: card(Path(results), target, faces, held_out), again=True)
+    steps.call(
+        "card",
+        "write the card",
+        lambda: card(Path(workspace) / "runs", Path(results), target, faces, held_out),
+        again=True,
+    )
 
 
 def main() -> None:

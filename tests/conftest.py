@@ -13,6 +13,16 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
+
+@pytest.fixture(autouse=True)
+def nothing_came_along(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what comes with the program, so that a test finds what it made itself; `@pytest.mark.bundled` is for the others."""
+    if "bundled" not in request.keywords:
+        from facecond.workspace import find
+
+        monkeypatch.setattr(find, "BUNDLED", Path("nothing came along"))
+
+
 COLLECTED = pytest.StashKey[set[Path]]()
 """Files of the tests that were collected, those that are then left out by their marks included."""
 

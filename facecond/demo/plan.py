@@ -203,7 +203,7 @@ def make_plan(config: DemoConfig, folder: Path) -> Plan:
 def there(config: DemoConfig) -> dict[str, Path]:
     """The models of the demo that came with the program: none from scratch, or where first stage and judges did not come all."""
     found = {member: places[0] for kind, member in MEMBERS.items() if (places := bundled_runs(kind))}
-    return {} if config.scratch or set(MEMBERS.values()) - found.keys() - {"multicond"} else found
+    return {} if config.scratch or {"vq", "parser", "classifier"} - found.keys() else found
 
 
 def pace_of(config: DemoConfig) -> str:
