@@ -18,6 +18,15 @@ class LearningRateSchedule(Enum):
     """Falls along half a cosine to `learning_rate_floor` at the last image."""
 
 
+class OptimizerKind(Enum):
+    """What turns gradients into updates of the weights."""
+
+    adamw = "adamw"
+    """AdamW for all weights."""
+    muon = "muon"
+    """Muon for the weights of hidden layers, AdamW for the others (`facecond.training.muon`)."""
+
+
 class Precision(Enum):
     """Arithmetic of forward and backward passes; weights, averages and optimiser state are float32 always."""
 
@@ -48,6 +57,9 @@ class TrainerConfig:
     micro_batch: int | None = bounded(None, minimum=1)
     """Images per forward pass of one process; none = its whole share of the batch. Divides that share. May change when a run
     is continued, unless the networks have BatchNorm (judges, the patch discriminator, masks with `norm=batch`)."""
+    optimizer: OptimizerKind = OptimizerKind.adamw
+    """What turns gradients into updates. muon: those of the matrices of hidden layers are nearly orthogonal, for more time per
+    step; the learning rate may stay."""
     learning_rate: float = bounded(9.6e-5, above=0.0)
     """Learning rate after the warm-up."""
     schedule: LearningRateSchedule = LearningRateSchedule.constant
@@ -57,7 +69,7 @@ class TrainerConfig:
     warmup_images: int = bounded(0, minimum=0)
     """Images over which the learning rate rises linearly from 0."""
     weight_decay: float = bounded(0.01, minimum=0.0)
-    """AdamW's decoupled weight decay."""
+    """Decoupled weight decay."""
     beta1: float = bounded(0.9, minimum=0.0, maximum=0.9999)
     """AdamW's decay of the mean gradient."""
     beta2: float = bounded(0.999, minimum=0.0, maximum=0.999999)

@@ -6,17 +6,17 @@ No state of a random generator is among it: random numbers are functions of (see
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from facecond.config.settings import difference
-from facecond.config.training import TrainerConfig
+from facecond.config.training import OptimizerKind, TrainerConfig
 from facecond.errors import CheckpointError, TrainingError
 from facecond.io.checkpoint import (
     StoredState,
@@ -29,6 +29,7 @@ from facecond.io.checkpoint import (
 )
 from facecond.training.ema import Average
 from facecond.training.learner import Learner
+from facecond.training.muon import Muon, hidden_matrices
 
 log = logging.getLogger("facecond")
 
@@ -82,12 +83,11 @@ class TrainState:
         self.finished = False
         self.trained = {phase.name: _trainable(learner, phase.modules) for phase in learner.phases}
         self.optimisers = {
-            name: AdamW(
-                weights.values(), lr=config.learning_rate, betas=(config.beta1, config.beta2),
-                weight_decay=config.weight_decay, fused=True,
+            phase.name: _optimiser(
+                config, self.trained[phase.name].values(), [learner.modules[name] for name in phase.modules]
             )
-            for name, weights in self.trained.items()
-        }  # fmt: skip
+            for phase in learner.phases
+        }
         self.average = Average({name: learner.modules[name] for name in learner.averaged}, config.ema_decay)
 
     @contextmanager
@@ -166,7 +166,7 @@ class TrainState:
         return join_modules({name: module.state_dict() for name, module in self.learner.modules.items()})
 
     def _optimiser(self) -> dict[str, Tensor]:
-        """Return AdamW's step count and both moments of every weight under `phase/weight/entry`."""
+        """Return what the optimisers keep of every weight (AdamW: step count and both moments) under `phase/weight/entry`."""
         return {
             f"{phase}/{name}/{entry}": value
             for phase, weights in self.trained.items()
@@ -182,6 +182,15 @@ class TrainState:
             entries[entry] = (
                 torch.empty_like(weight) if value.shape == weight.shape else value.to(weight.device)
             ).copy_(value)
+
+
+def _optimiser(config: TrainerConfig, weights: Iterable[nn.Parameter], modules: Iterable[nn.Module]) -> Optimizer:
+    """The optimiser of the `weights` of `modules` that are trained."""
+    betas = config.beta1, config.beta2
+    if config.optimizer is OptimizerKind.muon:
+        matrices = hidden_matrices(modules)
+        return Muon(weights, matrices, lr=config.learning_rate, betas=betas, weight_decay=config.weight_decay)
+    return AdamW(weights, lr=config.learning_rate, betas=betas, weight_decay=config.weight_decay, fused=True)
 
 
 def _trainable(learner: Learner, modules: tuple[str, ...]) -> dict[str, nn.Parameter]:

@@ -14,6 +14,7 @@ from facecond.config.diffusion import (
     WeightingConfig,
 )
 from facecond.config.networks import Position, UNetConfig
+from facecond.config.training import OptimizerKind
 from facecond.denoisers.denoiser import LatentScale
 from facecond.denoisers.unet import UNet
 from facecond.diffusion.schedule import BetaSchedule
@@ -165,14 +166,17 @@ def test_every_set_of_conditions_takes_steps(latents, tmp_path, conditions):
     assert bool(moved) == bool(conditions)
 
 
-def test_stopped_and_continued_ends_the_same(latents, tmp_path):
-    """Averages, AdamW's moments and BatchNorm's statistics of the mask encoder come back to the bit."""
-    fit(learner := make(latents, images=96), learner.trainer, tmp_path / "whole", weights_config={})
+@pytest.mark.parametrize(("optimizer", "kept"), [(OptimizerKind.adamw, "exp_avg"), (OptimizerKind.muon, "momentum")])
+def test_stopped_and_continued_ends_the_same(latents, tmp_path, optimizer, kept):
+    """Averages, what the optimiser keeps and BatchNorm's statistics of the mask encoder come back to the bit."""
+    learner = make(latents, images=96, optimizer=optimizer)
+    fit(learner, learner.trainer, tmp_path / "whole", weights_config={})
     for minutes in (1e-9, 1e-9, None):
-        learner = make(latents, images=96, stop_after_minutes=minutes)
+        learner = make(latents, images=96, optimizer=optimizer, stop_after_minutes=minutes)
         fit(learner, learner.trainer, tmp_path / "parts", weights_config={})
     expected = last_state(tmp_path / "whole")
     assert any("running_mean" in name for name in expected)
+    assert any(name.startswith("optimiser/") and name.endswith(kept) for name in expected)
     for name, tensor in last_state(tmp_path / "parts").items():
         assert torch.equal(tensor, expected[name]), name
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -32,6 +32,7 @@ from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.diffusion import Answer
 from facecond.learners.parser import Heads
+from facecond.training.muon import Muon
 from facecond.types import Level
 
 CUDA = torch.device("cuda")
@@ -161,6 +162,17 @@ def test_sampling_reads_nothing_on_the_host(sampler: Sampler, eta: float, target
         return run
 
     assert check(build).shape == (BATCH, 3, 16, 16)
+
+
+def test_an_update_of_muon_stays_on_the_device() -> None:
+    def build() -> Callable[[], Any]:
+        weights = [nn.Parameter(torch.zeros(*shape)) for shape in [(32, 32), (32, 20, 3, 3), (96, 32), (96, 32), (32,)]]
+        muon = Muon(weights, set(weights[:4]), lr=0.1, betas=(0.9, 0.999), weight_decay=0.1)
+        for weight in weights:
+            weight.grad = torch.ones_like(weight)
+        return lambda: muon.step() or weights[1]
+
+    assert check(build).shape == (32, 20, 3, 3)
 
 
 def test_every_condition_is_among_the_models() -> None:

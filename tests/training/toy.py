@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facecond.config.training import LearningRateSchedule, Precision, TrainerConfig
+from facecond.config.training import LearningRateSchedule, OptimizerKind, Precision, TrainerConfig
 from facecond.errors import FacecondError
 from facecond.processes import Processes
 from facecond.rng import numpy_generator, torch_generator
@@ -29,13 +29,14 @@ class Toy:
     averaged = ("generator",)
     exported = ("generator",)
 
-    def __init__(self, *, norm=True, pause=0.0, break_at=None, critic_from=0, width=8):
+    def __init__(self, *, norm=True, pause=0.0, break_at=None, critic_from=0, width=8, deep=False):
         generator = torch_generator(0, "weights")
+        hidden = [nn.Linear(width, width), nn.SiLU()] if deep else []
         self.modules = {
             "generator": nn.Sequential(
                 nn.Linear(4, width),
                 nn.BatchNorm1d(width) if norm else nn.Identity(),
-                nn.SiLU(),
+                nn.Sequential(nn.SiLU(), *hidden),
                 nn.Linear(width, 3),
             ),
             "critic": nn.Sequential(nn.Linear(3, width), nn.SiLU(), nn.Linear(width, 1)),
@@ -91,6 +92,8 @@ def trainer(**changes):
         "warmup_images": 24, "ema_decay": 0.9, "precision": Precision.float32, "log_every": 16, "evaluate_every": 32,
         "checkpoint_every": 24, "checkpoint_minutes": None, "tensorboard": False, "clip_norm": 0.5,
     }  # fmt: skip
+    if "optimizer" in changes:
+        changes["optimizer"] = OptimizerKind(changes["optimizer"])
     return TrainerConfig(**(settings | changes))
 
 
