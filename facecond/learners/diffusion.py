@@ -109,7 +109,7 @@ class DiffusionLearner:
         """Return the weighted squared error of the network's answer; conditions are withheld as configured."""
         batch = self.train.batch(step.indices_B, step.flips_B)
         z0_BCHW = self.scale.standardise(batch.latents_BCHW)
-        noise_BCHW = step.normal("noise", *z0_BCHW.shape[1:])
+        noise_BCHW = self._noise(step, z0_BCHW)
         level = self.schedule.at(step.drawn("timesteps", self.schedule.draw))
         values: Mapping[str, Tensor] = batch.conditions
         keep: Mapping[str, Tensor] = {}
@@ -121,6 +121,12 @@ class DiffusionLearner:
 
         found = self._loss(denoise, z0_BCHW, noise_BCHW, level)
         return found.mean, {"loss": found.mean.detach(), "noise_error": found.noise_errors_B.mean()}
+
+    def _noise(self, step: Step, z0_BCHW: Tensor) -> Tensor:
+        """The noise that each item learns from. Candidates are an item's own: every division of a batch chooses the same."""
+        if self.config.noise_candidates == 1:
+            return step.normal("noise", *z0_BCHW.shape[1:])
+        return nearest(step.normal("noise", self.config.noise_candidates, *z0_BCHW.shape[1:]), z0_BCHW)
 
     def _loss(self, denoise: Denoise, z0_BCHW: Tensor, noise_BCHW: Tensor, level: Level[Tensor]) -> Loss:
         return denoising_loss(denoise, z0_BCHW, noise_BCHW, level, self.config.target, self.weighting)
@@ -164,6 +170,13 @@ class DiffusionLearner:
         source = torch_generator(self.trainer.seed, "grid")
         noise_BCHW = torch.randn(batch.latents_BCHW.shape, generator=source).to(batch.latents_BCHW.device)
         return self.draw_grid(GridRequest(self.denoiser, self.conditioner, self.scale, noise_BCHW, batch))
+
+
+def nearest(candidates_BKCHW: Tensor, z0_BCHW: Tensor) -> Tensor:
+    """Return for each item the candidate at the smallest L2 distance, (B, C, H, W): KNN noise selection (arXiv 2505.18521)."""
+    distances_BK = (candidates_BKCHW - z0_BCHW[:, None]).square().flatten(2).sum(dim=2)
+    chosen_B = distances_BK.argmin(dim=1)
+    return candidates_BKCHW[torch.arange(len(chosen_B), device=chosen_B.device), chosen_B]
 
 
 def by_snr(errors_N: Tensor, snr_N: Tensor) -> dict[str, float]:

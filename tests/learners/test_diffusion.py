@@ -4,6 +4,7 @@ import torch
 
 from facecond.conditions.conditioner import Conditioner
 from facecond.conditions.spatial import Norm, SpatialSettings
+from facecond.config.compose import compose
 from facecond.config.diffusion import (
     DiffusionConfig,
     LevelDraw,
@@ -17,10 +18,13 @@ from facecond.config.networks import Position, UNetConfig
 from facecond.config.training import OptimizerKind
 from facecond.denoisers.denoiser import LatentScale
 from facecond.denoisers.unet import UNet
+from facecond.diffusion.loss import Loss
 from facecond.diffusion.schedule import BetaSchedule
+from facecond.errors import ConfigError
 from facecond.io.checkpoint import load_weights, split_modules
 from facecond.io.documents import Record, read_records
 from facecond.learners.diffusion import DiffusionLearner, by_snr
+from facecond.rng import torch_generator
 from facecond.training.loop import fit
 from tests.learners.faces import SIZE, apart, last_state, step_of, trainer
 
@@ -32,13 +36,14 @@ UNET = UNetConfig(
 
 def make(
     latents, *, norm=Norm.batch, dropout=0.1, conditions=("attributes", "mask"), draw_grid=None, target=Target.eps,
-    schedule=None, **changes,
+    schedule=None, candidates=1, **changes,
 ):  # fmt: skip
     torch.manual_seed(0)
     config = DiffusionConfig(
         conditions=list(conditions), token_width=16, denoiser=UNET, condition_dropout=dropout, partial_dropout=dropout,
         mask=SpatialSettings(width=4, channel_mult=[1, 2], depth=1, norm=norm),
         standardise_latents=True, target=target, schedule=schedule or ScheduleConfig(),
+        noise_candidates=candidates,
     )  # fmt: skip
     unet = UNet(UNET, context_dim=16 if conditions else None)
     with torch.no_grad():  # without this the output is zero at the start, and so are nearly all gradients
@@ -190,6 +195,56 @@ def test_micro_batches_learn_the_same(latents, tmp_path):
         learner = make(latents, norm=Norm.group, images=48, micro_batch=micro)
         fit(learner, learner.trainer, tmp_path / folder, weights_config={})
     assert apart(tmp_path / "parts", tmp_path / "whole", before) < 0.05
+
+
+def noise_of(learner, **part):
+    """What the loss of a micro-batch takes for its noise."""
+    taken = []
+    learner._loss = lambda denoise, z0, noise, level: taken.append((z0, noise)) or Loss(noise.sum(), torch.zeros(1))
+    learner.loss("diffusion", step_of(learner, images_seen=32, **part))
+    return taken[0]
+
+
+def test_one_candidate_is_the_noise_of_always(latents):
+    """The stream of random numbers that runs of before there was a choice learnt from."""
+    _, noise = noise_of(make(latents))
+    assert torch.equal(noise, torch.randn(16, 3, 8, 8, generator=torch_generator(0, "noise", 32)))
+
+
+@pytest.mark.parametrize("candidates", [2, 7])
+def test_noise_is_the_nearest_of_the_candidates(latents, candidates):
+    z0, noise = noise_of(make(latents, candidates=candidates))
+    drawn = torch.randn(16, candidates, 3, 8, 8, generator=torch_generator(0, "noise", 32))
+    numbers = []
+    for item in range(16):
+        distances = [float((each.double() - z0[item].double()).norm()) for each in drawn[item]]
+        numbers.append(int(np.argmin(distances)))
+        assert torch.equal(noise[item], drawn[item, numbers[-1]])
+    assert len(set(numbers)) > 1
+
+
+def test_candidates_are_chosen_alike_in_micro_batches(latents):
+    learner = make(latents, candidates=5)
+    _, whole = noise_of(learner)
+    for size in (1, 4, 8):
+        parts = [noise_of(learner, first=first, count=size)[1] for first in range(0, 16, size)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
+def test_evaluation_knows_no_candidates(latents):
+    figures = []
+    for candidates in (1, 5):
+        learner = make(latents, candidates=candidates)
+        learner.denoiser.eval(), learner.conditioner.eval()
+        with torch.no_grad():
+            figures.append(learner.evaluate(0).figures)
+    assert figures[0] == figures[1]
+
+
+def test_less_than_one_candidate_is_refused():
+    assert compose("train", ["model.noise_candidates=4"]).config.model.noise_candidates == 4
+    with pytest.raises(ConfigError, match=r"model.noise_candidates=0 is out of range"):
+        compose("train", ["model.noise_candidates=0"])
 
 
 def test_scale_goes_there_and_back():

@@ -30,7 +30,7 @@ from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import Spacing, schedule_of
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
-from facecond.learners.diffusion import Answer
+from facecond.learners.diffusion import Answer, nearest
 from facecond.learners.parser import Heads
 from facecond.training.muon import Muon
 from facecond.types import Level
@@ -173,6 +173,14 @@ def test_an_update_of_muon_stays_on_the_device() -> None:
         return lambda: muon.step() or weights[1]
 
     assert check(build).shape == (32, 20, 3, 3)
+
+
+def test_the_nearest_noise_is_chosen_on_the_device() -> None:
+    def build() -> Callable[[], Any]:
+        candidates, z0 = torch.zeros(BATCH, 5, 3, 8, 8), torch.zeros(BATCH, 3, 8, 8)
+        return lambda: nearest(candidates, z0)
+
+    assert check(build).shape == (BATCH, 3, 8, 8)
 
 
 def test_every_condition_is_among_the_models() -> None:
