@@ -50,7 +50,7 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
     network.load_state_dict(tensors)
 
 
-def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str) -> None:
+def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str, *, kind: str = "diffusion") -> None:
     """Give the denoiser, and from a run of ours also the condition encoders, the weights in `init`.
 
     Raises CheckpointError when they are missing, of something else or of another size, ConfigError when latent
@@ -59,10 +59,8 @@ def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str) -> 
     file = _file(init)
     if is_ours(file):
         weights = load_weights(file)
-        if weights.config.get("kind") != "diffusion":
-            raise CheckpointError(
-                f"{file} does not hold a diffusion model", hint="init= takes weights of the same kind"
-            )
+        if weights.config.get("kind") != kind:
+            raise CheckpointError(f"{file} does not hold a {kind} model", hint="init= takes weights of the same kind")
         tensors = split_modules(weights.tensors)
         load_strictly(denoiser, tensors.get("denoiser", {}), str(file))
         load_strictly(conditioner, tensors.get("conditioner", {}), str(file))

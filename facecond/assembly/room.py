@@ -14,6 +14,7 @@ from facecond.assembly.generator import diffusion_networks
 from facecond.autoencoder.vq import VQModel
 from facecond.bounds import WIDEST
 from facecond.config.commands import TrainConfig
+from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import require_room
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
@@ -24,6 +25,7 @@ VALUE = 4
 
 NETWORKS: dict[str, Callable[[Any, int], tuple[nn.Module, ...]]] = {
     "diffusion": lambda model, resolution: diffusion_networks(model, 3, resolution),
+    "maps": lambda model, resolution: diffusion_networks(model, NUM_CLASSES, resolution),
     "vq": lambda model, resolution: (VQModel(model.network),),
     "parser": lambda model, resolution: (build_parser(model.network),),
     "classifier": lambda model, resolution: (build_classifier(model.network),),

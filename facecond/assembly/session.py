@@ -28,12 +28,13 @@ from facecond.editing.agree import with_agreeing_map
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.io.files import require_room, sha256_file
 from facecond.processes import ALONE, Processes
-from facecond.sampling.plans import Prompt, one_each
+from facecond.sampling.plans import Prompt, Request, one_each
 from facecond.workspace.find import RunInfo, find_pack, find_run, first_stage_of, read_run
-from facecond.workspace.origin import Origin, compose_sampling, own_pack, weights_file
+from facecond.workspace.origin import Origin, compose_sampling, find_maps, own_pack, weights_file
 
 if TYPE_CHECKING:
     from facecond.assembly.generator import Generator
+    from facecond.assembly.maps import MapGenerator
     from facecond.sampling.generation import Generation
 
 log = logging.getLogger("facecond")
@@ -65,6 +66,8 @@ class Session(Generic[C]):
     config: C
     processes: Processes = ALONE
     """Those that share the sampling; the first one draws grids and measures."""
+    maps: MapGenerator | None = None
+    """Draws the label maps that are not given."""
 
     @property
     def pack(self) -> Pack:
@@ -154,7 +157,7 @@ class Session(Generic[C]):
             if not isinstance(value, np.ndarray):
                 for finding in CONDITIONS[name].findings(os.fspath(value), self.generator.resolution) or ():
                     log.warning("%s: %s", value, finding)
-        plan = one_each([prompt] * count, seed)
+        plan = session.completed(one_each([prompt] * count, seed))
         if folder is not None:
             images = session.generate(plan, Path(folder)).images
         else:
@@ -231,6 +234,14 @@ class Session(Generic[C]):
             description[name] = condition.describe(values[name], origin)
         return Prompt(values=values, description=description)
 
+    def completed(self, plan: Sequence[Request]) -> Sequence[Request]:
+        """Return the plan with maps drawn where it leaves them open, when there is a generator of maps."""
+        if self.maps is None:
+            return plan
+        from facecond.assembly.maps import with_maps
+
+        return with_maps(plan, self.maps)
+
     def generate(
         self,
         plan: Sequence[Any],
@@ -269,6 +280,7 @@ def open(
     *,
     pack: str | os.PathLike[str] | None = None,
     first_stage: str | os.PathLike[str] | None = None,
+    maps: str | os.PathLike[str] | None = None,
     device: str = "auto",
     workspace: str | os.PathLike[str] | None = None,
 ) -> Session[SampleConfig]:
@@ -279,6 +291,8 @@ def open(
         pack: pack whose validation items can be asked for, a folder or a name in WORKSPACE/packs; None = the one the run was
             trained on, where it is in the workspace. Only `item=` needs one.
         first_stage: run or file of the run's first stage, when it is not in the workspace.
+        maps: run of `model=maps` that draws the label maps that are not given, each picture its own; None = the latest that
+            fits, if there is one; "none" = leave them open.
         device: auto (the first CUDA device when there is one), cpu or cuda.
         workspace: None = the one that the folder `run` lies in, else `outputs`.
 
@@ -298,17 +312,29 @@ def open(
     named = None if first_stage is None else os.fspath(first_stage)
     stage = first_stage_of(place, str(info.first_stage), str(info.path), named)
     config = dataclasses.replace(config, workspace=place)
-    return _load(info, weights_file(info), stage, found.path if found else None, config)
+    named = None if maps is None else os.fspath(maps)
+    drawn_by = find_maps(place, named, info.config["model"], info.content["resolution"])
+    return _load(
+        info,
+        weights_file(info),
+        stage,
+        found.path if found else None,
+        config,
+        maps=read_run(drawn_by.path) if drawn_by else None,
+    )
 
 
-def open_session(origin: Origin, config: C, *, weights: Path | None = None, processes: Processes = ALONE) -> Session[C]:
-    """Load the generator (from `weights`, or the run's own) and open the pack, as a command found them."""
-    return _load(origin.run, weights or origin.weights, origin.first_stage, origin.pack, config, processes)
+def open_session(
+    origin: Origin, config: C, *, weights: Path | None = None, processes: Processes = ALONE, maps: RunInfo | None = None
+) -> Session[C]:
+    """Load the generator (from `weights`, or the run's own), and that of maps, and open the pack, as a command found them."""
+    return _load(origin.run, weights or origin.weights, origin.first_stage, origin.pack, config, processes, maps)
 
 
 def _load(
-    run: RunInfo, weights: Path, stage: Path, pack_path: Path | None, config: C, processes: Processes = ALONE
-) -> Session[C]:
+    run: RunInfo, weights: Path, stage: Path, pack_path: Path | None, config: C, processes: Processes = ALONE,
+    maps: RunInfo | None = None,
+) -> Session[C]:  # fmt: skip
     from facecond.assembly.first_stage import load_first_stage
     from facecond.assembly.generator import load_generator
     from facecond.training.device import choose_device
@@ -322,4 +348,8 @@ def _load(
             f"{pack.path} has {pack.resolution} px, the run {run.path.name} was trained at {generator.resolution}",
             hint="name a pack of that resolution: pack=...",
         )
-    return Session(generator, run, pack, config, processes)
+    if maps is None:
+        return Session(generator, run, pack, config, processes)
+    from facecond.assembly.maps import load_map_generator
+
+    return Session(generator, run, pack, config, processes, load_map_generator(maps, device))

@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from facecond.assembly.first_stage import FirstStage, load_first_stage
-from facecond.assembly.generator import Generator, diffusion_networks
+from facecond.assembly.generator import Diffuser, Generator, diffusion_networks
 from facecond.assembly.initial import Learnt, start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.assembly.judges import ANSWERS
 from facecond.assembly.room import require_what_training_takes
 from facecond.autoencoder.losses import VQLoss
+from facecond.autoencoder.maps import channels_of, labels_of
 from facecond.autoencoder.vq import VQModel
 from facecond.conditions.condition import Condition
+from facecond.conditions.mask import Mask
 from facecond.conditions.table import chosen, pictures_of
 from facecond.config.commands import (
     NO_FIRST_STAGE,
@@ -23,6 +25,7 @@ from facecond.config.commands import (
     TrainConfig,
     TrainDiffusionConfig,
     TrainFirstStageConfig,
+    TrainMapsConfig,
     TrainParserConfig,
 )
 from facecond.config.diffusion import DiffusionConfig
@@ -33,6 +36,8 @@ from facecond.data.learnt import learnt_from
 from facecond.data.pack import SPLITS, Pack
 from facecond.denoisers.denoiser import LatentScale
 from facecond.errors import ConfigError, NotFiniteError
+from facecond.faces.labels import flip_table
+from facecond.faces.names import NUM_CLASSES
 from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.classifier import ClassifierLearner
@@ -118,11 +123,52 @@ def _diffusion(
     for module in (denoiser, conditioner, scale):
         module.to(device)
     built = DiffusionLearner(
-        denoiser, conditioner, scale, model, config.weighting, config.trainer, **learnt.data,
+        denoiser, conditioner, scale, model, config.weighting, config.trainer,
+        train=learnt.data["train"], validation=learnt.data["validation"],
         identity=_identity(pack) | {"first_stage": latents, "model": plain(model), "weighting": plain(config.weighting)},
         draw_grid=_grid_drawer(config, pack, stage, device) if stage else None,
     )  # fmt: skip
     return built, {"first_stage": latents}
+
+
+def _maps(config: TrainMapsConfig, pack: Pack, device: torch.device) -> Built:
+    """A learner of the label maps themselves; `mask` among its conditions is the part of a map that is given."""
+    model = config.model
+    if Mask.name in model.conditions and model.dropout_of(Mask.name) == 0:
+        raise ConfigError(
+            "model.mask.dropout=0: a map that is always given leaves nothing to draw", hint="set model.mask.dropout=0.5"
+        )
+    for split in SPLITS:
+        if unsaid := pack.manifest["classes"][split]["unspecified_pixels"]:
+            raise ConfigError(
+                f"{pack.path}: of {unsaid} pixels of its {split} maps nothing is said, and whole maps are to be learnt",
+                hint="choose a pack whose label maps are whole: pack=...",
+            )
+    denoiser, conditioner = diffusion_networks(model, NUM_CLASSES, pack.resolution)
+    _check_sides(pack, denoiser.multiple, "this denoiser")
+    data = {
+        split: ResidentData(pack, split=split, maps=channels_of, conditions=chosen(model.conditions), device=device)
+        for split in SPLITS
+    }
+    scale = LatentScale(NUM_CLASSES, *(_class_statistics(pack) if model.standardise_latents else ()))
+    if config.init is not None:
+        start_diffusion(denoiser, conditioner, config.init, kind="maps")
+    for module in (denoiser, conditioner, scale):
+        module.to(device)
+    built = DiffusionLearner(
+        denoiser, conditioner, scale, model, config.weighting, config.trainer,
+        train=data["train"], validation=data["validation"],
+        identity=_identity(pack) | {"model": plain(model), "weighting": plain(config.weighting)},
+        draw_grid=_maps_drawer(config, pack, device), withheld=[Mask.name],
+    )  # fmt: skip
+    return built, {}
+
+
+def _class_statistics(pack: Pack) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation (19,) of each class's channel over the training maps; sides count alike, a rare class as one in 10,000."""
+    share = np.array(pack.manifest["classes"]["train"]["pixels"], dtype=np.float64)
+    share = ((share + share[flip_table()[:NUM_CLASSES]]) / (2 * share.sum())).clip(1e-4)
+    return share, np.sqrt(share * (1 - share))
 
 
 class _DiffusionData(NamedTuple):
@@ -165,7 +211,7 @@ def _grid_drawer(
 
     def draw(request: GridRequest) -> NDArray[np.uint8]:
         generator = Generator(
-            config.model, request.denoiser, request.conditioner, request.scale, stage, "", pack.resolution, device
+            config.model, request.denoiser, request.conditioner, request.scale, "", pack.resolution, device, stage
         )  # fmt: skip
         values, noise_BCHW = request.batch.conditions, request.noise_BCHW
         noise = _grid_noise(noise_BCHW)
@@ -181,6 +227,37 @@ def _grid_drawer(
             for i in range(len(real))
         ]
         return samples_figure(shown, title="Validation items, same noise at every evaluation", cell=pack.resolution)
+
+    return draw
+
+
+def _maps_drawer(
+    config: TrainMapsConfig, pack: Pack, device: torch.device
+) -> Callable[[GridRequest], NDArray[np.uint8]]:
+    """Return a function that draws the sample grid of an evaluation: a face's map, and one drawn from its attributes alone."""
+    precision = resolve_precision(config.trainer.precision, device)
+
+    def draw(request: GridRequest) -> NDArray[np.uint8]:
+        generator = Diffuser(
+            config.model, request.denoiser, request.conditioner, request.scale, "", pack.resolution, device
+        )  # fmt: skip
+        noise_BCHW = request.noise_BCHW
+        try:
+            drawn_BCHW = generator.latents(
+                request.batch.conditions,
+                noise_BCHW,
+                config.sampler,
+                config.guidance,
+                _grid_noise(noise_BCHW),
+                precision,
+            )
+            drawn = labels_of(drawn_BCHW).cpu().numpy()
+        except NotFiniteError as reason:
+            log.warning("no maps are shown: %s", reason)
+            drawn = np.zeros((len(noise_BCHW), pack.resolution, pack.resolution), np.uint8)
+        real = labels_of(request.batch.latents_BCHW).cpu().numpy()
+        shown = [Shown(name=f"item {i}", image=real[i], samples=[drawn[i]]) for i in range(len(real))]
+        return samples_figure(shown, title="Maps of validation items, and maps drawn from their attributes", cell=128)
 
     return draw
 
@@ -258,6 +335,7 @@ def _learnt(before: Learnt, pack: Pack) -> dict[str, Any]:
 
 LEARNERS: dict[str, Callable[..., Built]] = {
     "diffusion": _diffusion,
+    "maps": _maps,
     "vq": _vq,
     "parser": _parser,
     "classifier": _classifier,

@@ -10,14 +10,17 @@ from facecond.assembly.session import Session, open_session
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.condition import Condition
+from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS, pictures_of
-from facecond.config.commands import Grid, SampleConfig
+from facecond.config.commands import NO_MAPS, Grid, SampleConfig
 from facecond.errors import ConfigError, DataError, nearest
+from facecond.io.files import sha256_file
 from facecond.sampling.plans import Lazy, Prompt
-from facecond.workspace.find import RunInfo, find_run, read_run
+from facecond.workspace.find import Found, RunInfo, find_run, read_run
 from facecond.workspace.origin import (
     Origin,
     check_sampling,
+    find_maps,
     generation_key,
     items_plan,
     may_be_left_out,
@@ -33,6 +36,8 @@ class Sampling(Origin):
     """What samples come from, and the runs beside it."""
 
     compare: list[RunInfo]
+    maps: RunInfo | None
+    """Draws the label maps that are not given."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
@@ -76,15 +81,38 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
         findings = CONDITIONS[name].findings(text, prepared.found.run.content["resolution"])
         if findings is not None:
             prepared.used[CONDITIONS[name].word] = f"{text} ({'; '.join(findings) or 'nothing suspicious'})"
-    name = config.name or _folder_name(prepared.found, config)
     origin = prepared.found
+    maps = _maps(origin, config, told)
+    if maps is not None:
+        prepared.used["maps"] = f"{maps}: what is left open is drawn"
+    drawn_by = read_run(maps.path) if maps else None
+    name = config.name or _folder_name(origin, config, drawn_by)
     found = Sampling(
-        run=origin.run, pack=origin.pack, weights=origin.weights, first_stage=origin.first_stage, compare=compare
+        run=origin.run,
+        pack=origin.pack,
+        weights=origin.weights,
+        first_stage=origin.first_stage,
+        compare=compare,
+        maps=drawn_by,
     )
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
 
 
-def _folder_name(origin: Origin, config: SampleConfig) -> str:
+def _maps(origin: Origin, config: SampleConfig, told: Sequence[str]) -> Found | None:
+    """The run that draws the maps of pictures; None where all are given whole, as far as that can be seen without reading files."""
+    given = _is_by_hand(config, told) or Mask.name not in told
+    if not given and config.maps in (None, NO_MAPS):
+        return None
+    found = find_maps(config.workspace, config.maps, origin.run.config["model"], origin.run.content["resolution"])
+    if found is None and config.maps not in (None, NO_MAPS):
+        raise ConfigError(
+            f"maps={config.maps}: the model of {origin.run.path.name} is told no maps, or must be given them",
+            hint="leave it out",
+        )
+    return found
+
+
+def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> str:
     """Name of a generation: two have one name when their pictures are decided by the same, however many are asked for."""
     told = [name for name in origin.conditions if not config.only or name in config.only]
     plan: dict[str, Any] = {"told": told, "samples": _samples(config)}
@@ -96,6 +124,8 @@ def _folder_name(origin: Origin, config: SampleConfig) -> str:
         plan |= items_plan(origin, config.items)
         if config.given() or config.attribute_sets:
             plan["adapt_masks"] = config.adapt_masks
+    if maps is not None:
+        plan["maps"] = sha256_file(weights_file(maps))
     grid = "variations" if _samples(config) > 1 else config.grid.name
     return f"{origin.run.path.name}-{grid}-{generation_key(origin, config, plan)}"
 
@@ -151,7 +181,7 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
         title += layouts.first_of(sum(len(row) for rows in shown.values() for row in rows), count)
         picture = layouts.checkpoint_figure(shown, columns[-layouts.MOST_COLUMNS :], title=title, text=text, cell=cell)
     else:
-        session = open_session(prepared.found, config, processes=prepared.processes)
+        session = open_session(prepared.found, config, processes=prepared.processes, maps=prepared.found.maps)
         picture, count = _LAYOUTS[config.grid](session, folder, layouts, text, cell)
     grid = folder / "grid.png"
     if prepared.processes.first:
@@ -213,15 +243,16 @@ def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str,
     from facecond.sampling.plans import one_each, several
 
     config, samples, asked = session.config, _samples(session.config), prompts(session)
-    plan = several(asked, samples, config.seed) if samples > 1 else one_each(asked, config.seed)
+    plan = session.completed(several(asked, samples, config.seed) if samples > 1 else one_each(asked, config.seed))
     images = session.generate(plan, folder).images
     title, step, alike = "Several samples of one condition", samples, False
     if config.grid is Grid.conditions:
-        title, alike = "Samples beside their conditions", _is_by_hand(config, session.names)
+        title = "Samples beside their conditions"
+        alike = _is_by_hand(config, session.names) and session.maps is None  # with it each picture has a map of its own
         step = layouts.MOST_COLUMNS if alike else samples
     most = min(step, layouts.MOST_COLUMNS)
     shown = [
-        _shown(session, layouts, asked[start // samples], list(images[start : start + most]), alike and start > 0)
+        _shown(session, layouts, plan[start].prompt, list(images[start : start + most]), alike and start > 0)
         for start in range(0, len(plan), step)[: layouts.MOST_ROWS]
     ]
     title += layouts.first_of(sum(len(row.samples) for row in shown), len(plan))
@@ -247,10 +278,10 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     table = Lazy(len(rows), lambda row: [
         session.read(each) if by_hand else session.changed(rows[row], each, adapt=config.adapt_masks) for each in texts
     ])  # fmt: skip
-    plan = same_noise(table, config.seed)
+    plan = session.completed(same_noise(table, config.seed))
     images = session.generate(plan, folder).images
     width, height = min(len(columns), layouts.MOST_COLUMNS), min(len(rows), layouts.MOST_ROWS)
-    told = [pictures_of(table[row][0].values) for row in range(height)]
+    told = [pictures_of(plan[row * len(columns)].prompt.values) for row in range(height)]
     pictures = [list(images[row * len(columns) : row * len(columns) + width]) for row in range(height)]
     title = "Same starting noise, other attributes" + layouts.first_of(width * height, len(plan))
     return layouts.attribute_figure(pictures, columns[:width], given=told, title=title, text=text, cell=cell), len(plan)
@@ -278,11 +309,16 @@ def over_training(prepared: Prepared[SampleConfig, Sampling]) -> tuple[dict[str,
     for info in runs:
         same = info.first_stage == prepared.found.run.first_stage
         origin = origin_of(info, prepared.found.pack, config.workspace, config.first_stage if same else None)
-        place = folder / info.path.name if config.name else folder.parent / _folder_name(origin, config)
+        place = (
+            folder / info.path.name
+            if config.name
+            else folder.parent / _folder_name(origin, config, prepared.found.maps)
+        )
         by_checkpoint = []
         for file in columns[info.path.name].values():
-            session = open_session(origin, config, weights=file, processes=prepared.processes)
-            made = session.generate(one_each(prompts(session), config.seed), place / file.stem, file.stem)
+            session = open_session(origin, config, weights=file, processes=prepared.processes, maps=prepared.found.maps)
+            plan = session.completed(one_each(prompts(session), config.seed))
+            made = session.generate(plan, place / file.stem, file.stem)
             by_checkpoint.append(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
     return pictures, names

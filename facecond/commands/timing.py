@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond.config.compose import compose
+from facecond.config.models import GENERATIVE
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,7 @@ def images_in(
         quantised = dataclasses.replace(config, model=dataclasses.replace(config.model, training=training))
         each = after * each + (1 - after) * timed(quantised)
     evaluated = FORWARD * min(trainer.evaluate_items, len(pack.indices("validation")))
-    if kind == "diffusion":  # guidance looks twice
+    if kind in GENERATIVE:  # guidance looks twice
         evaluated += 2 * FORWARD * grid * config.sampler.steps
     images = minutes * 60 / each
     images -= evaluated * min(EVALUATIONS, max(1, images // EVALUATED_EVERY))

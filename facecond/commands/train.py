@@ -13,8 +13,15 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.timing import images_in, pace
 from facecond.config.catalogue import kind_of
-from facecond.config.commands import Device, TrainConfig, TrainDiffusionConfig, TrainFirstStageConfig
+from facecond.config.commands import (
+    Device,
+    TrainConfig,
+    TrainDiffusionConfig,
+    TrainFirstStageConfig,
+    TrainGenerativeConfig,
+)
 from facecond.config.compose import Composed, compose, quoted
+from facecond.config.models import GENERATIVE
 from facecond.config.settings import flatten, plain
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError
@@ -38,7 +45,7 @@ class Training:
     """What is learnt from what."""
 
     kind: str
-    """diffusion, vq, parser or classifier."""
+    """diffusion, maps, vq, parser or classifier."""
     pack: Path
     latents: str | None = None
     """Diffusion: hash of the first stage whose latents are learnt."""
@@ -90,20 +97,21 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
         composed = compose("train", words, size=size, above=settled)
         config = composed.config
     found = replace(found, settled=settled)
-    if config.trainer.compile and kind != "diffusion":
+    if config.trainer.compile and kind not in GENERATIVE:
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
-    if config.trainer.gradient_checkpointing and kind not in ("diffusion", "vq"):
+    if config.trainer.gradient_checkpointing and kind not in (*GENERATIVE, "vq"):
         raise ConfigError(
             f"trainer.gradient_checkpointing=true has no meaning for a {kind}, whose batch normalisation would count twice",
             hint="leave it out",
         )
-    if isinstance(config, TrainDiffusionConfig):
+    if isinstance(config, TrainGenerativeConfig):
         config.model.told()
+        check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
+        check_guided(composed, config.model.conditions, "this model")
+    if isinstance(config, TrainDiffusionConfig):
         latents, used["latents"] = choose_latents(config, pack.path, started)
         place = first_stage_of(config.workspace, latents, f"the latents of {pack.path}")
         found = replace(found, latents=latents, first_stage=place)
-        check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
-        check_guided(composed, config.model.conditions, "this model")
     return Prepared(composed=composed, name=name, used=used, found=found)
 
 
@@ -233,6 +241,7 @@ def _next(prepared: Prepared[TrainConfig, Training]) -> list[str]:
     commands: dict[str, list[tuple[str, dict[str, str | None]]]] = {
         "vq": [("encode", {"pack": config.pack, "first_stage": config.name})],
         "diffusion": [("sample", {"run": config.name}), ("eval miou accuracy attributes", {"run": config.name})],
+        "maps": [("sample --attr +Eyeglasses", {"maps": config.name})],
         "parser": [("eval miou accuracy", {"parser": config.name})],
         "classifier": [("eval attributes", {"classifier": config.name})],
     }

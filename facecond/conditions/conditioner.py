@@ -36,6 +36,7 @@ class Conditioner(nn.Module):
         super().__init__()
         self.conditions = chosen(settings)
         self.names = [condition.name for condition in self.conditions]
+        self.resolution = resolution
         self.guidance_order = self.names[::-1]
         """The order in which `chain` adds the conditions."""
         self.optional = optional

@@ -63,7 +63,7 @@ def describe(path: Path) -> str:
 
 @cache
 def kind_of(option: str) -> str:
-    """Kind of model (diffusion, vq, parser, classifier) an option of the group `model` belongs to: the schema it starts from."""
+    """Kind of model (diffusion, maps, vq, ...) an option of the group `model` belongs to: the schema it starts from."""
     text = (conf_folder() / "model" / f"{option}.yaml").read_text(encoding="utf-8")
     match = re.search(r"^\s*-\s*(\w+)_schema\s*$", text, flags=re.MULTILINE)
     if match is None:

@@ -18,6 +18,7 @@ from facecond.config.models import (
     ClassifierModelConfig,
     DiffusionConfig,
     FirstStageModelConfig,
+    MapsConfig,
     ParserModelConfig,
 )
 from facecond.config.networks import DENOISERS
@@ -25,6 +26,9 @@ from facecond.config.reproduce import PaperConfig, ScaleConfig
 from facecond.config.training import Precision, TrainerConfig
 
 MISSING: Any = "???"
+
+NO_MAPS = "none"
+"""`maps=none`: what is open stays open."""
 
 NO_FIRST_STAGE = "none"
 """`first_stage=none`: diffusion runs on the pictures themselves. Stands for its hash in files as well."""
@@ -203,8 +207,8 @@ class TrainConfig(ComputeConfig):
 
 
 @dataclass(kw_only=True, slots=True)
-class TrainDiffusionConfig(TrainConfig):
-    """`facecond train` of a diffusion model."""
+class TrainGenerativeConfig(TrainConfig):
+    """`facecond train` of a model that diffuses, pictures or label maps."""
 
     if TYPE_CHECKING:
         model: DiffusionConfig
@@ -213,9 +217,23 @@ class TrainDiffusionConfig(TrainConfig):
     """Sampler of the sample grids, and the run's default afterwards."""
     guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
     """Guidance of the sample grids, and the run's default afterwards."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainDiffusionConfig(TrainGenerativeConfig):
+    """`facecond train` of a diffusion model."""
+
     first_stage: str | None = None
     """Run of `model=vq` whose latents a diffusion model learns; null = the latest that encoded the pack; none = no first stage, the
     pictures themselves are learnt."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainMapsConfig(TrainGenerativeConfig):
+    """`facecond train model=maps`."""
+
+    if TYPE_CHECKING:
+        model: MapsConfig
 
 
 @dataclass(kw_only=True, slots=True)
@@ -244,6 +262,7 @@ class TrainClassifierConfig(TrainConfig):
 
 TRAINING: dict[str, type[TrainConfig]] = {
     "diffusion": TrainDiffusionConfig,
+    "maps": TrainMapsConfig,
     "vq": TrainFirstStageConfig,
     "parser": TrainParserConfig,
     "classifier": TrainClassifierConfig,
@@ -308,8 +327,11 @@ class SampleConfig(GenerateConfig):
     adapt_masks: bool = True
     """Where a named attribute contradicts the item's map (glasses, hat, open mouth, earrings, necklace), take that part from the
     most similar training face of whom it holds; false = leave the map as it is."""
+    maps: str | None = None
+    """Run of `model=maps` that draws a map, each picture its own, wherever none is given or a part of it is left open (255); null =
+    the latest that fits, if there is one; none = leave it open."""
     only: list[str] = field(default_factory=list)
-    """Conditions to tell the model; empty = all it has. What is left out stays unspecified."""
+    """Conditions to take from the items; empty = all the model has. What is left out stays unspecified, or is drawn (`maps`)."""
     compare: list[str] = field(default_factory=list)
     """Further runs of grid=checkpoints, for example the baseline beside P2."""
     name: str | None = None

@@ -16,7 +16,7 @@ from facecond.bounds import check_bounds
 from facecond.config import commands
 from facecond.config.catalogue import chosen_size, conf_folder, groups_of, options_of, sized_kind
 from facecond.config.meanings import commented
-from facecond.config.models import VARIANTS
+from facecond.config.models import GENERATIVE, VARIANTS
 from facecond.config.settings import first_line, freeze, plain, to_yaml
 from facecond.errors import ConfigError, nearest
 
@@ -101,7 +101,7 @@ def compose(
     kind = sized_kind(command, chosen)
     if command == "train" and kind != "diffusion":
         check_kind(kind, overrides)
-        chosen += [f"~{group}" for group in NOT_OF_OTHERS]
+        chosen += [f"~{group}" for group in _groups_without(kind)]
     chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
     with _hydra(command, kind):
@@ -133,7 +133,7 @@ def _resolve_denoiser(command: str, chosen: list[str]) -> list[str]:
         return chosen
     named = [word.partition("=")[2] for word in chosen if word.startswith("denoiser=")]
     others = [word for word in chosen if not word.startswith("denoiser=")]
-    if sized_kind(command, chosen) != "diffusion":
+    if sized_kind(command, chosen) not in GENERATIVE:
         return others
     return [*others, f"denoiser={[default, *named][-1]}/{chosen_size(chosen)}"]
 
@@ -232,7 +232,12 @@ def _keys(composed: Any, prefix: str = "") -> list[str]:
 
 
 NOT_OF_OTHERS = ("weighting", "sampler", "denoiser")
-"""Groups of `facecond train` that only diffusion models have, beside `experiment`, which is none by default."""
+"""Groups of `facecond train` that only models that diffuse have, beside `experiment`, which is none by default."""
+
+
+def _groups_without(kind: str) -> tuple[str, ...]:
+    """Groups of `facecond train` that models of `kind` do not have."""
+    return () if kind in GENERATIVE else NOT_OF_OTHERS
 
 
 def check_words(command: str, overrides: list[str]) -> None:
@@ -277,7 +282,7 @@ def check_kind(kind: str, overrides: list[str]) -> None:
     of_diffusion = {field.name for field in dataclasses.fields(commands.TRAINING["diffusion"])} - own
     for word in overrides:
         section = word.partition("=")[0].partition(".")[0]
-        if section in {*of_diffusion, *NOT_OF_OTHERS, "experiment"}:
+        if section in {*of_diffusion, *_groups_without(kind), "experiment"}:
             raise ConfigError(
                 f"{word!r} has no meaning for a {kind} model",
                 hint=f"{section} belongs to diffusion models; leave it out",

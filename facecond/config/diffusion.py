@@ -135,6 +135,11 @@ class DiffusionConfig(ModelConfig):
 
 
 @dataclass(kw_only=True, slots=True)
+class MapsConfig(DiffusionConfig):
+    """The generator of label maps: diffusion on the maps themselves, one channel per class, told attributes and a part of a map."""
+
+
+@dataclass(kw_only=True, slots=True)
 class WeightingConfig:
     """Weight of the squared error at a timestep, as a function of its signal-to-noise ratio."""
 

@@ -5,4 +5,4 @@ from dataclasses import dataclass
 
 @dataclass(kw_only=True, slots=True)
 class ModelConfig:
-    """Base of the four model configurations; an option of the group `model` is one of them with a few values changed."""
+    """Base of the model configurations; an option of the group `model` is one of them with a few values changed."""

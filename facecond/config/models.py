@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from facecond.config.diffusion import DiffusionConfig
+from facecond.config.diffusion import DiffusionConfig, MapsConfig
 from facecond.config.kinds import ModelConfig
 from facecond.config.networks import DENOISERS, ClassifierConfig, DenoiserConfig, ParserConfig, VQConfig, VQLossConfig
 from facecond.config.training import FirstStageTrainingConfig, JudgeTrainingConfig, ParserTrainingConfig
@@ -43,11 +43,15 @@ class ClassifierModelConfig(ModelConfig):
 
 MODELS: dict[str, type[ModelConfig]] = {
     "diffusion": DiffusionConfig,
+    "maps": MapsConfig,
     "vq": FirstStageModelConfig,
     "parser": ParserModelConfig,
     "classifier": ClassifierModelConfig,
 }
 """Configuration class of each kind of model."""
+
+GENERATIVE = ("diffusion", "maps")
+"""Kinds that diffuse: they have a denoiser and conditions, a weighting, a sampler and guidance."""
 
 VARIANTS: dict[Any, dict[str, Any]] = {ModelConfig: MODELS, DenoiserConfig: DENOISERS}
 """Sections of a configuration that are one of several classes."""

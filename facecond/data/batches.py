@@ -28,7 +28,8 @@ RESIDENT_BYTES = 16 << 30
 class ResidentData:
     """One split of a pack, with its latents when there are any, ready to be cut into batches.
 
-    With `images` and without latents, the latents of a batch are its pictures in [-1, 1] (no first stage).
+    With `images` and without latents, the latents of a batch are its pictures in [-1, 1] (no first stage); with `maps` they are
+    what that makes of its label maps, uint8 (B, H, W).
 
     Indices are places within the split, 0..len(self)-1, as `facecond.training.stream.order` gives them; `pack_indices`
     int64 turns them into places in the pack. `conditions` are those whose values `batch` gives. Raises DataError for an
@@ -42,6 +43,7 @@ class ResidentData:
         split: str = "train",
         latents: LatentStore | None = None,
         images: bool = False,
+        maps: Callable[[Tensor], Tensor] | None = None,
         conditions: Sequence[Condition] = (),
         device: torch.device | str = "cpu",
         resident_bytes: int = RESIDENT_BYTES,
@@ -55,6 +57,7 @@ class ResidentData:
         self.split = split
         self.pack_indices = pack.indices(split)
         self._has_latents, self._has_flipped, self._has_images = latents is not None, False, images
+        self._maps = maps
         self.conditions = tuple(conditions)
         sources: dict[str, NDArray[Any]] = {"attributes": pack.attributes} if images else {}
         if latents is not None:
@@ -63,8 +66,9 @@ class ResidentData:
                 sources["latents_flipped"] = latents.latents_flipped
                 self._has_flipped = True
         sources |= {each.column.name: pack.values(each) for each in conditions}
-        if images:
+        if images or maps:
             sources["labels"] = pack.labels
+        if images:
             sources["images"] = pack.images
         self._columns: dict[str, _Column] = {}
         for name, array in sources.items():
@@ -85,6 +89,8 @@ class ResidentData:
         """
         chosen, mirrored = _as_host(indices, flips)
         told = {each.name: self._mirrored(each.column.name, each.mirror, chosen, mirrored) for each in self.conditions}
+        if self._maps is not None:
+            return Batch(self._maps(self._labels(chosen, mirrored)), told)
         if not self._has_latents and self._has_images:
             return Batch(self._pictures(chosen, mirrored).float() / 127.5 - 1, told)
         if not self._has_latents:

@@ -107,6 +107,16 @@ def predictor(denoise: Denoise, target: Target) -> Predict:
     return predict
 
 
+def pinned(predict: Predict, x0_BCHW: Tensor, known_B1HW: Tensor) -> Predict:
+    """Return `predict` with the clean latents that are known, where bool `known_B1HW` says so, put in place of the model's."""
+
+    def amended(z_BCHW: Tensor, level: Level[float]) -> Prediction:
+        found_BCHW = predict(z_BCHW, level).x0
+        return Prediction(torch.where(known_B1HW, x0_BCHW, found_BCHW), Target.x0, z_BCHW, level)
+
+    return amended
+
+
 def add_noise(x0_BCHW: Tensor, eps_BCHW: Tensor, level: Level[Number]) -> Tensor:
     """Return alpha x0 + sigma eps (Ho et al. 2020, equation 4), in the precision of `x0_BCHW`."""
     return _sum(level.alpha, x0_BCHW, level.sigma, eps_BCHW)

@@ -18,7 +18,7 @@ METRICS = "metrics.jsonl"
 RunFile = TypedDict(
     "RunFile",
     {
-        "kind": Literal["diffusion", "vq", "parser", "classifier"],
+        "kind": Literal["diffusion", "maps", "vq", "parser", "classifier"],
         "choices": dict[str, str],
         "config": dict[str, Any],
         "weights_config": dict[str, Any],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -65,7 +65,8 @@ class Answer(nn.Module):
 class DiffusionLearner:
     """Satisfies `facecond.training.learner.Learner`. `train` and `validation` hold latents.
 
-    `draw_grid` samples, decodes and lays out what a GridRequest asks for, uint8 (H, W, 3); None = no grids.
+    `draw_grid` samples, decodes and lays out what a GridRequest asks for, uint8 (H, W, 3); None = no grids. Evaluations and
+    grids leave the conditions `withheld` unspecified.
     """
 
     phases = (Phase("diffusion", ("denoiser", "conditioner")),)
@@ -84,10 +85,11 @@ class DiffusionLearner:
         validation: ResidentData,
         identity: Mapping[str, Any],
         draw_grid: Callable[[GridRequest], NDArray[np.uint8]] | None = None,
+        withheld: Collection[str] = (),
     ) -> None:
         self.denoiser, self.conditioner, self.scale = denoiser, conditioner, scale
         self.config, self.weighting, self.trainer = config, weighting, trainer
-        self.train, self.validation, self.draw_grid = train, validation, draw_grid
+        self.train, self.validation, self.draw_grid, self.withheld = train, validation, draw_grid, withheld
         self.schedule = schedule_of(config.schedule)
         self.modules: Mapping[str, nn.Module] = {"denoiser": denoiser, "conditioner": conditioner, "scale": scale}
         self.averaged = ("denoiser", "conditioner") if trainer.ema_decay > 0 else ()
@@ -149,7 +151,7 @@ class DiffusionLearner:
         time_N = self.schedule.spread(count)[torch.randperm(count, generator=source)]
         errors, losses, done = [], [], 0
         for indices in pieces:
-            batch = self.validation.batch(indices)
+            batch = self._validation_batch(indices)
             z0_BCHW = self.scale.standardise(batch.latents_BCHW)
             noise_BCHW = torch.randn(z0_BCHW.shape, generator=source).to(z0_BCHW.device)
             level = self.schedule.at(time_N[done : done + len(indices)].to(z0_BCHW.device))
@@ -162,11 +164,21 @@ class DiffusionLearner:
         figures = {"loss": sum(losses) / count, **by_snr(torch.cat(errors), self.schedule.at(time_N).snr)}
         return Evaluation(figures, self._grid())
 
+    def _validation_batch(self, indices: NDArray[np.int64]) -> Batch:
+        batch = self.validation.batch(indices)
+        resolution = self.conditioner.resolution
+        said = {
+            each.name: each.nothing(len(indices), resolution, batch.latents_BCHW.device)
+            for each in self.conditioner.conditions
+            if each.name in self.withheld
+        }
+        return Batch(batch.latents_BCHW, {**batch.conditions, **said})
+
     def _grid(self) -> NDArray[np.uint8] | None:
         if self.draw_grid is None or not self.trainer.sample_grid:
             return None
         count = min(self.trainer.sample_grid, len(self.validation))
-        batch = self.validation.batch(np.arange(count, dtype=np.int64))
+        batch = self._validation_batch(np.arange(count, dtype=np.int64))
         source = torch_generator(self.trainer.seed, "grid")
         noise_BCHW = torch.randn(batch.latents_BCHW.shape, generator=source).to(batch.latents_BCHW.device)
         return self.draw_grid(GridRequest(self.denoiser, self.conditioner, self.scale, noise_BCHW, batch))

@@ -36,6 +36,7 @@ from facecond.reports.tables import MISSING, circumstances, figure_rows, value_t
 
 KINDS = {
     "diffusion": "Diffusion models",
+    "maps": "Generators of label maps",
     "vq": "First stages",
     "parser": "Face parsers",
     "classifier": "Attribute classifiers",

@@ -13,8 +13,8 @@ from facecond.training.run import Run
 def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float = 3.0, warmup: int = 2) -> float:
     """Return the time one image takes in training, measured over about `seconds` after `warmup` steps.
 
-    It is that of a quick step (the first quartile): what else the machine does for a moment makes steps longer, nothing makes
-    them shorter. The learner's weights change; throw it away afterwards.
+    It is that of a middling step (the median), which a moment of other work on the machine does not change. The learner's weights
+    change; throw it away afterwards.
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Run(learner, config, Path(folder), {}, Processes(), lambda event: None)
@@ -27,4 +27,4 @@ def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float
             run.watch.check()  # waits for the device
             durations.append(time.perf_counter() - began)
     steps = sorted(durations[warmup:])
-    return steps[len(steps) // 4] / config.batch_size
+    return steps[len(steps) // 2] / config.batch_size

@@ -41,7 +41,7 @@ BUNDLED = Path(str(files("facecond"))) / "bundled"
 SETS = ("drawn64",)
 """Names of the sets. A run or a pack of the workspace that has such a name comes first."""
 
-MEMBERS = {"vq": "vq", "parser": "parser", "classifier": "classifier", "diffusion": "multicond"}
+MEMBERS = {"vq": "vq", "parser": "parser", "classifier": "classifier", "diffusion": "multicond", "maps": "maps"}
 """Kind of model -> what the run of a set is called."""
 
 CAME_ALONG = "came with the program"
@@ -64,7 +64,7 @@ class RunInfo:
 
     path: Path
     kind: str
-    """diffusion, vq, parser or classifier."""
+    """diffusion, maps, vq, parser or classifier."""
     choices: dict[str, str]
     config: dict[str, Any]
     """The resolved training configuration; what was not recorded has the default of today's schema."""

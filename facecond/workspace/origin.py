@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import GenerateConfig
+from facecond.config.commands import NO_MAPS, GenerateConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain, restore
@@ -22,11 +23,14 @@ from facecond.workspace.find import (
     Found,
     RunInfo,
     bundled_pack,
+    bundled_runs,
     find_pack,
+    find_run,
     finished_runs,
     first_stage_of,
     images_seen,
     is_bundled,
+    read_run,
 )
 
 
@@ -178,6 +182,30 @@ def check_guided(composed: Composed, conditions: Sequence[str], name: str) -> No
                 f"guidance.{condition}: {name} is not conditioned on {condition}",
                 hint="leave it out, or name another model",
             )
+
+
+def find_maps(workspace: str, named: str | None, model: Mapping[str, Any], resolution: int) -> Found | None:
+    """The run that draws the label maps which a `model` (its configuration as plain values) of `resolution` pixels is not given.
+
+    None where nothing is to be drawn: the model is told no map or can do without none, `named` says so, or no run fits.
+
+    Raises CheckpointError when one is named that does not fit, or is not finished.
+    """
+    if named == NO_MAPS or Mask.name not in model["conditions"] or not may_be_left_out(model):
+        return None
+    if named is None and not (finished_runs(workspace, "maps") or bundled_runs("maps")):
+        return None
+    found = find_run(workspace, named, "maps")
+    run = read_run(found.path)
+    weights_file(run)
+    if (own := run.content["resolution"]) != resolution:
+        if named is None:
+            return None
+        raise CheckpointError(
+            f"{found.path} draws maps of {own} px, and {resolution} are needed",
+            hint="name another: maps=RUN, or maps=none",
+        )
+    return found
 
 
 def may_be_left_out(model: Mapping[str, Any]) -> bool:

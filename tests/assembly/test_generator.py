@@ -37,7 +37,7 @@ def test_weights_are_cast_once_for_all_steps() -> None:
     denoiser, conditioner = diffusion_networks(config, 3, 64)
     stage: Any = SimpleNamespace(network=SimpleNamespace(channels=3, factor=4))
     generator = Generator(
-        config, denoiser.eval(), conditioner.eval(), LatentScale(3), stage, "0" * 64, 64, torch.device("cpu")
+        config, denoiser.eval(), conditioner.eval(), LatentScale(3), "0" * 64, 64, torch.device("cpu"), stage
     )
     counts = []
     for steps in (1, 4):

@@ -9,7 +9,7 @@ import pytest
 from facecond.config.commands import TRAINING, TrainDiffusionConfig
 from facecond.config.compose import compose
 from facecond.config.diffusion import DiffusionConfig
-from facecond.config.models import MODELS
+from facecond.config.models import GENERATIVE, MODELS
 from facecond.config.settings import plain
 
 
@@ -47,7 +47,7 @@ def test_every_kind_of_model_has_a_training_configuration(kind: str) -> None:
     config = compose("train", [f"model={model}", "size=tiny"]).config
     assert isinstance(config, TRAINING[kind])
     assert isinstance(config.model, MODELS[kind])
-    assert hasattr(config, "weighting") == (kind == "diffusion")
+    assert hasattr(config, "weighting") == (kind in GENERATIVE)
 
 
 def test_what_was_typed_is_told_from_what_was_chosen() -> None:
