@@ -29,7 +29,6 @@ BASE = ["model=multicond", "size=tiny", "model.target=velocity", "model.schedule
 TARGET = {"miou": 0.686, "attribute_accuracy": 0.906}
 """What a demo of 14 minutes reached on a processor with AMX, by weaker judges (benchmarks/results/2026-11-23-demo.md)."""
 
-SHOWN = {**dict.fromkeys(TARGET), "attribute_balanced_mask_free": None}
 PEOPLE, HELD_OUT, SET = 16384, 512, "drawn64"
 
 
@@ -110,7 +109,8 @@ def run_name(variant: str, images: int, seed: int) -> str:
 
 def measured_in(settings: Settings, variant: str, seed: int) -> Path:
     """Where the figures of one run are kept."""
-    return Path(settings.workspace) / "speedrun" / f"{run_name(variant, settings.images, seed)}.json"
+    folder = Path(settings.workspace) / "speedrun" / f"{settings.count}-people"
+    return folder / f"{run_name(variant, settings.images, seed)}.json"
 
 
 def run(settings: Settings, variants: list[str], seed: int, until: float) -> list[str]:

@@ -1,6 +1,7 @@
 """Settings every test needs: one thread per process, since pytest-xdist runs one process per core, and no stray bars."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,23 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def came_along() -> Iterator[Path]:
+    """Hide what comes with the program, also from fixtures, so that tests find what they made themselves; return where it is."""
+    from facecond.workspace import find
+
+    place, find.BUNDLED = find.BUNDLED, Path("nothing came along")
+    yield place
+    find.BUNDLED = place
+
+
 @pytest.fixture(autouse=True)
-def nothing_came_along(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide what comes with the program, so that a test finds what it made itself; `@pytest.mark.bundled` is for the others."""
-    if "bundled" not in request.keywords:
+def what_came_along(request: pytest.FixtureRequest, came_along: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show it to tests with `@pytest.mark.bundled`."""
+    if "bundled" in request.keywords:
         from facecond.workspace import find
 
-        monkeypatch.setattr(find, "BUNDLED", Path("nothing came along"))
+        monkeypatch.setattr(find, "BUNDLED", came_along)
 
 
 COLLECTED = pytest.StashKey[set[Path]]()

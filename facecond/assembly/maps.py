@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,16 @@ from numpy.typing import NDArray
 from facecond.assembly.generator import Diffuser, fields_of, load_diffuser, read_generative
 from facecond.autoencoder.maps import channels_of, labels_of
 from facecond.conditions.mask import Mask
+from facecond.conditions.table import CONDITIONS
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig
-from facecond.config.settings import restore
+from facecond.config.settings import plain, restore
 from facecond.config.training import Precision
 from facecond.diffusion.prediction import Predict, pinned
+from facecond.errors import DataError, NotFiniteError
 from facecond.faces.names import NUM_CLASSES
 from facecond.rng import mix
 from facecond.sampling.generation import StepNoise, start_noise
-from facecond.sampling.plans import Lazy, Request
+from facecond.sampling.plans import Prompt, Request
 from facecond.training.device import resolve_precision
 from facecond.types import Values
 from facecond.workspace.find import RunInfo
@@ -37,13 +38,14 @@ class MapGenerator(Diffuser):
     sampler: SamplerConfig
     guidance: GuidanceConfig
 
-    def complete(self, values: Values, seeds: Sequence[int]) -> NDArray[np.uint8]:
+    def complete(
+        self, values: Values, seeds: Sequence[int], precision: Precision = Precision.auto
+    ) -> NDArray[np.uint8]:
         """Draw a whole label map for each seed, uint8 (B, H, W), under what `values` (of B items) say of attributes and maps.
 
         What a map says is kept, pixel by pixel; what it leaves open (255, or no map at all) is drawn. A map depends on
-        weights, values and its seed, and on nothing else.
+        weights, values and its seed, and on nothing else. Raises DataError where the network's answers are not finite.
         """
-        told = self.told({name: value for name, value in values.items() if name in self.conditioner.names}, len(seeds))
         given_BHW = values.get(Mask.name)
         shape = (NUM_CLASSES, self.resolution, self.resolution)
 
@@ -54,14 +56,25 @@ class MapGenerator(Diffuser):
 
         own = [mix(seed, "map") for seed in seeds]
         with StepNoise(own, shape, self.device) as fresh:
-            drawn_BCHW = self.latents(
-                told, start_noise(own, shape, self.device), self.sampler, self.guidance, fresh,
-                resolve_precision(Precision.auto, self.device), amend,
-            )  # fmt: skip
+            try:
+                drawn_BCHW = self.latents(
+                    values, start_noise(own, shape, self.device), self.sampler, self.guidance, fresh,
+                    resolve_precision(precision, self.device), amend,
+                )  # fmt: skip
+            except NotFiniteError as error:
+                raise DataError(
+                    f"maps drawn by {self.name} are not finite", hint="name another: maps=RUN, or do without: maps=none"
+                ) from error
         drawn_BHW = labels_of(drawn_BCHW)
         if given_BHW is not None:
             drawn_BHW = torch.where(given_BHW < NUM_CLASSES, given_BHW, drawn_BHW)
         return drawn_BHW.cpu().numpy()
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What its maps depend on besides seeds and conditions (JSON values)."""
+        guidance = {name: self.guidance.weight(name) for name in self.conditioner.names}
+        return {"weights": self.sha256, "sampler": plain(self.sampler), "guidance": guidance}
 
 
 def load_map_generator(run: RunInfo, device: torch.device) -> MapGenerator:
@@ -81,51 +94,45 @@ TOGETHER = 4
 """Maps drawn at once, never fewer: with another number the last digits of a sum may differ, and with them a pixel of a map."""
 
 
-def with_maps(plan: Sequence[Request], maps: MapGenerator) -> Sequence[Request]:
-    """Return the plan with a map drawn from each request's seed wherever its prompt has none or one with open parts (255).
-
-    Maps are drawn when they are asked for; that of a request stays the same in a longer plan. Channels of parts, which may
-    overlap, stay as they are.
-    """
-
-    @lru_cache(2)
-    def block(number: int) -> list[Request]:
-        return _complete(plan[number * TOGETHER : (number + 1) * TOGETHER], maps)
-
-    return Lazy(len(plan), lambda index: block(index // TOGETHER)[index % TOGETHER])
+def is_open(prompt: Prompt) -> bool:
+    """Whether a prompt leaves a map open, wholly or in part (255). An item's map stays as it is, and so do channels of parts."""
+    labels = prompt.values.get(Mask.name)
+    if labels is None:
+        return True
+    return prompt.source is None and labels.ndim == 2 and bool((labels >= NUM_CLASSES).any())
 
 
-def _complete(requests: Sequence[Request], maps: MapGenerator) -> list[Request]:
+def complete(requests: Sequence[Request], maps: MapGenerator, precision: Precision) -> list[Request]:
+    """Return the requests with a map drawn, from the seed of each, where it is left open."""
     whole = list(requests)
-    open_places = [place for place, request in enumerate(requests) if _is_open(request.prompt.values.get(Mask.name))]
-    if not open_places:
-        return whole
-    chosen = [*requests, *[requests[-1]] * (TOGETHER - len(requests))]
-    values = {
-        each.name: torch.from_numpy(np.stack([
-            _plain(request.prompt.values.get(each.name, nothing), nothing) for request in chosen
-        ])).to(maps.device)
-        for each in maps.conditioner.conditions
-        for nothing in [each.nothing(1, maps.resolution)[0].numpy()]
-    }  # fmt: skip
-    drawn_BHW = maps.complete(values, [request.seed for request in chosen])
-    for place in open_places:
-        request, drawn_HW = requests[place], drawn_BHW[place]
-        given = request.prompt.description.get(Mask.name)
-        words = f"{given}, the rest drawn by {maps.name}" if given else f"drawn by {maps.name}"
-        prompt = replace(
-            request.prompt,
-            values={**request.prompt.values, Mask.name: drawn_HW},
-            description={**request.prompt.description, Mask.name: words},
-        )
-        whole[place] = replace(request, prompt=prompt)
+    places = [place for place, request in enumerate(requests) if is_open(request.prompt)]
+    for start in range(0, len(places), TOGETHER):
+        here = places[start : start + TOGETHER]
+        chosen = [requests[place] for place in [*here, *[here[-1]] * (TOGETHER - len(here))]]
+        drawn_BHW = maps.complete(_values(chosen, maps), [request.seed for request in chosen], precision)
+        for place, drawn_HW in zip(here, drawn_BHW, strict=False):
+            whole[place] = replace(requests[place], prompt=_completed(requests[place].prompt, drawn_HW, maps.name))
     return whole
 
 
-def _plain(value: NDArray[Any], nothing: NDArray[Any]) -> NDArray[Any]:
-    """The value, or `nothing` for channels of parts, beside which others are drawn."""
-    return value if value.shape == nothing.shape else nothing
+def _values(requests: Sequence[Request], maps: MapGenerator) -> Values:
+    """What the requests say of attributes and maps, stacked; what they leave out says nothing."""
+    told = {}
+    for condition in {*maps.conditioner.conditions, CONDITIONS[Mask.name]}:
+        nothing = condition.nothing(1, maps.resolution)[0].numpy()
+        values = [request.prompt.values.get(condition.name, nothing) for request in requests]
+        told[condition.name] = torch.from_numpy(np.stack(values)).to(maps.device)
+    return told
 
 
-def _is_open(labels: NDArray[Any] | None) -> bool:
-    return labels is None or (labels.ndim == 2 and bool((labels >= NUM_CLASSES).any()))
+def _completed(prompt: Prompt, drawn_HW: NDArray[np.uint8], by: str) -> Prompt:
+    given, words = prompt.values.get(Mask.name), prompt.description.get(Mask.name)
+    return replace(
+        prompt,
+        values={**prompt.values, Mask.name: drawn_HW},
+        description={
+            **prompt.description,
+            Mask.name: f"{words}, the rest drawn by {by}" if words else f"drawn by {by}",
+        },
+        given={**prompt.given, Mask.name: given},
+    )

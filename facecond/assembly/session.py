@@ -102,6 +102,7 @@ class Session(Generic[C]):
             "sampler": plain(config.sampler),
             "guidance": {name: config.guidance.weight(name) for name in generator.conditioner.names},
             "precision": resolve_precision(config.precision, generator.device).name,
+            **({"maps": self.maps.made_with} if self.maps else {}),
         }
 
     def sample(
@@ -136,7 +137,8 @@ class Session(Generic[C]):
             folder: folder to keep pictures and records in, or to continue; without it nothing is written.
             **conditions: what the model is told, by name of the condition: words or a path as on the command line, or the array
                 they stand for, of the shape, dtype and entries of `Condition.column`: int8 (40,) in {-1, 0, 1}, or uint8 (H, W)
-                as large as the pictures. What is left out, or None, is unspecified.
+                as large as the pictures. What is left out, or None, is unspecified; of a map it is drawn, for each picture apart,
+                when the session has a generator of maps.
 
         What is not given of sampler, steps, eta and guidance is as the run was trained with. Pictures and records are the same with
         and without `folder`; with it, `images` is mapped from the disk, read-only.
@@ -144,6 +146,7 @@ class Session(Generic[C]):
         Raises FacecondError for what cannot be read, what the model is not conditioned on or must be told, settings it cannot
         be sampled with, and an item without a pack or beyond its split.
         """
+        from facecond.assembly.maps import is_open
         from facecond.progress import bar
         from facecond.sampling.generation import batches, record_of
 
@@ -157,19 +160,30 @@ class Session(Generic[C]):
             if not isinstance(value, np.ndarray):
                 for finding in CONDITIONS[name].findings(os.fspath(value), self.generator.resolution) or ():
                     log.warning("%s: %s", value, finding)
-        plan = session.completed(one_each([prompt] * count, seed))
+        if session.maps is not None and not is_open(prompt):
+            session = dataclasses.replace(session, maps=None)
+        plan = one_each([prompt] * count, seed)
+        records = []
         if folder is not None:
-            images = session.generate(plan, Path(folder)).images
+            made = session.generate(plan, Path(folder))
+            images = made.images
+            for request in plan:
+                told = session.told(request.prompt, made, request.index)
+                records.append(record_of(dataclasses.replace(request, prompt=told), {}))
         else:
             generator, config, size = session.generator, session.config, session.generator.resolution
             render = generator.renderer(config.sampler, config.guidance, config.precision)
             images = np.empty((count, size, size, 3), dtype=np.uint8)
             with bar("sampling", count) as progress:
-                for batch, made in batches(plan, render, generator.latent_shape, config.batch_size, generator.device):
-                    images[[request.index for request in batch]] = made
+                for batch, pictures in batches(
+                    plan, render, generator.latent_shape, config.batch_size, generator.device, session.complete
+                ):
+                    images[[request.index for request in batch]] = pictures
+                    known: dict[int, dict[str, str]] = {}  # of one batch: prompts are told apart while they are there
+                    records += [record_of(request, known) for request in batch]
                     progress.update(len(batch))
-        known: dict[int, dict[str, str]] = {}
-        return Pictures(images, [{**record_of(request, known), **session.made_with} for request in plan])
+            records.sort(key=lambda record: record["index"])
+        return Pictures(images, [{**record, **session.made_with} for record in records])
 
     def _known(self, given: Mapping[str, Given]) -> dict[str, Given]:
         """What is given, in the order of the table. Raises ConfigError for what the model is not conditioned on."""
@@ -234,13 +248,23 @@ class Session(Generic[C]):
             description[name] = condition.describe(values[name], origin)
         return Prompt(values=values, description=description)
 
-    def completed(self, plan: Sequence[Request]) -> Sequence[Request]:
-        """Return the plan with maps drawn where it leaves them open, when there is a generator of maps."""
-        if self.maps is None:
-            return plan
-        from facecond.assembly.maps import with_maps
+    def complete(self, requests: Sequence[Request]) -> list[Request]:
+        """Return the requests with maps drawn where they leave them open, when there is a generator of maps."""
+        from facecond.assembly.maps import complete
 
-        return with_maps(plan, self.maps)
+        return complete(requests, self.maps, self.config.precision) if self.maps else list(requests)
+
+    def told(self, prompt: Prompt, made: Generation, index: int) -> Prompt:
+        """Return what the model was told for picture `index` of a generation: the prompt, with what was drawn where it was open."""
+        record = made.records[index]
+        drawn = [name for name, told in record["told"].items() if "given" in told]
+        values = {name: CONDITIONS[name].recall(record["told"][name]["value"], made.folder) for name in drawn}
+        return dataclasses.replace(
+            prompt,
+            values={**prompt.values, **values},
+            description=record["description"],
+            given={name: prompt.values.get(name) for name in drawn},
+        )
 
     def generate(
         self,
@@ -268,7 +292,7 @@ class Session(Generic[C]):
                 about=({"pack": self.pack_sha256} if self.own_pack else {}) | dict(about or {}),
                 defaults={"sampler": plain(SamplerConfig()), "guidance": plain(GuidanceConfig())},
                 batch_size=config.batch_size, device=generator.device, rank=processes.rank, world_size=processes.size,
-                description=description,
+                description=description, complete=self.complete,
             ))  # fmt: skip
             if processes.size > 1:
                 processes.first_does(lambda: finish(folder))
@@ -313,14 +337,14 @@ def open(
     stage = first_stage_of(place, str(info.first_stage), str(info.path), named)
     config = dataclasses.replace(config, workspace=place)
     named = None if maps is None else os.fspath(maps)
-    drawn_by = find_maps(place, named, info.config["model"], info.content["resolution"])
+    drawn_by = find_maps(place, named, info, found.path if found else None)
     return _load(
         info,
         weights_file(info),
         stage,
         found.path if found else None,
         config,
-        maps=read_run(drawn_by.path) if drawn_by else None,
+        maps=drawn_by.run if drawn_by else None,
     )
 
 

@@ -134,9 +134,10 @@ def _diffusion(
 def _maps(config: TrainMapsConfig, pack: Pack, device: torch.device) -> Built:
     """A learner of the label maps themselves; `mask` among its conditions is the part of a map that is given."""
     model = config.model
-    if Mask.name in model.conditions and model.dropout_of(Mask.name) == 0:
+    if not model.optional or (Mask.name in model.conditions and model.dropout_of(Mask.name) == 0):
         raise ConfigError(
-            "model.mask.dropout=0: a map that is always given leaves nothing to draw", hint="set model.mask.dropout=0.5"
+            "a generator of maps must learn to do without attributes and maps, or nothing is left to draw",
+            hint="set model.condition_dropout=0.1 and model.mask.dropout=0.5",
         )
     for split in SPLITS:
         if unsaid := pack.manifest["classes"][split]["unspecified_pixels"]:
@@ -161,7 +162,7 @@ def _maps(config: TrainMapsConfig, pack: Pack, device: torch.device) -> Built:
         identity=_identity(pack) | {"model": plain(model), "weighting": plain(config.weighting)},
         draw_grid=_maps_drawer(config, pack, device), withheld=[Mask.name],
     )  # fmt: skip
-    return built, {}
+    return built, {"source": pack.manifest["source"].get("kind")}
 
 
 def _class_statistics(pack: Pack) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,16 +5,14 @@ An average of two classes is then never a third, as it would be in numbers or in
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from facecond.faces.names import NUM_CLASSES
 
 
 def channels_of(labels_BHW: Tensor) -> Tensor:
     """Label maps, uint8 (B, H, W) -> float32 (B, 19, H, W); a pixel of which nothing is said is 0 in every channel."""
-    known_BHW = labels_BHW < NUM_CLASSES
-    channels_BHWK = F.one_hot(labels_BHW.masked_fill(~known_BHW, 0).long(), NUM_CLASSES)
-    return (channels_BHWK * known_BHW[..., None]).permute(0, 3, 1, 2).float()
+    classes_K = torch.arange(NUM_CLASSES, dtype=torch.uint8, device=labels_BHW.device)
+    return (labels_BHW[:, None] == classes_K[:, None, None]).float()
 
 
 def labels_of(channels_BKHW: Tensor) -> Tensor:

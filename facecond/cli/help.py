@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 EXAMPLES: dict[str | None, tuple[str, ...]] = {
     None: (
+        "facecond sample --attr +Smiling,+Blond_Hair",
         "facecond demo",
         "facecond train model=multicond",
         "facecond sample --eta 1.0",
@@ -36,6 +37,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond train model=vq debug=quick",
         "facecond train model=multicond debug=quick",
         "facecond train model=attr --minutes 10 --dry-run",
+        "facecond train model=maps debug=quick",
         "facecond train model=multicond experiment=paper --dry-run",
         "facecond train -m model=attr,mask debug=quick --dry-run",
     ),

@@ -8,9 +8,10 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands import NO_FIRST_STAGE, EncodeConfig
 from facecond.config.compose import compose
-from facecond.errors import ConfigError, DataError
+from facecond.data.pack import read_manifest
+from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import sha256_file
-from facecond.workspace.find import find_first_stage, find_pack, read_run
+from facecond.workspace.find import find_first_stage, find_pack, is_bundled, read_run
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,14 @@ def prepare(words: Sequence[str]) -> Prepared[EncodeConfig, Encoding]:
         raise ConfigError("first_stage=none: there is nothing to encode", hint="train with first_stage=none at once")
     pack = find_pack(config.workspace, config.pack)
     first_stage = find_first_stage(config.workspace, config.first_stage)
+    if config.first_stage is None and is_bundled(first_stage.path):
+        source = read_manifest(pack.path)["source"].get("kind")
+        if source != "drawn":
+            raise CheckpointError(
+                f"no finished run of a vq model in {Path(config.workspace) / 'runs'}",
+                hint="train one: facecond train model=vq; the one that came with the program knows drawn faces alone "
+                f"(first_stage={first_stage.path.name} takes it all the same)",
+            )
     return Prepared(
         composed=composed,
         name=f"{pack.path.name}-{first_stage.path.name}",

@@ -12,12 +12,14 @@ from facecond.commands.result import Result
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS, pictures_of
-from facecond.config.commands import NO_MAPS, Grid, SampleConfig
+from facecond.config.commands import Grid, SampleConfig
 from facecond.errors import ConfigError, DataError, nearest
+from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import sha256_file
 from facecond.sampling.plans import Lazy, Prompt
-from facecond.workspace.find import Found, RunInfo, find_run, read_run
+from facecond.workspace.find import RunInfo, find_run, read_run
 from facecond.workspace.origin import (
+    DrawnBy,
     Origin,
     check_sampling,
     find_maps,
@@ -82,34 +84,32 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
         if findings is not None:
             prepared.used[CONDITIONS[name].word] = f"{text} ({'; '.join(findings) or 'nothing suspicious'})"
     origin = prepared.found
-    maps = _maps(origin, config, told)
-    if maps is not None:
-        prepared.used["maps"] = f"{maps}: what is left open is drawn"
-    drawn_by = read_run(maps.path) if maps else None
-    name = config.name or _folder_name(origin, config, drawn_by)
+    drawn_by = _maps(origin.run, origin.pack, config)
+    if drawn_by is not None:
+        prepared.used["maps"] = f"{drawn_by}: what is left open is drawn"
+    maps = drawn_by.run if drawn_by else None
+    name = config.name or _folder_name(origin, config, maps)
     found = Sampling(
         run=origin.run,
         pack=origin.pack,
         weights=origin.weights,
         first_stage=origin.first_stage,
         compare=compare,
-        maps=drawn_by,
+        maps=maps,
     )
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
 
 
-def _maps(origin: Origin, config: SampleConfig, told: Sequence[str]) -> Found | None:
-    """The run that draws the maps of pictures; None where all are given whole, as far as that can be seen without reading files."""
-    given = _is_by_hand(config, told) or Mask.name not in told
-    if not given and config.maps in (None, NO_MAPS):
-        return None
-    found = find_maps(config.workspace, config.maps, origin.run.config["model"], origin.run.content["resolution"])
-    if found is None and config.maps not in (None, NO_MAPS):
-        raise ConfigError(
-            f"maps={config.maps}: the model of {origin.run.path.name} is told no maps, or must be given them",
-            hint="leave it out",
-        )
-    return found
+def _maps(run: RunInfo, pack: Path, config: SampleConfig) -> DrawnBy | None:
+    """The run that draws the maps of pictures; None where all are given whole. An item's map is taken as it is."""
+    told = [name for name in run.config["model"]["conditions"] if not config.only or name in config.only]
+    if config.maps is None and Mask.name in told:
+        if not _is_by_hand(config, told):
+            return None
+        text = config.given().get(Mask.name)
+        if text is not None and (CONDITIONS[Mask.name].read(text, run.content["resolution"]) < NUM_CLASSES).all():
+            return None
+    return find_maps(config.workspace, config.maps, run, pack)
 
 
 def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> str:
@@ -125,7 +125,8 @@ def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> 
         if config.given() or config.attribute_sets:
             plan["adapt_masks"] = config.adapt_masks
     if maps is not None:
-        plan["maps"] = sha256_file(weights_file(maps))
+        drawn = {key: maps.config[key] for key in ("sampler", "guidance")}
+        plan["maps"] = {"weights": sha256_file(weights_file(maps)), **drawn}
     grid = "variations" if _samples(config) > 1 else config.grid.name
     return f"{origin.run.path.name}-{grid}-{generation_key(origin, config, plan)}"
 
@@ -243,16 +244,22 @@ def _rows(session: Session[SampleConfig], folder: Path, layouts: Any, text: str,
     from facecond.sampling.plans import one_each, several
 
     config, samples, asked = session.config, _samples(session.config), prompts(session)
-    plan = session.completed(several(asked, samples, config.seed) if samples > 1 else one_each(asked, config.seed))
-    images = session.generate(plan, folder).images
+    plan = several(asked, samples, config.seed) if samples > 1 else one_each(asked, config.seed)
+    made = session.generate(plan, folder)
+    images = made.images
     title, step, alike = "Several samples of one condition", samples, False
     if config.grid is Grid.conditions:
         title = "Samples beside their conditions"
         alike = _is_by_hand(config, session.names) and session.maps is None  # with it each picture has a map of its own
         step = layouts.MOST_COLUMNS if alike else samples
     most = min(step, layouts.MOST_COLUMNS)
+
+    def told(start: int) -> Prompt:
+        prompt = asked[start // samples]
+        return session.told(prompt, made, start) if most == 1 else prompt  # drawn maps are those of single pictures
+
     shown = [
-        _shown(session, layouts, plan[start].prompt, list(images[start : start + most]), alike and start > 0)
+        _shown(session, layouts, told(start), list(images[start : start + most]), alike and start > 0)
         for start in range(0, len(plan), step)[: layouts.MOST_ROWS]
     ]
     title += layouts.first_of(sum(len(row.samples) for row in shown), len(plan))
@@ -278,10 +285,10 @@ def _attributes(session: Session[SampleConfig], folder: Path, layouts: Any, text
     table = Lazy(len(rows), lambda row: [
         session.read(each) if by_hand else session.changed(rows[row], each, adapt=config.adapt_masks) for each in texts
     ])  # fmt: skip
-    plan = session.completed(same_noise(table, config.seed))
+    plan = same_noise(table, config.seed)
     images = session.generate(plan, folder).images
     width, height = min(len(columns), layouts.MOST_COLUMNS), min(len(rows), layouts.MOST_ROWS)
-    told = [pictures_of(plan[row * len(columns)].prompt.values) for row in range(height)]
+    told = [pictures_of(table[row][0].values) for row in range(height)]
     pictures = [list(images[row * len(columns) : row * len(columns) + width]) for row in range(height)]
     title = "Same starting noise, other attributes" + layouts.first_of(width * height, len(plan))
     return layouts.attribute_figure(pictures, columns[:width], given=told, title=title, text=text, cell=cell), len(plan)
@@ -308,17 +315,14 @@ def over_training(prepared: Prepared[SampleConfig, Sampling]) -> tuple[dict[str,
     pictures: dict[str, list[list[Any]]] = {}
     for info in runs:
         same = info.first_stage == prepared.found.run.first_stage
+        drawn_by = _maps(info, prepared.found.pack, config)
+        maps = drawn_by.run if drawn_by else None
         origin = origin_of(info, prepared.found.pack, config.workspace, config.first_stage if same else None)
-        place = (
-            folder / info.path.name
-            if config.name
-            else folder.parent / _folder_name(origin, config, prepared.found.maps)
-        )
+        place = folder / info.path.name if config.name else folder.parent / _folder_name(origin, config, maps)
         by_checkpoint = []
         for file in columns[info.path.name].values():
-            session = open_session(origin, config, weights=file, processes=prepared.processes, maps=prepared.found.maps)
-            plan = session.completed(one_each(prompts(session), config.seed))
-            made = session.generate(plan, place / file.stem, file.stem)
+            session = open_session(origin, config, weights=file, processes=prepared.processes, maps=maps)
+            made = session.generate(one_each(prompts(session), config.seed), place / file.stem, file.stem)
             by_checkpoint.append(made.images)
         pictures[info.path.name] = [list(row) for row in zip(*by_checkpoint, strict=True)]
     return pictures, names

@@ -328,8 +328,8 @@ class SampleConfig(GenerateConfig):
     """Where a named attribute contradicts the item's map (glasses, hat, open mouth, earrings, necklace), take that part from the
     most similar training face of whom it holds; false = leave the map as it is."""
     maps: str | None = None
-    """Run of `model=maps` that draws a map, each picture its own, wherever none is given or a part of it is left open (255); null =
-    the latest that fits, if there is one; none = leave it open."""
+    """Run of `model=maps` that draws a map, each picture its own, where none is told or one given by hand has open parts (255);
+    null = the latest that learnt such maps, if there is one; none = leave it open."""
     only: list[str] = field(default_factory=list)
     """Conditions to take from the items; empty = all the model has. What is left out stays unspecified, or is drawn (`maps`)."""
     compare: list[str] = field(default_factory=list)

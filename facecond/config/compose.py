@@ -127,7 +127,7 @@ def _resolve_size(command: str, word: str, chosen: list[str]) -> str:
 
 
 def _resolve_denoiser(command: str, chosen: list[str]) -> list[str]:
-    """`denoiser=unet` means its option of the size that is chosen, `denoiser=unet/tiny`; only diffusion models have one."""
+    """`denoiser=unet` means its option of the size that is chosen, `denoiser=unet/tiny`; only models that diffuse have one."""
     default = groups_of(command).get("denoiser")
     if default is None:
         return chosen

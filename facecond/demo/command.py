@@ -99,7 +99,8 @@ def _go_through(demo: "Demo") -> tuple[Path, dict[str, str], dict[str, str]]:
         f"classifier={demo.run('classifier')}", *common,
     ])  # fmt: skip
     grid = demo.step("sets", sample, [
-        "grid=attributes", "only=[attributes]", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4", "guidance.attributes=4",
+        "grid=attributes", "only=[attributes]", "maps=none", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4",
+        "guidance.attributes=4",
         f"name={demo.name}-attributes", *common,
     ])  # fmt: skip
     on_maps = demo.step("on-maps", sample, [

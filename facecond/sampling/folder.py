@@ -75,6 +75,8 @@ class Told(TypedDict):
 
     value: str
     sha256: Digest
+    given: NotRequired[Digest | None]
+    """Of a value that was completed: SHA-256 of what had been given, None for nothing."""
 
 
 class PictureRecord(TypedDict):

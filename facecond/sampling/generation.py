@@ -11,7 +11,7 @@ Noise is drawn on the CPU in float32, so that a seed means the same picture on e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,10 @@ from facecond.types import NoiseSource, Values
 
 Digests = dict[int, dict[str, str]]
 """Identity of a prompt -> SHA-256 of its values, by condition."""
+
+
+Complete = Callable[[Sequence[Request]], list[Request]]
+"""Returns requests with what their prompts leave open filled in, as far as it can; a pure function of each request."""
 
 
 class Render(Protocol):
@@ -75,6 +79,7 @@ def generate(
     rank: int = 0,
     world_size: int = 1,
     description: str = "sampling",
+    complete: Complete = list,
 ) -> int:
     """Make the images of `plan`, request i being image i, that `folder` does not hold yet; return how many were made here.
 
@@ -84,7 +89,7 @@ def generate(
     "sampler" (a mapping), and a folder made with anything else is refused; `defaults` say what settings mean that an
     older folder does not record. `about` is kept and not compared. Process
     `rank` of `world_size` makes the requests at places rank, rank + world_size, ... of the plan; with several, call
-    `finish(folder)` in one of them when all have ended.
+    `finish(folder)` in one of them when all have ended. `complete`: see `batches`.
 
     Raises DataError when the folder holds images made with something else, or from other seeds or conditions.
     """
@@ -116,7 +121,7 @@ def generate(
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="save-batch") as saver,
     ):
         saving: Future[None] | None = None
-        for batch, images_BHWC in batches(_checked(plan, pending), render, latent_shape, batch_size, device):
+        for batch, images_BHWC in batches(_checked(plan, pending), render, latent_shape, batch_size, device, complete):
             if saving is not None:  # one batch is written while the next is made
                 saving.result()
             saving = saver.submit(save, batch, images_BHWC)
@@ -166,10 +171,14 @@ def batches(
     latent_shape: tuple[int, int, int],
     batch_size: int,
     device: torch.device | str = "cpu",
+    complete: Complete = list,
 ) -> Iterator[tuple[list[Request], NDArray[np.uint8]]]:
-    """Make the images of `requests`; yield requests, at most `batch_size`, with their images, uint8 (B, H, W, 3)."""
+    """Make the images of `requests`; yield requests, at most `batch_size`, with their images, uint8 (B, H, W, 3).
+
+    `complete` may fill in, for some requests at a time, what their prompts leave open; completed ones are yielded.
+    """
     halving = Halving("batch_size")
-    for batch in _batches(requests, batch_size):
+    for batch in _batches(_completed(requests, complete, batch_size), batch_size):
 
         def made(part: slice, batch: list[Request] = batch) -> NDArray[np.uint8]:
             return _render(batch[part], render, latent_shape, device)
@@ -180,14 +189,28 @@ def batches(
 def record_of(request: Request, known: Digests) -> dict[str, Any]:
     """Return what is said of an image, the values it was told as arrays; `known` keeps digests from one call to the next."""
     prompt, digests = request.prompt, _digests(request.prompt, known)
+    told = {name: {"value": value, "sha256": digests[name]} for name, value in prompt.values.items()}
+    for name, given in prompt.given.items():
+        told[name]["given"] = None if given is None else digest_of(given)
     return {
         "index": request.index,
         "seed": request.seed,
         "source": prompt.source,
         "description": dict(prompt.description),
-        "told": {name: {"value": value, "sha256": digests[name]} for name, value in prompt.values.items()},
+        "told": told,
         "place": dict(request.place),
     }
+
+
+def _completed(requests: Iterable[Request], complete: Complete, count: int) -> Iterator[Request]:
+    """The requests completed, `count` at a time."""
+    waiting: list[Request] = []
+    for request in requests:
+        waiting.append(request)
+        if len(waiting) == count:
+            yield from complete(waiting)
+            waiting = []
+    yield from complete(waiting)
 
 
 def _batches(requests: Iterable[Request], batch_size: int) -> Iterator[list[Request]]:
@@ -243,7 +266,8 @@ def _record(request: Request, store: GenerationFolder, sampler: Any, known: Dige
 
 def _refuse_other_request(request: Request, record: Mapping[str, Any], folder: Path) -> None:
     asked = {"seed": request.seed, **_digests(request.prompt, {})}
-    there = {"seed": record["seed"], **{name: told["sha256"] for name, told in record["told"].items()}}
+    there = {"seed": record["seed"]}
+    there |= {name: told["given"] if "given" in told else told["sha256"] for name, told in record["told"].items()}
     for name in sorted(asked.keys() | there.keys()):
         if there.get(name) != asked.get(name):
             raise DataError(

@@ -49,6 +49,8 @@ class Prompt:
     """Words for the record (JSON values): {"mask": "validation item 17", "attributes": "+Smiling"}."""
     source: str | None = None
     """Id of the data item the values come from."""
+    given: Mapping[str, NDArray[Any] | None] = field(default_factory=dict)
+    """Of values that were completed (a map whose open parts were drawn): what had been given, None for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

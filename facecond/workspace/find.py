@@ -99,6 +99,8 @@ def named_run(workspace: str, name: str) -> Found:
         CheckpointError: when there is none.
     """
     hint = "runs are made by: facecond train"
+    if not _there(Path(workspace) / "runs", name) and (BUNDLED / name / "run.json").is_file() and "/" not in name:
+        return Found(BUNDLED / name, f"named, {CAME_ALONG}")
     return _find("run", Path(workspace) / "runs", name, "run.json", hint, CheckpointError)
 
 

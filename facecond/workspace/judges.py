@@ -37,8 +37,16 @@ def named_judge(workspace: str, kind: str, named: str) -> Found:
 
 
 def latest_judge(workspace: str, kind: str) -> Found:
-    """The latest finished judge of `kind`, and how much it learnt. Raises CheckpointError when there is none."""
+    """The latest finished judge of `kind` in the workspace, and how much it learnt. Raises CheckpointError when there is none.
+
+    What came with the program knows drawn faces alone, and has to be named.
+    """
     found = find_run(workspace, None, kind)
+    if is_bundled(found.path):
+        raise CheckpointError(
+            f"no finished run of a {kind} model in {Path(workspace) / 'runs'}",
+            hint=f"train one: facecond train model={kind}; the one that came with the program knows drawn faces alone",
+        )
     return Found(found.path, f"{found.why}, {images_seen(found.path)} images seen")
 
 

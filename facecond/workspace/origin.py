@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
@@ -17,9 +17,10 @@ from facecond.config.compose import Composed, compose
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain, restore
 from facecond.data.pack import read_manifest
-from facecond.errors import CheckpointError, ConfigError, DataError
+from facecond.errors import CheckpointError, ConfigError, DataError, FacecondError
 from facecond.io.files import sha256_file
 from facecond.workspace.find import (
+    CAME_ALONG,
     Found,
     RunInfo,
     bundled_pack,
@@ -184,28 +185,53 @@ def check_guided(composed: Composed, conditions: Sequence[str], name: str) -> No
             )
 
 
-def find_maps(workspace: str, named: str | None, model: Mapping[str, Any], resolution: int) -> Found | None:
-    """The run that draws the label maps which a `model` (its configuration as plain values) of `resolution` pixels is not given.
+class DrawnBy(NamedTuple):
+    """The run that draws label maps, and why this one."""
 
-    None where nothing is to be drawn: the model is told no map or can do without none, `named` says so, or no run fits.
+    run: RunInfo
+    why: str
 
-    Raises CheckpointError when one is named that does not fit, or is not finished.
+    def __str__(self) -> str:
+        return f"{self.run.path} ({self.why})"
+
+
+def find_maps(workspace: str, named: str | None, run: RunInfo, pack: Path | None) -> DrawnBy | None:
+    """The run that draws the label maps which the model of `run` is not given; `pack` is where its other conditions come from.
+
+    Unless one is `named`: the latest of those, in the workspace or come with the program, that learnt maps of the same size from
+    the same pack, or from one of the same kind of source as `pack`. None where there is none, or "none" is named.
+
+    Raises ConfigError when one is named for a model that is told no maps or must be given them, CheckpointError when it is not
+    finished or draws maps of another size.
     """
-    if named == NO_MAPS or Mask.name not in model["conditions"] or not may_be_left_out(model):
+    if named == NO_MAPS:
         return None
-    if named is None and not (finished_runs(workspace, "maps") or bundled_runs("maps")):
-        return None
-    found = find_run(workspace, named, "maps")
-    run = read_run(found.path)
-    weights_file(run)
-    if (own := run.content["resolution"]) != resolution:
+    model, resolution = run.config["model"], run.content["resolution"]
+    if Mask.name not in model["conditions"] or not may_be_left_out(model):
         if named is None:
             return None
-        raise CheckpointError(
-            f"{found.path} draws maps of {own} px, and {resolution} are needed",
-            hint="name another: maps=RUN, or maps=none",
+        raise ConfigError(
+            f"maps={named}: the model of {run.path.name} is told no maps, or must be given them", hint="leave it out"
         )
-    return found
+    if named is not None:
+        found = find_run(workspace, named, "maps")
+        maps = read_run(found.path)
+        weights_file(maps)
+        if (own := maps.content["resolution"]) != resolution:
+            raise CheckpointError(
+                f"{found.path} draws maps of {own} px, and {resolution} are needed", hint="name another: maps=RUN"
+            )
+        return DrawnBy(maps, found.why)
+    source = read_manifest(pack)["source"].get("kind") if pack else None
+    for path in [*finished_runs(workspace, "maps"), *bundled_runs("maps")]:
+        try:
+            maps = read_run(path)
+        except FacecondError:
+            continue
+        alike = maps.pack == run.pack or (source is not None and maps.content["weights_config"].get("source") == source)
+        if alike and maps.content["resolution"] == resolution:
+            return DrawnBy(maps, CAME_ALONG if is_bundled(path) else "the latest that learnt such maps")
+    return None
 
 
 def may_be_left_out(model: Mapping[str, Any]) -> bool:

@@ -1,20 +1,30 @@
 """The generator of label maps: what it is given stays, what is open is drawn from the seed alone."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from facecond.assembly.generator import diffusion_networks
-from facecond.assembly.maps import MapGenerator, with_maps
+from facecond.assembly.maps import MapGenerator, complete
+from facecond.assembly.sources import open_source
+from facecond.assembly.training import learner
 from facecond.autoencoder.maps import channels_of, labels_of
 from facecond.conditions.mask import Mask
+from facecond.conditions.table import chosen
 from facecond.config.compose import compose
+from facecond.config.data import DrawnConfig
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, Target
+from facecond.config.training import Precision
+from facecond.data.batches import ResidentData
+from facecond.data.packing import pack_source
 from facecond.denoisers.denoiser import LatentScale
 from facecond.diffusion.prediction import Prediction, pinned
 from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import StraightLine
+from facecond.faces.labels import flip_labels
 from facecond.faces.names import NUM_CLASSES
 from facecond.sampling.plans import Prompt, one_each
 from facecond.types import Level
@@ -27,9 +37,10 @@ def maps_of(count: int) -> torch.Tensor:
     return torch.randint(NUM_CLASSES, (count, SIZE, SIZE), generator=source).to(torch.uint8)
 
 
-def generator(eta: float = 0.0) -> MapGenerator:
+def generator(eta: float = 0.0, conditions: Sequence[str] = ("attributes", "mask")) -> MapGenerator:
     """Random weights, an answer that is not zero."""
-    words = ["model=maps", "size=tiny", "model.denoiser.model_channels=32", "model.denoiser.head_channels=32"]
+    words = ["model=maps", "size=tiny", "model.denoiser.model_channels=32", "model.denoiser.head_channels=32",
+             f"model.conditions=[{','.join(conditions)}]"]  # fmt: skip
     config: Any = compose("train", words).config
     torch.manual_seed(0)
     denoiser, conditioner = diffusion_networks(config.model, NUM_CLASSES, SIZE)
@@ -90,6 +101,15 @@ def test_a_map_depends_on_its_seed_and_keeps_what_it_is_given() -> None:
         assert (maps.complete({}, [8])[0] != free[0]).any()
 
 
+def test_what_is_given_is_before_the_network_at_every_step() -> None:
+    """A network that is told no map sees the given part in the noisy map all the same: the rest follows from it."""
+    maps = generator(conditions=["attributes"])
+    one, other = maps_of(2)[:1], maps_of(2)[1:]
+    one[:, 20:], other[:, 20:] = 255, 255
+    drawn = [maps.complete({Mask.name: given}, [5])[0, 20:] for given in (one, other)]
+    assert (drawn[0] != drawn[1]).any()
+
+
 def test_prompts_without_a_whole_map_get_one() -> None:
     maps, whole = generator(), maps_of(1)[0].numpy()
     half = whole.copy()
@@ -99,19 +119,64 @@ def test_prompts_without_a_whole_map_get_one() -> None:
         Prompt(values={"mask": whole, "attributes": hat}, description={"mask": "m.png"}),
         Prompt(values={"mask": half}, description={"mask": "m.png"}),
         Prompt(values={"attributes": hat}, description={"attributes": "+Smiling"}),
+        Prompt(values={"mask": half}, description={"mask": "validation item 3"}, source="000003"),
     ]
     plan = one_each(prompts, seed=3)
-    completed = with_maps(plan, maps)
-    assert len(completed) == 3
+    completed = complete(plan, maps, Precision.float32)
     assert completed[0].prompt is prompts[0]
+    assert completed[3].prompt is prompts[3]  # an item's map is taken as it is
     assert (completed[1].prompt.values["mask"][:30] == whole[:30]).all()
     assert completed[1].prompt.description["mask"] == "m.png, the rest drawn by maps"
+    assert completed[1].prompt.given["mask"] is half
     assert completed[2].prompt.description == {"attributes": "+Smiling", "mask": "drawn by maps"}
-    for before, after in zip(plan, completed, strict=True):
+    assert completed[2].prompt.given == {"mask": None}
+    for before, after in zip(plan[1:3], completed[1:3], strict=True):
         assert (before.seed, before.index) == (after.seed, after.index)
         assert (after.prompt.values["mask"] < NUM_CLASSES).all()
     expected = maps.complete({"attributes": torch.zeros(1, 40, dtype=torch.int8)}, [plan[2].seed])
     assert (completed[2].prompt.values["mask"] == expected[0]).mean() > 0.99
-    longer = with_maps(one_each([*prompts, *prompts], seed=3), maps)
-    for few, many in zip(completed, longer, strict=False):
-        assert (few.prompt.values["mask"] == many.prompt.values["mask"]).all()
+
+
+def test_a_generator_that_is_told_no_map_keeps_one_all_the_same() -> None:
+    half = maps_of(1)[0].numpy()
+    half[30:] = 255
+    plan = one_each([Prompt(values={"mask": half}, description={"mask": "m.png"})], seed=0)
+    (completed,) = complete(plan, generator(conditions=["attributes"]), Precision.float32)
+    assert (completed.prompt.values["mask"][:30] == half[:30]).all()
+
+
+def test_a_batch_of_maps_is_mirrored_as_its_condition_is(tmp_path: Path) -> None:
+    pack = pack_source(open_source(DrawnConfig(count=6, validation=2)), tmp_path / "pack", SIZE, workers=1)
+    data = ResidentData(pack, maps=channels_of, conditions=chosen(["mask"]))
+    flips = np.array([True, False])
+    batch = data.batch(np.array([1, 2]), flips)
+    assert torch.equal(labels_of(batch.latents_BCHW), batch.conditions["mask"])
+    own = np.array(pack.labels[data.pack_indices[[1, 2]]])
+    assert (batch.conditions["mask"][0].numpy() == flip_labels(own[0])).all()
+    assert (batch.conditions["mask"][1].numpy() == own[1]).all()
+
+
+def test_evaluations_are_told_no_map(tmp_path: Path) -> None:
+    """What a model of maps is asked is what it draws without one."""
+    pack = pack_source(open_source(DrawnConfig(count=12, validation=4)), tmp_path / "pack", SIZE, workers=1)
+    config: Any = compose("train", ["model=maps", "size=tiny", "model.denoiser.model_channels=32",
+                                    "model.denoiser.head_channels=32", "trainer.sample_grid=2"]).config  # fmt: skip
+    built, _ = learner("maps", config, pack, torch.device("cpu"))
+    asked: list[Any] = []
+    built.draw_grid = lambda request: asked.append(request.batch.conditions) or np.zeros((2, 2, 3), np.uint8)  # type: ignore[attr-defined,func-returns-value]
+    built.evaluate(0)
+    assert (asked[0]["mask"] == 255).all()
+    assert (asked[0]["attributes"] != 0).any()
+
+
+def test_standardised_channels_have_mean_0_and_deviation_1(tmp_path: Path) -> None:
+    pack = pack_source(open_source(DrawnConfig(count=24, validation=4)), tmp_path / "pack", SIZE, workers=1)
+    words = ["model=maps", "size=tiny", "model.standardise_latents=true", "trainer.sample_grid=0"]
+    config: Any = compose("train", words).config
+    built, _ = learner("maps", config, pack, torch.device("cpu"))
+    labels = np.array(pack.labels[pack.indices("train")])
+    both = channels_of(torch.from_numpy(np.concatenate([labels, flip_labels(labels)])))
+    channels = built.modules["scale"].standardise(both)  # type: ignore[operator]
+    common = both.mean(dim=(0, 2, 3)) > 1e-3
+    torch.testing.assert_close(channels.mean(dim=(0, 2, 3))[common], torch.zeros(int(common.sum())), atol=1e-3, rtol=0)
+    torch.testing.assert_close(channels.std(dim=(0, 2, 3))[common], torch.ones(int(common.sum())), atol=1e-3, rtol=0)

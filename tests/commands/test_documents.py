@@ -80,6 +80,8 @@ def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pack.images[i]).save(folder / "pairs" / "images" / f"{i}.png")
         Image.fromarray(pack.labels[i]).save(folder / "pairs" / "labels" / f"{i}.png")
     Image.fromarray(pack.labels[0]).save(folder / "map.png")
+    (folder / "docs" / "pictures").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "pictures" / "map.png", folder / "docs" / "pictures")
     Image.fromarray(np.where(pack.arrays["sketches"][0] == 1, 0, 255).astype(np.uint8)).save(folder / "drawing.png")
     return folder
 
@@ -102,6 +104,23 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
         words += ["download=false"]
     status, _, err = facecond(*words)
     assert status == 0, err
+
+
+@pytest.mark.bundled
+def test_the_first_lines_of_the_readme_need_nothing_but_the_program(
+    tmp_path: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder without data and runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    block = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert block is not None
+    lines = block[1].splitlines()
+    assert {line.split()[1] for line in lines} == {"sample", "swap-masks", "eval"}
+    for line in lines:
+        status, _, said = facecond(*shlex.split(line)[1:], "--steps", "2")
+        assert status == 0, said
+        assert "drawn64-multicond (came with the program" in said
 
 
 @pytest.mark.parametrize(("path", "number"), PROGRAMS, ids=lambda each: getattr(each, "name", str(each)))

@@ -1,15 +1,21 @@
 """`facecond train model=maps`, and sampling where no map is given."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import facecond
+from facecond.assembly.maps import MapGenerator
 from facecond.data.pack import Pack
 from facecond.faces.names import NUM_CLASSES
 from facecond.io.documents import Record, read_records
+from facecond.sampling.folder import digest_of
 from facecond.sampling.generation import open_generation
+from facecond.workspace.find import read_run
+from facecond.workspace.origin import find_maps
 from tests.commands.conftest import TINY, Facecond, call
 
 SMALL = [
@@ -53,6 +59,57 @@ def test_each_picture_without_a_map_gets_one_of_its_own(here: Path, facecond: Fa
     assert record["description"] == {"attributes": "+Eyeglasses", "mask": "drawn by maps"}
 
 
+def test_a_program_gets_records_of_the_maps_its_pictures_followed(here: Path, tmp_path: Path) -> None:
+    session = facecond.open("multicond", workspace=here)
+    images, records = session.sample(attributes="+Eyeglasses", count=5, steps=2, guidance=1.0)
+    for record in records:
+        told = record["told"]["mask"]
+        assert told["sha256"] == digest_of(told["value"])
+        assert told["given"] is None
+    assert len({record["told"]["mask"]["sha256"] for record in records}) == 5
+    again, kept = session.sample(attributes="+Eyeglasses", count=5, steps=2, guidance=1.0, folder=tmp_path / "kept")
+    assert (again == images).all()
+    assert [record["told"]["mask"]["sha256"] for record in kept] == [
+        record["told"]["mask"]["sha256"] for record in records
+    ]
+    _, plain = facecond.open("multicond", workspace=here, maps="none").sample(attributes="+Eyeglasses", steps=2)
+    assert "mask" not in plain[0]["told"]
+
+
+def test_what_is_there_is_not_drawn_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"workspace={here}", "run=multicond", "attr=+Smiling", "name=once"]
+    call("sample", *words, "count=2")
+    drawn: list[int] = []
+    own = MapGenerator.complete
+    monkeypatch.setattr(
+        MapGenerator,
+        "complete",
+        lambda self, values, seeds, *more: drawn.extend(seeds) or own(self, values, seeds, *more),
+    )
+    call("sample", *words, "count=2")
+    assert drawn == []
+    call("sample", *words, "count=3")
+    assert len(set(drawn)) == 1
+
+
+def test_a_folder_of_other_maps_is_not_continued(here: Path, facecond: Facecond) -> None:
+    words = ["sample", "--attr", "+Bald", f"workspace={here}", "run=multicond", "name=mixed", "--count", "1"]
+    assert facecond(*words, "maps=none")[0] == 0
+    status, _, err = facecond(*words)
+    assert status == 2
+    assert "maps" in err.strip().splitlines()[-1]
+
+
+def test_only_maps_of_the_same_kind_are_drawn(here: Path, tmp_path: Path) -> None:
+    """A workspace of photographs does not follow maps of drawn people; a run named is taken."""
+    run = read_run(here / "runs" / "multicond")
+    assert find_maps(str(here), None, run, here / "packs" / "drawn-64") is not None
+    other = dataclasses.replace(run, pack="0" * 64)
+    assert find_maps(str(here), None, other, None) is None
+    assert find_maps(str(here), "maps", other, None) is not None
+    assert find_maps(str(here), "none", run, here / "packs" / "drawn-64") is None
+
+
 def test_without_it_the_map_stays_open(here: Path) -> None:
     words = [f"workspace={here}", "run=multicond", "attr=+Eyeglasses", "count=1"]
     drawn, left = call("sample", *words), call("sample", *words, "maps=none")
@@ -88,7 +145,7 @@ def test_items_keep_their_maps_and_attributes_alone_get_drawn_ones(here: Path) -
     ("words", "said"),
     [
         (["train", "model=maps", "first_stage=vq"], "'first_stage=vq' has no meaning for a maps model"),
-        (["train", "model=maps", "size=tiny", "model.mask.dropout=0", "name=given"], "leaves nothing to draw"),
+        (["train", "model=maps", "size=tiny", "model.mask.dropout=0", "name=given"], "nothing is left to draw"),
         (["sample", "run=maps"], "is a run of a maps model, expected diffusion"),
         (["sample", "run=multicond", "attr=+Smiling", "maps=parser"], "is a run of a parser model, expected maps"),
         (["sample", "run=attr", "attr=+Smiling", "maps=maps"], "is told no maps"),

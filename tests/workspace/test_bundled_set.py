@@ -12,7 +12,7 @@ from facecond.io.checkpoint import load_weights
 from facecond.io.documents import Record, read_json
 from facecond.io.files import sha256_file
 from facecond.sampling.generation import open_generation
-from facecond.workspace.find import BUNDLED, MEMBERS, SETS
+from facecond.workspace.find import MEMBERS, SETS
 
 pytestmark = pytest.mark.bundled
 
@@ -31,17 +31,17 @@ def call(command: str, *words: str) -> Result:
     return result
 
 
-def test_it_is_whole_and_small() -> None:
-    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) <= LARGEST
-    record = read_json(BUNDLED / f"{NAME}.json", Record)
-    assert set(record["models"]) == {kind for kind in MEMBERS.values() if (BUNDLED / f"{NAME}-{kind}").is_dir()}
+def test_it_is_whole_and_small(came_along: Path) -> None:
+    assert sum(path.stat().st_size for path in came_along.rglob("*") if path.is_file()) <= LARGEST
+    record = read_json(came_along / f"{NAME}.json", Record)
+    assert set(record["models"]) == {kind for kind in MEMBERS.values() if (came_along / f"{NAME}-{kind}").is_dir()}
     assert set(record["models"]) >= {"vq", "parser", "classifier", "multicond"}
     for name, model in record["models"].items():
-        run = BUNDLED / f"{NAME}-{name}"
+        run = came_along / f"{NAME}-{name}"
         digest = sha256_file(run / "weights.safetensors")
         assert digest == model["sha256"] == read_json(run / "done.json", Record)["weights_sha256"]
         assert model["bytes"] == (run / "weights.safetensors").stat().st_size
-    diffusion = load_weights(BUNDLED / f"{NAME}-multicond" / "weights.safetensors")
+    diffusion = load_weights(came_along / f"{NAME}-multicond" / "weights.safetensors")
     assert diffusion.config["first_stage"] == record["models"]["vq"]["sha256"]
 
 

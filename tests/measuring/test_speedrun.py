@@ -1,0 +1,59 @@
+"""The table of `benchmarks.speedrun`: means, intervals and p-values are those of the textbook; only what is certain is a record."""
+
+import json
+import math
+from pathlib import Path
+
+from scipy.special import stdtr
+
+from benchmarks.speedrun import TARGET, VARIANTS, Settings, measured_in, table
+from facecond.config.compose import compose
+
+
+def write(settings: Settings, variant: str, values: list[float]) -> None:
+    for seed, value in enumerate(values):
+        names = [*TARGET, "attribute_balanced_mask_free"]
+        file = measured_in(settings, variant, seed)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"figures": {name: {"value": value} for name in names}}))
+
+
+def welch(one: list[float], other: list[float]) -> float:
+    """Two-sided p-value (Welch 1947)."""
+    means = [sum(each) / len(each) for each in (one, other)]
+    shares = [
+        sum((value - mean) ** 2 for value in each) / (len(each) - 1) / len(each)
+        for each, mean in zip((one, other), means, strict=True)
+    ]
+    t = (means[0] - means[1]) / math.sqrt(sum(shares))
+    freedom = sum(shares) ** 2 / sum(
+        share**2 / (len(each) - 1) for share, each in zip(shares, (one, other), strict=True)
+    )
+    return 2 * stdtr(freedom, -abs(t))
+
+
+def test_the_table_says_what_the_seeds_say(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path), "cpu", 4000, 16)
+    base, better = [0.70, 0.72, 0.71], [0.95, 0.96, 0.955]
+    write(settings, "base", base)
+    write(settings, "Muon", better)
+    write(settings, "EMA 0.999", [0.99])
+    rows = {
+        row.split(" | ")[0].strip("| "): row for row in table(settings, list(VARIANTS), {"Muon": 0.0312}).splitlines()
+    }
+    assert set(rows) >= {"base", "Muon", "EMA 0.999"}
+    assert "v" not in rows  # not measured
+    assert "| 3 | 0.710 ± 0.025 |" in rows["base"]  # 4.303 (Student, 2 degrees) x 0.01 / sqrt(3)
+    assert f"| +0.245 | {welch(better, base):.3f} |" in rows["Muon"]
+    assert "| 31.2 |" in rows["Muon"]
+    assert "reached" in rows["Muon"]
+    assert "reached" not in rows["base"]
+    assert "reached" not in rows["EMA 0.999"]  # one seed
+
+
+def test_every_variant_composes() -> None:
+    for name, variant in VARIANTS.items():
+        assert variant.of in ("", *VARIANTS)
+        compose("train", ["model=multicond", "size=tiny", *variant.train])
+        compose("sample", list(variant.sample))
+        assert bool(variant.of) == (not variant.train and name != "base")
