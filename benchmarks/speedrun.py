@@ -45,6 +45,8 @@ class Variant:
 VARIANTS = {
     "base": Variant(),
     "Muon": Variant(train=("trainer.optimizer=muon",)),
+    "Muon, rate 2e-3": Variant(train=("trainer.optimizer=muon", "trainer.learning_rate=2e-3")),
+    "Muon, logit-normal levels": Variant(train=("trainer.optimizer=muon", "model.schedule.levels=logit_normal")),
     "Muon, batch 16": Variant(train=("trainer.optimizer=muon", "trainer.batch_size=16")),
     "nearest of 8 noises": Variant(train=("model.noise_candidates=8",)),
     "eps": Variant(train=("model.target=eps", "model.schedule.shape=linear_sqrt")),
