@@ -68,8 +68,8 @@ PACES = {
         steps=10,
     ),
 }  # fmt: skip
-"""Both learn the straight flow by Muon, which at equal images follow their conditions better than noise and AdamW do; fresh noise in
-each step and a guidance of 3 help a model of minutes. A demo of few minutes gets a smaller U-Net, stronger guidance and the fast
+"""Both learn the straight flow by Muon, which at equal images follow conditions better than noise and AdamW do; fresh noise in each
+step and a guidance of 3 help a model of minutes. A demo of few minutes gets a smaller U-Net, stronger guidance and the fast
 sampler. Measured in benchmarks/results and docs/speedrun.md."""
 
 TITLES = {
