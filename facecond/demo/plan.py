@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from facecond.commands.timing import FORWARD, drawn_pack, pace, time_training, write_noise_latents
 from facecond.config.catalogue import kind_of
@@ -21,6 +21,9 @@ from facecond.config.commands import DemoConfig
 from facecond.errors import DataError
 from facecond.io.documents import read_json, write_json
 from facecond.workspace.find import MEMBERS, bundled_runs
+
+if TYPE_CHECKING:
+    from facecond.learners.diffusion import DiffusionLearner
 
 log = logging.getLogger("facecond")
 
@@ -225,11 +228,11 @@ def divide(config: DemoConfig, speeds: dict[str, float], overhead: float, came_a
         "timing and start": overhead,
         "draw": faces * speeds["draw"] + START_WORKERS,
         "encode": 2 * faces * speeds["encode"],
-        "sample": samples * pace.steps * 2 * speeds["multicond"] * FORWARD,
+        "sample": samples * pace.steps * 2 * speeds["predict"],
         "measure": 3 * config.count * speeds["look"] + 10,
     }
     if "multicond" in came_along:
-        fixed["shipped"] = FIRST * pace.steps * 2 * speeds["multicond"] * FORWARD + 4
+        fixed["shipped"] = FIRST * pace.steps * 2 * speeds["predict"] + 4
     left = max(config.minutes * 60 - sum(fixed.values()), 0.0)
     images = {
         name: max(LEAST[name], int(left * share / sum(trained.values()) / speeds[name]) // 160 * 160)
@@ -253,7 +256,8 @@ def overrides(name: str, plan: Plan) -> list[str]:
 
 
 def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, float]:
-    """Return seconds per image of drawing, encoding, judging and of training each model, measured in a few seconds each.
+    """Return seconds per image of drawing, encoding, judging, an evaluation of the network and of training each model, measured in
+    a few seconds each.
 
     What `came_along` with the program is not trained, but for the last.
     """
@@ -285,6 +289,8 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]
                 images = torch.zeros(TRIED, 3, config.resolution, config.resolution, device=device)
                 speeds["encode"] = _shortest(lambda: model.encode(images).sum().item())  # noqa: B023 - called at once
+            if name == "multicond":
+                speeds["predict"] = _shortest(_prediction(cast("DiffusionLearner", learner)))
         pictures = np.array(pack.images[:TRIED])
         if came_along:
             stage = load_first_stage(came_along["vq"], device)
@@ -295,6 +301,16 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
         else:
             speeds["look"] = (speeds["parser"] + speeds["classifier"]) * FORWARD
     return speeds
+
+
+def _prediction(learner: "DiffusionLearner") -> Callable[[], Any]:
+    """An evaluation of the network for `TRIED` pictures."""
+    import torch
+
+    batch = learner.train.batch(range(TRIED))
+    denoise = learner.denoiser.bind(learner.conditioner(batch.conditions))
+    time_B = torch.full((TRIED,), 500.0, dtype=torch.float64, device=batch.latents_BCHW.device)
+    return lambda: denoise(batch.latents_BCHW, time_B).sum().item()
 
 
 def _shortest(work: Callable[[], Any]) -> float:

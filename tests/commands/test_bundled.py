@@ -103,7 +103,7 @@ def test_a_demo_trains_the_model_alone(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(PACES, "usual", quick)
     config = demo.prepare([f"workspace={tmp_path}", "count=16"]).config
     speeds = measure(config, there(config))
-    assert set(speeds) == {"draw", "encode", "look", "multicond"}
+    assert set(speeds) == {"draw", "encode", "look", "multicond", "predict"}
     planned = divide(config, speeds, overhead=20, came_along=there(config))
     assert planned.total == pytest.approx(14 * 60, rel=0.03)
     assert set(planned.images) == {"multicond"}
@@ -133,7 +133,12 @@ def test_a_demo_needs_first_stage_and_judges_of_a_set(
     monkeypatch.setattr(find, "BUNDLED", shutil.copytree(folder, tmp_path / "set"))
     shutil.rmtree(tmp_path / "set" / "drawn64-multicond")
     assert set(there(config)) == {"vq", "parser", "classifier"}
-    plan = divide(config, {"draw": 0.01, "encode": 0.01, "look": 0.01, "multicond": 0.1}, 20, came_along=there(config))
+    plan = divide(
+        config,
+        {"draw": 0.01, "encode": 0.01, "look": 0.01, "multicond": 0.1, "predict": 0.02},
+        20,
+        came_along=there(config),
+    )
     assert set(plan.images) == {"multicond"}
     assert "shipped" not in plan.steps
     shutil.rmtree(tmp_path / "set" / "drawn64-parser")

@@ -32,6 +32,7 @@ SPEEDS = {
     "parser": 0.004,
     "classifier": 0.003,
     "multicond": 0.007,
+    "predict": 0.0017,
 }
 
 
