@@ -99,7 +99,10 @@ def test_an_own_run_of_that_name_comes_first(tmp_path: Path, made_once: Path) ->
 
 def test_a_demo_trains_the_model_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """First stage and judges are those that came along; from scratch it trains all four."""
-    quick = dataclasses.replace(PACES["usual"], sampling=("sampler=ddim", "sampler.steps=2"), timing=0.1)
+    network = (*PACES["usual"].network, "model.denoiser.model_channels=32", "model.denoiser.head_channels=32")
+    quick = dataclasses.replace(
+        PACES["usual"], network=network, sampling=("sampler=ddim", "sampler.steps=2"), timing=0.1
+    )
     monkeypatch.setitem(PACES, "usual", quick)
     config = demo.prepare([f"workspace={tmp_path}", "count=16"]).config
     speeds = measure(config, there(config))
@@ -157,3 +160,28 @@ def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
     assert (
         made.made_with["first_stage"] == read_json(find.BUNDLED / "drawn64-vq" / "done.json", Record)["weights_sha256"]
     )
+
+
+def test_photographs_are_not_read_by_networks_that_know_drawn_faces(
+    tmp_path: Path, made_once: Path, facecond: Facecond
+) -> None:
+    """Neither a parser nor a first stage that came along is taken for them unless it is named."""
+    pack = find_pack(str(made_once), "drawn-64").path
+    for name in ("images", "labels"):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+    for index in range(4):
+        Image.fromarray(np.load(pack / "images.npy")[index]).save(tmp_path / "pairs" / "images" / f"{index}.png")
+        Image.fromarray(np.load(pack / "labels.npy")[index]).save(tmp_path / "pairs" / "labels" / f"{index}.png")
+    here = f"workspace={tmp_path / 'outputs'}"
+    call("data pack", here, "data=label_maps", f"data.root={tmp_path / 'pairs'}", "resolution=64", "name=photos")
+    for words in (["parse", str(tmp_path / "pairs" / "images" / "0.png")], ["encode"]):
+        status, _, said = facecond(*words, here)
+        assert status == 2
+        assert "the one that came with the program knows drawn faces alone" in said.strip().splitlines()[-1]
+    status, _, said = facecond("encode", "first_stage=drawn64-vq", here)
+    assert status == 0, said
+
+
+def test_a_report_names_a_run_that_came_along(tmp_path: Path, facecond: Facecond) -> None:
+    status, _, said = facecond("report", "drawn64-parser", f"workspace={tmp_path}")
+    assert status == 0, said

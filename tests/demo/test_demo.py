@@ -110,7 +110,9 @@ def test_a_demo_interrupted_at_steps_goes_on(
 
         return call(self, key, once, **more)
 
-    quick = dataclasses.replace(PACES["usual"], sampling=("sampler=ddim", "sampler.steps=2"))
+    usual = PACES["usual"]
+    network = (*usual.network, "model.denoiser.model_channels=32", "model.denoiser.head_channels=32")
+    quick = dataclasses.replace(usual, network=network, sampling=("sampler=ddim", "sampler.steps=2"))
     monkeypatch.setitem(PACES, "usual", quick)
     monkeypatch.setattr(demo.Demo, "call", interrupted)
     before: dict[Path, int] = {}

@@ -150,6 +150,7 @@ def test_micro_batches_learn_the_same(whole, tmp_path):
     agree(tmp_path / "a", whole, 1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_the_same(whole, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -104,7 +104,9 @@ SETTINGS = {
     pytest.param(["trainer.gradient_checkpointing=true", "trainer.micro_batch=4"], marks=pytest.mark.slow),
     pytest.param(["trainer.micro_batch=2"], marks=pytest.mark.slow),
 ], ids=" ".join)  # fmt: skip
-@pytest.mark.parametrize("model", SETTINGS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(model, marks=[pytest.mark.slow] if model == "vq" else []) for model in SETTINGS]
+)
 def test_fifty_steps_are_the_same(model: str, more: list[str], pack: Pack) -> None:
     plain = fifty(model, pack, *SETTINGS[model])
     assert fifty(model, pack, *SETTINGS[model], *more) == pytest.approx(plain, rel=1e-5)
