@@ -250,9 +250,11 @@ class Session(Generic[C]):
 
     def complete(self, requests: Sequence[Request]) -> list[Request]:
         """Return the requests with maps drawn where they leave them open, when there is a generator of maps."""
+        if self.maps is None:
+            return list(requests)
         from facecond.assembly.maps import complete
 
-        return complete(requests, self.maps, self.config.precision) if self.maps else list(requests)
+        return complete(requests, self.maps, self.config.precision)
 
     def told(self, prompt: Prompt, made: Generation, index: int) -> Prompt:
         """Return what the model was told for picture `index` of a generation: the prompt, with what was drawn where it was open."""
