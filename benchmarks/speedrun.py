@@ -15,11 +15,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from statistics import mean
 
@@ -38,6 +41,8 @@ class Variant:
 
     train: tuple[str, ...] = ()
     sample: tuple[str, ...] = ()
+    images: float = 1.0
+    """Times the images of the others, for a network that learns faster by the clock."""
     of: str = ""
     """The variant whose training is sampled; none = a training of its own."""
 
@@ -48,6 +53,15 @@ VARIANTS = {
     "Muon, rate 2e-3": Variant(train=("trainer.optimizer=muon", "trainer.learning_rate=2e-3")),
     "Muon, logit-normal levels": Variant(train=("trainer.optimizer=muon", "model.schedule.levels=logit_normal")),
     "Muon, batch 16": Variant(train=("trainer.optimizer=muon", "trainer.batch_size=16")),
+    **{f"Muon, {name}": Variant(train=("trainer.optimizer=muon", *words), images=images) for name, words, images in (
+        ("48 channels, 1.4 x the images", (
+            "model.denoiser.model_channels=48", "model.denoiser.head_channels=48", "model.denoiser.norm_groups=16",
+        ), 1.4),
+        ("patches of 2, 2 x the images", ("model.denoiser.patch=2", "model.denoiser.channel_mult=[2]"), 2.0),
+        ("patches of 2, attention beside each block, 1.3 x the images", (
+            "model.denoiser.patch=2", "model.denoiser.channel_mult=[2]", "model.denoiser.attention_downsamplings=[1]",
+        ), 1.3),
+    )},
     "nearest of 8 noises": Variant(train=("model.noise_candidates=8",)),
     "eps": Variant(train=("model.target=eps", "model.schedule.shape=linear_sqrt")),
     "x0": Variant(train=("model.target=x0", "model.schedule.shape=linear_sqrt")),
@@ -104,6 +118,26 @@ def prepare(settings: Settings) -> None:
     )
 
 
+@contextmanager
+def workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with this one, also when it is stopped before its work is done."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+    try:
+        yield pool
+    except BaseException:
+        for child in active_children():
+            child.kill()  # whole trainings are kept, no parts of one
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_name(variant: str, images: int, seed: int) -> str:
     """The name of a run in the workspace."""
     return f"speedrun-{variant.replace(' ', '-').replace(',', '')}-{images}-{seed}"
@@ -124,12 +158,9 @@ def run(settings: Settings, variants: list[str], seed: int, until: float) -> lis
     from facecond.commands.steps import run_command
     from facecond.commands.timing import pace
 
-    name = run_name(variants[0], settings.images, seed)
+    name, images = run_name(variants[0], settings.images, seed), round(settings.images * VARIANTS[variants[0]].images)
     if not (Path(settings.workspace) / "runs" / name / "done.json").is_file():
-        keys = pace("diffusion", settings.images) | {
-            "trainer.evaluate_every": settings.images,
-            "trainer.checkpoint_every": settings.images,
-        }
+        keys = pace("diffusion", images) | {"trainer.evaluate_every": images, "trainer.checkpoint_every": images}
         run_command(train, [
             *common(settings), *BASE, *VARIANTS[variants[0]].train, *(f"{key}={value}" for key, value in keys.items()),
             f"trainer.seed={seed}", f"name={name}", f"first_stage={SET}-vq", "trainer.tensorboard=false",
@@ -239,7 +270,7 @@ def main() -> None:
             timed = {name: seconds_per_image(name, settings) for name in options.only if not VARIANTS[name].of}
         prepare(settings)
         os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // options.jobs))
-        with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        with workers(options.jobs) as pool:
             groups = {name: [name] for name in options.only if not VARIANTS[name].of}
             for name in options.only:
                 if of := VARIANTS[name].of:
