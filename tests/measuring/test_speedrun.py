@@ -2,6 +2,11 @@
 
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 from scipy.special import stdtr
@@ -57,3 +62,38 @@ def test_every_variant_composes() -> None:
         words = ["model=multicond", "size=tiny", *variant.train, *variant.sample]
         compose("train", words)
         assert bool(variant.of) == (not variant.train and name != "base")
+
+
+def test_a_stopped_run_takes_its_processes_along(tmp_path: Path) -> None:
+    """Each worker writes its number and sleeps; after SIGTERM none of them is there any more."""
+    text = (
+        "import os, pathlib, sys, time\n"
+        "from benchmarks.speedrun import workers\n"
+        "def work(folder):\n"
+        "    (pathlib.Path(folder) / str(os.getpid())).touch()\n"
+        "    time.sleep(300)\n"
+        "if __name__ == '__main__':\n"
+        "    with workers(2) as pool:\n"
+        "        [each.result() for each in [pool.submit(work, sys.argv[1]) for _ in range(3)]]\n"
+    )
+    script, folder = tmp_path / "script.py", tmp_path / "there"
+    script.write_text(text)
+    folder.mkdir()
+    root = Path(__file__).parents[2]
+    running = subprocess.Popen([sys.executable, script, folder], env={**os.environ, "PYTHONPATH": str(root)})
+    try:
+        until = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(60) == 128 + signal.SIGTERM
+    finally:
+        running.kill()
+    started = [int(each.name) for each in folder.iterdir()]
+    assert len(started) == 2
+    assert not [number for number in started if Path(f"/proc/{number}/stat").exists() and not is_dead(number)]
+
+
+def is_dead(number: int) -> bool:
+    """Whether a process has ended and only waits to be asked for its status."""
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
