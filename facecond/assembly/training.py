@@ -151,7 +151,8 @@ def _maps(config: TrainMapsConfig, pack: Pack, device: torch.device) -> Built:
         split: ResidentData(pack, split=split, maps=channels_of, conditions=chosen(model.conditions), device=device)
         for split in SPLITS
     }
-    scale = LatentScale(NUM_CLASSES, *(_class_statistics(pack) if model.standardise_latents else ()))
+    mean, deviation = _class_statistics(pack)
+    scale = LatentScale(NUM_CLASSES, *((mean, deviation**model.balance) if model.standardise_latents else ()))
     if config.init is not None:
         start_diffusion(denoiser, conditioner, config.init, kind="maps")
     for module in (denoiser, conditioner, scale):

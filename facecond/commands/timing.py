@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from facecond.data.pack import Pack
     from facecond.training.learner import Learner
 
-FORWARD = 0.25
-"""Time of a forward pass as a share of a training step's."""
-
 EVALUATIONS = 4
 """Evaluations in a training that is planned by minutes, at most."""
 
 EVALUATED_EVERY = 1600
 """Images between them, at least."""
+
+TRIED = 32
+"""Items that an evaluation looks at to be timed, at most."""
 
 LATENTS = "0" * 64
 """Stands for the hash of the first stage whose latents are noise."""
@@ -78,26 +78,36 @@ def images_in(
     `of_kind`: what the learner of `kind` needs beside.
     """
     from facecond.assembly.training import learner as learner_of
-    from facecond.training.timing import seconds_per_image
+    from facecond.training.timing import seconds_per_image, seconds_per_item
 
-    grid, trainer = config.trainer.sample_grid, dataclasses.replace(config.trainer, sample_grid=0)
+    grid, evaluated = config.trainer.sample_grid, min(config.trainer.evaluate_items, len(pack.indices("validation")))
+    tried = min(evaluated, TRIED)
+    trainer = dataclasses.replace(config.trainer, sample_grid=0, evaluate_items=tried)
 
-    def timed(config: Any) -> float:
+    def timed(config: Any) -> tuple[float, float]:
         learner, _ = learner_of(kind, config, pack, device, **of_kind)
-        return seconds_per_image(learner, trainer, seconds=3.0)
+        return seconds_per_image(learner, trainer, seconds=3.0), seconds_per_item(learner, tried)
 
     config = dataclasses.replace(config, trainer=trainer)
-    each = timed(config)
+    each, item = timed(config)
     if kind == "vq" and (after := config.model.training.quantise_after) > 0:
         training = dataclasses.replace(config.model.training, quantise_after=0.0)
         quantised = dataclasses.replace(config, model=dataclasses.replace(config.model, training=training))
-        each = after * each + (1 - after) * timed(quantised)
-    evaluated = FORWARD * min(trainer.evaluate_items, len(pack.indices("validation")))
-    if kind in GENERATIVE:  # guidance looks twice
-        evaluated += 2 * FORWARD * grid * config.sampler.steps
+        each = after * each + (1 - after) * timed(quantised)[0]
+    looked_at = evaluated
+    if kind in GENERATIVE:
+        looked_at += grid * predictions(config)
     images = minutes * 60 / each
-    images -= evaluated * min(EVALUATIONS, max(1, images // EVALUATED_EVERY))
+    images -= looked_at * item / each * min(EVALUATIONS, max(1, images // EVALUATED_EVERY))
     return max(int(images), trainer.batch_size) // trainer.batch_size * trainer.batch_size
+
+
+def predictions(config: Any) -> int:
+    """How often the network answers for one sample of a model that is trained with `config`."""
+    from facecond.diffusion.guidance import shares_of
+
+    weights = [config.guidance.weight(name) for name in config.model.conditions]
+    return int(config.sampler.steps * sum(share != 0 for share in shares_of(weights)))
 
 
 def pace(kind: str, images: int) -> dict[str, int]:

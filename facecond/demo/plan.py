@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from facecond.commands.timing import FORWARD, drawn_pack, pace, time_training, write_noise_latents
+from facecond.commands.timing import TRIED, drawn_pack, pace, time_training, write_noise_latents
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import DemoConfig
 from facecond.errors import DataError
@@ -101,8 +101,8 @@ FIGURES = 96
 TOO_LONG = 1.3
 """Times the minutes asked for at which the demo says that it takes longer."""
 
-TRIED = 32
-"""Pictures that are encoded and judged to time it."""
+HELD_OUT = 8
+"""Of the faces that trainings are timed on."""
 
 START_WORKERS = 3
 """Seconds until the processes that draw are there."""
@@ -269,13 +269,14 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
     from facecond.autoencoder.vq import VQModel
     from facecond.data.packing import cores
     from facecond.training.device import choose_device
+    from facecond.training.timing import seconds_per_item
 
     device, pace = choose_device(config.device), PACES[pace_of(config)]
     speeds = {}
     with tempfile.TemporaryDirectory() as folder:
         moments, sizes = [time.perf_counter()], (24, 24, 352)  # the first imports, and lays out what is laid out once
         for turn, faces in enumerate(sizes):
-            pack = drawn_pack(Path(folder) / f"pack-{turn}", config.resolution, faces=faces, validation=8)
+            pack = drawn_pack(Path(folder) / f"pack-{turn}", config.resolution, faces=faces, validation=HELD_OUT)
             moments.append(time.perf_counter())
         _, few, many = np.diff(moments).tolist()
         speeds["draw"] = max(many - few, 0.0) / (sizes[2] - sizes[1]) / cores()
@@ -289,6 +290,8 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
                 model: VQModel = learner.modules["first_stage"]  # type: ignore[assignment]
                 images = torch.zeros(TRIED, 3, config.resolution, config.resolution, device=device)
                 speeds["encode"] = _shortest(lambda: model.encode(images).sum().item())  # noqa: B023 - called at once
+            if name in LOADERS:
+                speeds["look"] = speeds.get("look", 0.0) + seconds_per_item(learner, HELD_OUT)
             if name == "multicond":
                 speeds["predict"] = _shortest(_prediction(cast("DiffusionLearner", learner)))
         pictures = np.array(pack.images[:TRIED])
@@ -298,8 +301,6 @@ def measure(config: DemoConfig, came_along: Mapping[str, Path]) -> dict[str, flo
             speeds["encode"] = _shortest(lambda: stage.encode(images).sum().item())
             judges = [LOADERS[name](came_along[name], device) for name in LOADERS]
             speeds["look"] = sum(_shortest(partial(judge, pictures)) for judge in judges)
-        else:
-            speeds["look"] = (speeds["parser"] + speeds["classifier"]) * FORWARD
     return speeds
 
 

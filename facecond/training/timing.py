@@ -4,6 +4,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch
+
 from facecond.config.training import TrainerConfig
 from facecond.processes import Processes
 from facecond.training.learner import Learner
@@ -28,3 +30,14 @@ def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float
             durations.append(time.perf_counter() - began)
     steps = sorted(durations[warmup:])
     return steps[len(steps) // 2] / config.batch_size
+
+
+def seconds_per_item(learner: Learner, items: int, *, times: int = 2) -> float:
+    """Return the time one item takes in an evaluation, which looks at `items` of them: the shortest of a few times."""
+    took = []
+    with torch.no_grad():
+        for _ in range(times):
+            began = time.perf_counter()
+            learner.evaluate(0)
+            took.append(time.perf_counter() - began)
+    return min(took) / items

@@ -134,7 +134,7 @@ BOTH = "[{name: both, model: multicond}]"
 def test_what_is_planned_to_be_sampled_is_sampled(
     name: str, variants: str, workspace: Path, rendered: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda *about: 60.0)
+    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda *about: (60.0, 15.0))
     asked = [
         *words(workspace),
         f"paper={name}",

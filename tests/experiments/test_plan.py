@@ -111,7 +111,7 @@ def test_paths_of_any_name_reach_the_samplings_of_figures(monkeypatch: pytest.Mo
 
 def test_sampling_is_timed_as_the_model_that_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     paces = {"model=uncond": 1.0, "model=attr": 3.0}
-    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda words, *about: paces[words[0]])
+    monkeypatch.setattr("facecond.experiments.timing.seconds_per_image", lambda words, *about: (0.0, paces[words[0]]))
     two = "[{name: a, model: uncond}, {name: b, model: attr}]"
     found = plan("paper=table2", f"paper.variants={two}", "paper.orderings=[]", "paper.etas=[0]", f"workspace={quoted(ODD)}",
                  "scale.count=384", 'scale.sampling=["guidance.scale=1"]')  # fmt: skip
