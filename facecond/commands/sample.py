@@ -25,7 +25,7 @@ from facecond.workspace.origin import (
     find_maps,
     generation_key,
     items_plan,
-    may_be_left_out,
+    model_of,
     origin_of,
     weights_file,
 )
@@ -62,7 +62,7 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
                 hint="name another run: run=...",
             )
     told = [name for name in named if not config.only or name in config.only]
-    if _leaves_out(config, told, named) and not may_be_left_out(prepared.found.run.config["model"]):
+    if _leaves_out(config, told, named) and not model_of(prepared.found.run).optional:
         raise ConfigError(
             f"the model of {prepared.name} was always told everything, so no condition may be left out",
             hint="use the conditions of validation items (items=[0,1]), or train with model.condition_dropout=0.1",
@@ -78,7 +78,7 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
         )
     for info in compare:
         weights_file(info)
-        check_sampling(info.config["model"], config.sampler, config.guidance, info.path.name)
+        check_sampling(model_of(info), config.sampler, config.guidance, info.path.name)
     for name, text in config.given().items():
         findings = CONDITIONS[name].findings(text, prepared.found.run.content["resolution"])
         if findings is not None:

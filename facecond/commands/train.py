@@ -106,7 +106,7 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
         )
     if isinstance(config, TrainGenerativeConfig):
         config.model.told()
-        check_sampling(plain(config.model), config.sampler, config.guidance, "this run")
+        check_sampling(config.model, config.sampler, config.guidance, "this run")
         check_guided(composed, config.model.conditions, "this model")
     if isinstance(config, TrainDiffusionConfig):
         latents, used["latents"] = choose_latents(config, pack.path, started)

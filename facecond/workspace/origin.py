@@ -14,7 +14,8 @@ from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import NO_MAPS, GenerateConfig
 from facecond.config.compose import Composed, compose
-from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
+from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig, ScheduleShape, Target
+from facecond.config.models import MODELS
 from facecond.config.settings import plain, restore
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError, DataError, FacecondError
@@ -142,20 +143,19 @@ def compose_sampling(
         ]
         beneath.append(f"precision={made_with['precision']}")
     composed = compose(command, words, beneath=beneath)
-    check_sampling(run.config["model"], composed.config.sampler, composed.config.guidance, run.path.name)
+    check_sampling(model_of(run), composed.config.sampler, composed.config.guidance, run.path.name)
     check_guided(composed, run.config["model"]["conditions"], f"the model of {run.path.name}")
     return composed, why
 
 
-def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: GuidanceConfig, name: str) -> None:
-    """Refuse what the model called `name` (its configuration as plain values) cannot be sampled with.
+def check_sampling(model: DiffusionConfig, sampler: SamplerConfig, guidance: GuidanceConfig, name: str) -> None:
+    """Refuse what the model called `name` cannot be sampled with.
 
     Raises ConfigError for more steps than it has timesteps, for a target that cannot start from pure noise, and for guidance
     where it never learnt what "not told" means.
     """
-    timesteps = model["schedule"]["timesteps"]
-    straight = model["schedule"].get("shape") == "straight"
-    if straight and model.get("target") == "eps":
+    timesteps, straight = model.schedule.timesteps, model.schedule.shape is ScheduleShape.straight
+    if straight and model.target is Target.eps:
         raise ConfigError(
             "model.target=eps with model.schedule.shape=straight: sampling starts at pure noise, where the noise says nothing "
             "about the picture",
@@ -166,8 +166,8 @@ def check_sampling(model: Mapping[str, Any], sampler: SamplerConfig, guidance: G
             f"sampler.steps={sampler.steps}: the model of {name} has {timesteps} timesteps",
             hint=f"at most {timesteps}",
         )
-    for condition in model["conditions"]:
-        if guidance.weight(condition) != 1.0 and not may_be_left_out(model):
+    for condition in model.conditions:
+        if guidance.weight(condition) != 1.0 and not model.optional:
             raise ConfigError(
                 f"guidance.{condition}={guidance.weight(condition):g}: the model of {name} was always told everything, "
                 "so guidance has nothing to start from",
@@ -206,8 +206,8 @@ def find_maps(workspace: str, named: str | None, run: RunInfo, pack: Path | None
     """
     if named == NO_MAPS:
         return None
-    model, resolution = run.config["model"], run.content["resolution"]
-    if Mask.name not in model["conditions"] or not may_be_left_out(model):
+    model, resolution = model_of(run), run.content["resolution"]
+    if Mask.name not in model.conditions or not model.optional:
         if named is None:
             return None
         raise ConfigError(
@@ -234,10 +234,10 @@ def find_maps(workspace: str, named: str | None, run: RunInfo, pack: Path | None
     return None
 
 
-def may_be_left_out(model: Mapping[str, Any]) -> bool:
-    """Say whether a model (its configuration as plain values) learnt to do without a condition."""
-    config: DiffusionConfig = restore(DiffusionConfig, dict(model), "the model")
-    return config.optional
+def model_of(run: RunInfo) -> DiffusionConfig:
+    """The model that a run of pictures or of maps was trained as."""
+    model: DiffusionConfig = restore(MODELS[run.kind], dict(run.config["model"]), f"{run.path}: the model")
+    return model
 
 
 def sampling_of(run: RunInfo, words: Sequence[str]) -> tuple[list[str], str]:
