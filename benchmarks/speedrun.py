@@ -53,6 +53,13 @@ VARIANTS = {
     "Muon, rate 2e-3": Variant(train=("trainer.optimizer=muon", "trainer.learning_rate=2e-3")),
     "Muon, logit-normal levels": Variant(train=("trainer.optimizer=muon", "model.schedule.levels=logit_normal")),
     "Muon, batch 16": Variant(train=("trainer.optimizer=muon", "trainer.batch_size=16")),
+    "Muon, map tokens added": Variant(train=("trainer.optimizer=muon", "model.denoiser.placed_tokens=add")),
+    "Muon, 16 x 16 map tokens added": Variant(train=(
+        "trainer.optimizer=muon", "model.denoiser.placed_tokens=add", "model.mask.grid=16",
+    )),
+    "Muon, patches of 2, map tokens added, 2 x the images": Variant(train=(
+        "trainer.optimizer=muon", "model.denoiser.patch=2", "model.denoiser.channel_mult=[2]", "model.denoiser.placed_tokens=add",
+    ), images=2.0),
     **{f"Muon, {name}": Variant(train=("trainer.optimizer=muon", *words), images=images) for name, words, images in (
         ("48 channels, 1.4 x the images", (
             "model.denoiser.model_channels=48", "model.denoiser.head_channels=48", "model.denoiser.norm_groups=16",

@@ -125,6 +125,13 @@ class GlobalTokens(enum.Enum):
     modulate = "modulate"
 
 
+class PlacedTokens(enum.Enum):
+    """How tokens with a place reach the U-Net."""
+
+    attend = "attend"
+    add = "add"
+
+
 @dataclass(kw_only=True, slots=True)
 class DenoiserConfig:
     """What every denoiser has; an option of the group `denoiser` is one of DENOISERS with a few values changed."""
@@ -161,6 +168,8 @@ class UNetConfig(DenoiserConfig):
     global_tokens: GlobalTokens = GlobalTokens.attend
     """`modulate`: the mean of the tokens without a place is also added to the time embedding (they are attended to as
     well)."""
+    placed_tokens: PlacedTokens = PlacedTokens.attend
+    """`add`: tokens with a place are also added to the cells around it, before the first block (they are attended to as well)."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -98,6 +98,19 @@ def cell_places(height: int, width: int, device: torch.device) -> Tensor:
     return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)], dim=-1).view(-1, 3)
 
 
+def over_cells(tokens_BTE: Tensor, places_TP: Tensor, height: int, width: int) -> Tensor:
+    """Return in each cell the mean of the tokens around it, (B, E, height, width); zeros where no token has a place.
+
+    Weights fall linearly in x and in y to 0 at one spacing of a square grid of all tokens that have a place: bilinear
+    interpolation where there are fewer tokens than cells, as they are where both lie alike, a mean where there are more.
+    """
+    cells_LP, placed_T = cell_places(height, width, places_TP.device), places_TP[:, 2]
+    apart_LT2 = (cells_LP[:, None, :2] - places_TP[:, :2]).abs() * placed_T.sum().sqrt()
+    near_LT = (1 - apart_LT2).clamp(min=0).prod(dim=-1) * placed_T
+    share_LT = near_LT / near_LT.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return torch.einsum("lt,bte->bel", share_LT.to(tokens_BTE), tokens_BTE).unflatten(-1, (height, width))
+
+
 def mean_unplaced(context: Context) -> Tensor:
     """Return the mean of the tokens without a place, (B, D); zeros where there are none."""
     unplaced_T = 1 - context.places_TP[:, 2].to(context.tokens_BTD)

@@ -17,11 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.config.networks import GlobalTokens, Position, UNetConfig
+from facecond.config.networks import GlobalTokens, PlacedTokens, Position, UNetConfig
 from facecond.denoisers.attention import AttentionBlock, KeysValues, SpatialTransformer
-from facecond.denoisers.denoiser import Denoiser, mean_unplaced, timestep_embedding, zeroed
+from facecond.denoisers.denoiser import Denoiser, mean_unplaced, over_cells, timestep_embedding, zeroed
 from facecond.errors import ConfigError
 from facecond.types import Context
+
+
+class Placed(NamedTuple):
+    """Tokens as wide as the first feature map, and where they lie."""
+
+    tokens_BTC: Tensor
+    places_TP: Tensor
 
 
 class ContextReading(NamedTuple):
@@ -31,6 +38,8 @@ class ContextReading(NamedTuple):
     """One pair per cross-attention, in the order of their use."""
     shift: Tensor | None
     """(B, E): what is added to the time embedding (`global_tokens=modulate`)."""
+    placed: Placed | None
+    """What is added to the feature map (`placed_tokens=add`)."""
 
 
 class Stage(nn.ModuleList):
@@ -116,15 +125,19 @@ class UNet(Denoiser):
         )
         modulated = context_dim is not None and config.global_tokens is GlobalTokens.modulate
         self.global_embed = zeroed(nn.Linear(context_dim or 0, embed_channels)) if modulated else None
+        added = context_dim is not None and config.placed_tokens is PlacedTokens.add
+        self.placed_embed = zeroed(nn.Linear(context_dim or 0, base, bias=False)) if added else None
 
     def read(self, context: Context | None) -> ContextReading:
-        """Return the keys and values of every cross-attention, and the shift of the time embedding if there is one."""
+        """Return the keys and values of every cross-attention, and what is added to time embedding and feature map."""
         if context is None:
-            return ContextReading([], None)
+            return ContextReading([], None, None)
         transformers = (module for module in self.modules() if isinstance(module, SpatialTransformer))
         keys_values = [pair for transformer in transformers for pair in transformer.read(context)]
         shift = None if self.global_embed is None else self.global_embed(mean_unplaced(context))
-        return ContextReading(keys_values, shift)
+        tokens_BTD, places_TP = context
+        placed = None if self.placed_embed is None else Placed(self.placed_embed(tokens_BTD), places_TP)
+        return ContextReading(keys_values, shift, placed)
 
     def predict(self, z_BCHW: Tensor, time_B: Tensor, reading: ContextReading) -> Tensor:
         """Return the answer, given a context that was read before."""
@@ -134,8 +147,10 @@ class UNet(Denoiser):
         keys_values = iter(reading.keys_values)
         h = F.pixel_unshuffle(z_BCHW, self.config.patch) if self.config.patch > 1 else z_BCHW
         skips = []
-        for stage in self.input_blocks:
+        for number, stage in enumerate(self.input_blocks):
             h = stage(h, embedding_BE, keys_values)
+            if number == 0 and reading.placed is not None:
+                h = h + over_cells(*reading.placed, *h.shape[-2:])
             skips.append(h)
         h = self.middle_block(h, embedding_BE, keys_values)
         for stage in self.output_blocks:

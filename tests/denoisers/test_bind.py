@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from facecond.config.networks import GlobalTokens, Position, UNetConfig
+from facecond.config.networks import GlobalTokens, PlacedTokens, Position, UNetConfig
 from facecond.denoisers.unet import UNet
 from facecond.types import Context
 from tests.denoisers.test_unet import awake, places
@@ -9,7 +9,10 @@ from tests.denoisers.test_unet import awake, places
 
 @pytest.mark.parametrize("position", list(Position))
 @pytest.mark.parametrize("global_tokens", list(GlobalTokens))
-def test_a_bound_context_is_read_once_and_gives_the_same(position: Position, global_tokens: GlobalTokens) -> None:
+@pytest.mark.parametrize("placed_tokens", list(PlacedTokens))
+def test_a_bound_context_is_read_once_and_gives_the_same(
+    position: Position, global_tokens: GlobalTokens, placed_tokens: PlacedTokens
+) -> None:
     config = UNetConfig(
         model_channels=32,
         channel_mult=[1, 2],
@@ -18,6 +21,7 @@ def test_a_bound_context_is_read_once_and_gives_the_same(position: Position, glo
         transformer_depth=2,
         position=position,
         global_tokens=global_tokens,
+        placed_tokens=placed_tokens,
     )
     unet = awake(UNet(config, context_dim=24)).eval()
     where = places(16, 1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facecond.config.networks import DENOISERS as CONFIGURATIONS
-from facecond.config.networks import GlobalTokens, Position
+from facecond.config.networks import GlobalTokens, PlacedTokens, Position
 from facecond.denoisers.denoiser import Denoiser
 from facecond.denoisers.table import DENOISERS
 from facecond.types import Context
@@ -15,7 +15,7 @@ from tests.denoisers.test_unet import awake, places
 SMALL: dict[str, dict[str, Any]] = {
     "unet": {
         "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": 1, "attention_downsamplings": [2],
-        "position": Position.shared, "global_tokens": GlobalTokens.modulate,
+        "position": Position.shared, "global_tokens": GlobalTokens.modulate, "placed_tokens": PlacedTokens.add,
     },
     "transformer": {"width": 32, "depth": 2, "head_channels": 16},
 }  # fmt: skip

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from facecond.config.networks import GlobalTokens, Position, UNetConfig
-from facecond.denoisers.denoiser import parameter_count
+from facecond.config.networks import GlobalTokens, PlacedTokens, Position, UNetConfig
+from facecond.denoisers.denoiser import over_cells, parameter_count
 from facecond.denoisers.unet import UNet
 from facecond.errors import ConfigError
 from facecond.types import Context
@@ -139,6 +139,43 @@ def test_modulation_starts_without_effect_and_then_follows_the_global_token() ->
     torch.testing.assert_close(modulate.read(Context(tokens, where)).shift, expected)
     placed_only = modulate.read(Context(tokens[:, 2:], where[2:])).shift
     torch.testing.assert_close(placed_only, torch.zeros(2, 128))
+
+
+def test_tokens_are_laid_over_cells_as_interpolation_and_pooling_lay_them() -> None:
+    tokens = torch.randn(2, 64, 5, generator=torch.Generator().manual_seed(2))
+    grid = tokens.transpose(1, 2).unflatten(-1, (8, 8))
+    for unplaced in (0, 3):
+        whole, where = torch.cat([torch.full((2, unplaced, 5), 9.0), tokens], dim=1), places(64, unplaced)
+        torch.testing.assert_close(over_cells(whole, where, 8, 8), grid)
+        smooth = F.interpolate(grid, scale_factor=2, mode="bilinear", align_corners=False)
+        torch.testing.assert_close(over_cells(whole, where, 16, 16), smooth)
+        torch.testing.assert_close(over_cells(whole, where, 4, 4), F.avg_pool2d(grid, 2))
+    assert not over_cells(tokens[:, :3], places(0, 3), 8, 8).any()
+
+
+def test_added_tokens_start_without_effect_and_then_reach_the_cells_where_they_lie() -> None:
+    def build(placed_tokens: PlacedTokens) -> UNet:
+        torch.manual_seed(0)
+        config = replace(SMALL, channel_mult=[1], attention_downsamplings=[], placed_tokens=placed_tokens)
+        unet = UNet(config, context_dim=24)
+        generator = torch.Generator().manual_seed(1)
+        for name, parameter in unet.named_parameters():
+            if not name.startswith("placed_embed"):
+                parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+        return unet.eval()
+
+    z, t, tokens, where = torch.randn(1, 3, 16, 16), torch.tensor([500]), torch.randn(1, 17, 24), places(16, 1)
+    attended, added = build(PlacedTokens.attend), build(PlacedTokens.add)
+    torch.testing.assert_close(added(z, t, Context(tokens, where)), attended(z, t, Context(tokens, where)))
+    torch.nn.init.normal_(added.placed_embed.weight)
+    seen = []
+    added.input_blocks[1].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    for each in (tokens, torch.cat([tokens[:, :-1], tokens[:, -1:] + 1], dim=1)):  # the last lies lower right
+        added(z, t, Context(each, where))
+    changed = (seen[1] - seen[0]).abs().amax(dim=(0, 1)) > 1e-6
+    assert changed[13:, 13:].all()
+    assert not changed[:10].any()
+    assert not changed[:, :10].any()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16])
