@@ -9,11 +9,14 @@ from typing import Any
 from facecond.assembly.session import Session, open_session
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
+from facecond.conditions.attributes import Attributes
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS, pictures_of
 from facecond.config.commands import Grid, SampleConfig
+from facecond.editing.agree import PARTS
 from facecond.errors import ConfigError, DataError, nearest
+from facecond.faces.attributes import attribute_index
 from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import sha256_file
 from facecond.sampling.plans import Lazy, Prompt
@@ -112,6 +115,19 @@ def _maps(run: RunInfo, pack: Path, config: SampleConfig) -> DrawnBy | None:
     return find_maps(config.workspace, config.maps, run, pack)
 
 
+def hardly_followed(prepared: Prepared[SampleConfig, Sampling]) -> list[str]:
+    """Attributes asked for by hand that a class of the map shows, where the model could be told a map and is told none."""
+    config, found = prepared.config, prepared.found
+    text = config.given().get(Attributes.name)
+    told = [name for name in found.conditions if not config.only or name in config.only]
+    if text is None or found.maps is not None or Mask.name not in found.conditions:
+        return []
+    if Mask.name in told and (Mask.name in config.given() or not _is_by_hand(config, told)):
+        return []
+    asked = CONDITIONS[Attributes.name].read(text, found.run.content["resolution"])
+    return [name for name in PARTS if asked[attribute_index(name)] > 0]
+
+
 def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> str:
     """Name of a generation: two have one name when their pictures are decided by the same, however many are asked for."""
     told = [name for name in origin.conditions if not config.only or name in config.only]
@@ -170,6 +186,11 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
     for name, text in config.given().items() if prepared.processes.first else ():
         for finding in CONDITIONS[name].findings(text, prepared.found.run.content["resolution"]) or ():
             log.warning("%s: %s", text, finding)
+    if prepared.processes.first and (names := hardly_followed(prepared)):
+        log.warning(
+            "%s: learnt from maps, and no map is given or drawn: hardly any picture will show it; give --mask, or train model=maps",
+            ", ".join(names),
+        )
     folder = Path(config.workspace) / "samples" / prepared.name
     cell = 128 if prepared.found.run.content["resolution"] <= 128 else 256
     text = f"{prepared.found.run.path.name}: {prepared.used['sampler'].partition(' (')[0]}, seed {config.seed}"

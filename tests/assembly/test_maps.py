@@ -169,9 +169,10 @@ def test_evaluations_are_told_no_map(tmp_path: Path) -> None:
     assert (asked[0]["attributes"] != 0).any()
 
 
-def test_standardised_channels_have_mean_0_and_deviation_1(tmp_path: Path) -> None:
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_standardised_channels_have_mean_0_and_a_deviation_that_is_balanced(balance: float, tmp_path: Path) -> None:
     pack = pack_source(open_source(DrawnConfig(count=24, validation=4)), tmp_path / "pack", SIZE, workers=1)
-    words = ["model=maps", "size=tiny", "model.standardise_latents=true", "trainer.sample_grid=0"]
+    words = ["model=maps", "size=tiny", f"model.balance={balance}", "trainer.sample_grid=0"]
     config: Any = compose("train", words).config
     built, _ = learner("maps", config, pack, torch.device("cpu"))
     labels = np.array(pack.labels[pack.indices("train")])
@@ -179,4 +180,5 @@ def test_standardised_channels_have_mean_0_and_deviation_1(tmp_path: Path) -> No
     channels = built.modules["scale"].standardise(both)  # type: ignore[operator]
     common = both.mean(dim=(0, 2, 3)) > 1e-3
     torch.testing.assert_close(channels.mean(dim=(0, 2, 3))[common], torch.zeros(int(common.sum())), atol=1e-3, rtol=0)
-    torch.testing.assert_close(channels.std(dim=(0, 2, 3))[common], torch.ones(int(common.sum())), atol=1e-3, rtol=0)
+    expected = both.std(dim=(0, 2, 3))[common] ** (1 - balance)
+    torch.testing.assert_close(channels.std(dim=(0, 2, 3))[common], expected, atol=1e-3, rtol=0)

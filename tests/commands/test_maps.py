@@ -23,6 +23,7 @@ SMALL = [
     "model.denoiser.head_channels=32",
     "model.mask.width=8",
     "model.token_width=32",
+    "model.standardise_latents=false",  # whoever learnt nothing yet would answer with the commonest class everywhere
 ]
 
 
@@ -39,6 +40,21 @@ def masks(folder: Path) -> list[np.ndarray]:
         np.array(Image.open(folder / line["told"]["mask"]["value"]))
         for line in read_records(folder / "records.jsonl", Record)
     ]
+
+
+def test_what_only_a_map_shows_is_said_to_be_missing_without_one(here: Path, facecond: Facecond) -> None:
+    place = [f"workspace={here}", "run=multicond", "--count", "1"]
+    for words, said in {
+        ("--attr", "+Eyeglasses,+Male,-Wearing_Hat", "maps=none"): "Eyeglasses: learnt from maps, and no map is given",
+        ("--attr", "+Eyeglasses"): "",
+        ("--attr", "+Male,-Eyeglasses", "maps=none"): "",
+        ("--attr", "+Eyeglasses", "items=[0]"): "",
+        ("--attr", "+Eyeglasses", "items=[0]", "only=[attributes]", "maps=none"): "Eyeglasses: learnt from maps",
+    }.items():
+        status, _, heard = facecond("sample", *words, *place)
+        assert status == 0, heard
+        assert said in heard
+        assert bool(said) == ("learnt from maps" in heard), words
 
 
 def test_each_picture_without_a_map_gets_one_of_its_own(here: Path, facecond: Facecond) -> None:
