@@ -6,8 +6,8 @@ variant says otherwise. A variant is what differs from `BASE` in training, or in
 their difference from `base` and its p-value (Welch's test, two-sided); the target is reached where the means of both figures are
 above it with p < 0.01 (one-sided t-test over seeds).
 
-What is finished is not done again. `--device cuda --jobs 8` asks a GPU for the images; seconds are this machine's, asked for with
-`--time`.
+What is measured is kept in `RESULTS` and not done again. `--device cuda --jobs 8` asks a GPU for the images; `--time` measures
+seconds and operations of a training step on this machine, alone.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from facecond.io.documents import write_json
+
+if TYPE_CHECKING:
+    import torch
 
 BASE = ["model=multicond", "size=tiny", "model.target=velocity", "model.schedule.shape=straight"]
 """What all variants have in common: the demo's model before any of them."""
@@ -33,6 +39,12 @@ TARGET = {"miou": 0.686, "attribute_accuracy": 0.906}
 """What a demo of 14 minutes reached on a processor with AMX, by weaker judges (benchmarks/results/2026-11-23-demo.md)."""
 
 PEOPLE, HELD_OUT, SET = 16384, 512, "drawn64"
+
+RESULTS = Path(__file__).parent / "results" / "speedrun.json"
+"""Settings of a series (`Settings.series`) -> variant -> seed -> figures; and what `--time` found, variant -> `Speed`."""
+
+KEPT = (*TARGET, "attribute_balanced_mask_free", "attribute_balanced_mask_implied")
+"""The figures of a run that are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +118,30 @@ class Settings:
     device: str
     images: int
     count: int
+    results: Path = RESULTS
+
+    @property
+    def series(self) -> str:
+        """What runs that are compared have in common, for people."""
+        return f"{self.images} images, {self.count} people"
+
+    def kept(self) -> dict[str, Any]:
+        """All that is kept so far."""
+        return json.loads(self.results.read_text()) if self.results.is_file() else {}
+
+    def of(self, variant: str) -> dict[str, dict[str, float]]:
+        """Figures of a variant by seed."""
+        seeds: dict[str, dict[str, float]] = self.kept().get(self.series, {}).get(variant, {})
+        return seeds
+
+    def keep(self, place: Sequence[str], what: Any) -> None:
+        """Write one entry; for one process at a time."""
+        whole = self.kept()
+        inner = whole
+        for key in place[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[place[-1]] = what
+        write_json(self.results, whole)
 
 
 def prepare(settings: Settings) -> None:
@@ -150,17 +186,14 @@ def run_name(variant: str, images: int, seed: int) -> str:
     return f"speedrun-{variant.replace(' ', '-').replace(',', '')}-{images}-{seed}"
 
 
-def measured_in(settings: Settings, variant: str, seed: int) -> Path:
-    """Where the figures of one run are kept."""
-    folder = Path(settings.workspace) / "speedrun" / f"{settings.count}-people"
-    return folder / f"{run_name(variant, settings.images, seed)}.json"
+def run(settings: Settings, variants: list[str], seed: int, until: float) -> dict[str, dict[str, float]]:
+    """Train the first of the variants from one seed, sample and measure it as all of them say that are not measured.
 
-
-def run(settings: Settings, variants: list[str], seed: int, until: float) -> list[str]:
-    """Train the first of the variants from one seed, and sample and measure it as all of them say; nothing when time is over."""
-    missing = [variant for variant in variants if not measured_in(settings, variant, seed).is_file()]
+    Returns figures by variant; none when time is over.
+    """
+    missing = [variant for variant in variants if str(seed) not in settings.of(variant)]
     if not missing or time.time() > until:
-        return []
+        return {}
     from facecond.commands import train
     from facecond.commands.steps import run_command
     from facecond.commands.timing import pace
@@ -173,7 +206,7 @@ def run(settings: Settings, variants: list[str], seed: int, until: float) -> lis
             f"trainer.seed={seed}", f"name={name}", f"first_stage={SET}-vq", "trainer.tensorboard=false",
             "trainer.sample_grid=0",
         ])  # fmt: skip
-    return [measure(settings, variant, seed, name) for variant in missing]
+    return {variant: measure(settings, variant, name) for variant in missing}
 
 
 def common(settings: Settings) -> list[str]:
@@ -181,8 +214,8 @@ def common(settings: Settings) -> list[str]:
     return [f"workspace={settings.workspace}", "pack=speedrun", f"device={settings.device}"]
 
 
-def measure(settings: Settings, variant: str, seed: int, name: str) -> str:
-    """Sample the run called `name` as a variant says, measure that, and keep the figures."""
+def measure(settings: Settings, variant: str, name: str) -> dict[str, float]:
+    """Sample the run called `name` as a variant says and measure that."""
     from facecond.commands import eval as evaluate
     from facecond.commands.steps import run_command
 
@@ -190,50 +223,68 @@ def measure(settings: Settings, variant: str, seed: int, name: str) -> str:
         *common(settings), f"run={name}", "metrics=[miou,attributes]", f"count={settings.count}", f"parser={SET}-parser",
         f"classifier={SET}-classifier", *VARIANTS[variant].sample,
     ])  # fmt: skip
-    figures = {each["name"]: each for each in json.loads(Path(made["results"]).read_text())["figures"]}
-    file = measured_in(settings, variant, seed)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"figures": figures}))
-    return f"{file.stem}: " + ", ".join(f"{name} {figures[name]['value']:.3f}" for name in TARGET)
+    figures = {each["name"]: each["value"] for each in json.loads(Path(made["results"]).read_text())["figures"]}
+    return {name: round(figures[name], 5) for name in KEPT}
 
 
-def seconds_per_image(variant: str, settings: Settings) -> float:
-    """Seconds one image takes in training here, both cores, nothing beside."""
+class Speed(NamedTuple):
+    """What an image costs in training on this machine."""
+
+    milliseconds: float
+    gflop: float
+    """Multiplications and additions of products and convolutions, forward and backward; the optimiser's are not counted."""
+    peak: float
+    """GFLOP/s of a large product here, at the same time."""
+
+
+def speed(variant: str, settings: Settings) -> Speed:
+    """Time a variant's training, with all cores and nothing beside, and count its operations."""
     import tempfile
 
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
     from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
+    from facecond.config.training import Precision
+    from facecond.training.learner import Draws, Step
 
+    device = torch.device(settings.device)
     with tempfile.TemporaryDirectory() as folder:
         pack = drawn_pack(Path(folder) / "pack", 64, faces=300, validation=8)
         write_noise_latents(pack)
-        words = [*BASE, *VARIANTS[variant].train]
-        return time_training(words, pack, torch.device(settings.device), seconds=4.0)[0]
+        seconds, learner = time_training([*BASE, *VARIANTS[variant].train], pack, device, seconds=4.0)
+        items = learner.items(0, 8)
+        step = Step(items.indices_B, items.flips_B, 0, 8, Draws(0, 0, 8), device, Precision.float32, whole=True)
+        with FlopCounterMode(display=False) as counted:
+            answer = learner.loss(learner.phases[0].name, step)
+            assert answer is not None
+            answer[0].backward()
+    return Speed(round(seconds * 1000, 2), round(counted.get_total_flops() / 8 / 1e9, 3), round(peak(device), 1))
 
 
-def found(settings: Settings, variant: str) -> dict[str, list[float]]:
-    """The values of each figure over the seeds that were measured."""
-    values = defaultdict(list)
-    for file in sorted(
-        measured_in(settings, variant, 0).parent.glob(f"{run_name(variant, settings.images, 0)[:-1]}*.json")
-    ):
-        if file.stem.rpartition("-")[2].isdigit():
-            for name, figure in json.loads(file.read_text())["figures"].items():
-                values[name].append(figure["value"])
-    return values
+def peak(device: torch.device) -> float:
+    """GFLOP/s of a float32 product of 2048 x 2048, the best of a few."""
+    import torch
+
+    matrix = torch.randn(2048, 2048, device=device)
+    took = []
+    for _ in range(6):
+        began = time.perf_counter()
+        float((matrix @ matrix)[0, 0])
+        took.append(time.perf_counter() - began)
+    return float(2 * 2048**3 / min(took) / 1e9)
 
 
-def table(settings: Settings, variants: list[str], timed: dict[str, float]) -> str:
+def table(settings: Settings, variants: Sequence[str]) -> str:
     """What was measured, as Markdown."""
     from scipy import stats
 
     rows = [
         f"| variant, {settings.images} images | seeds | mask mIoU | beside base | p | attributes | beside base | p "
-        "| mask-free balanced | target | ms an image |",
-        "|---|---:|" + "---:|" * 9,
+        "| mask-free balanced | target | GFLOP an image | ms | of the peak |",
+        "|---|---:|" + "---:|" * 11,
     ]
-    base = found(settings, "base")
+    kept, base = settings.kept().get("speed", {}), found(settings, "base")
     for variant in variants:
         values = found(settings, variant)
         if not values:
@@ -250,9 +301,26 @@ def table(settings: Settings, variants: list[str], timed: dict[str, float]) -> s
             reached.append(len(of) > 1 and stats.ttest_1samp(of, aim, alternative="greater").pvalue < 0.01)
         cells.append(f"{mean(values['attribute_balanced_mask_free']):.3f}")
         cells.append("reached" if all(reached) else "")
-        cells.append(f"{timed[variant] * 1000:.1f}" if variant in timed else "")
+        if timed := kept.get(VARIANTS[variant].of or variant):
+            cost = Speed(**timed)
+            cells += [
+                f"{cost.gflop:.2f}",
+                f"{cost.milliseconds:.1f}",
+                f"{cost.gflop / cost.milliseconds * 1000 / cost.peak:.0%}",
+            ]
+        else:
+            cells += ["", "", ""]
         rows.append(f"| {variant} | {len(values['miou'])} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
+
+
+def found(settings: Settings, variant: str) -> dict[str, list[float]]:
+    """The values of each figure over the seeds that were measured."""
+    values = defaultdict(list)
+    for figures in settings.of(variant).values():
+        for name, value in figures.items():
+            values[name].append(value)
+    return values
 
 
 def main() -> None:
@@ -266,31 +334,39 @@ def main() -> None:
     words.add_argument("--device", default="auto")
     words.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     words.add_argument("--stop-after", type=float, default=float("inf"), help="seconds after which no run is begun")
-    words.add_argument("--time", action="store_true", help="time each training first, alone")
+    words.add_argument(
+        "--time", action="store_true", help="time each training, alone, and count its operations; train nothing"
+    )
     words.add_argument("--table", action="store_true", help="print the table of what there is, and run nothing")
     options = words.parse_args()
     settings = Settings(options.workspace, options.device, options.images, options.count)
-    timed = {}
-    if not options.table:
+    if options.time:
+        for name in options.only:
+            if not VARIANTS[name].of:
+                settings.keep(["speed", name], speed(name, settings)._asdict())
+    elif not options.table:
         until = time.time() + options.stop_after
-        if options.time:
-            timed = {name: seconds_per_image(name, settings) for name in options.only if not VARIANTS[name].of}
         prepare(settings)
         os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // options.jobs))
+        groups = {name: [name] for name in options.only if not VARIANTS[name].of}
+        for name in options.only:
+            if of := VARIANTS[name].of:
+                groups.setdefault(of, [of]).append(name)
         with workers(options.jobs) as pool:
-            groups = {name: [name] for name in options.only if not VARIANTS[name].of}
-            for name in options.only:
-                if of := VARIANTS[name].of:
-                    groups.setdefault(of, [of]).append(name)
-            work = [
-                pool.submit(run, settings, group, seed, until)
+            work = {
+                pool.submit(run, settings, group, seed, until): seed
                 for seed in range(options.seeds)
                 for group in groups.values()
-            ]
-            for each in work:
-                for line in each.result():
-                    print(line, flush=True)
-    print(table(settings, options.only, timed))
+            }
+            for each in as_completed(work):
+                for variant, figures in each.result().items():
+                    settings.keep([settings.series, variant, str(work[each])], figures)
+                    print(
+                        f"{variant}, seed {work[each]}:",
+                        *(f"{name} {figures[name]:.3f}" for name in TARGET),
+                        flush=True,
+                    )
+    print(table(settings, options.only))
 
 
 if __name__ == "__main__":
