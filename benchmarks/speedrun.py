@@ -69,8 +69,9 @@ VARIANTS = {
     "Muon, 16 x 16 map tokens added": Variant(train=(
         "trainer.optimizer=muon", "model.denoiser.placed_tokens=add", "model.mask.grid=16",
     )),
-    "Muon, patches of 2, map tokens added, 2 x the images": Variant(train=(
+    "Muon, patches of 2, 16 x 16 map tokens added, 2 x the images": Variant(train=(
         "trainer.optimizer=muon", "model.denoiser.patch=2", "model.denoiser.channel_mult=[2]", "model.denoiser.placed_tokens=add",
+        "model.mask.grid=16",
     ), images=2.0),
     **{f"Muon, {name}": Variant(train=("trainer.optimizer=muon", *words), images=images) for name, words, images in (
         ("48 channels, 1.4 x the images", (

@@ -169,7 +169,7 @@ class UNetConfig(DenoiserConfig):
     """`modulate`: the mean of the tokens without a place is also added to the time embedding (they are attended to as
     well)."""
     placed_tokens: PlacedTokens = PlacedTokens.attend
-    """`add`: tokens with a place are also added to the cells around it, before the first block (they are attended to as well)."""
+    """`add`: tokens with a place are also laid over the cells around it, before the first block (they are attended to as well)."""
 
 
 @dataclass(kw_only=True, slots=True)

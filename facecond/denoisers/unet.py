@@ -25,7 +25,7 @@ from facecond.types import Context
 
 
 class Placed(NamedTuple):
-    """Tokens as wide as the first feature map, and where they lie."""
+    """Tokens, and where they lie."""
 
     tokens_BTC: Tensor
     places_TP: Tensor
@@ -126,7 +126,8 @@ class UNet(Denoiser):
         modulated = context_dim is not None and config.global_tokens is GlobalTokens.modulate
         self.global_embed = zeroed(nn.Linear(context_dim or 0, embed_channels)) if modulated else None
         added = context_dim is not None and config.placed_tokens is PlacedTokens.add
-        self.placed_embed = zeroed(nn.Linear(context_dim or 0, base, bias=False)) if added else None
+        self.placed_embed = nn.Linear(context_dim or 0, base, bias=False) if added else None
+        self.placed_in = zeroed(nn.Conv2d(base * config.patch**2, base, 1)) if added else None
 
     def read(self, context: Context | None) -> ContextReading:
         """Return the keys and values of every cross-attention, and what is added to time embedding and feature map."""
@@ -149,8 +150,9 @@ class UNet(Denoiser):
         skips = []
         for number, stage in enumerate(self.input_blocks):
             h = stage(h, embedding_BE, keys_values)
-            if number == 0 and reading.placed is not None:
-                h = h + over_cells(*reading.placed, *h.shape[-2:])
+            if number == 0 and self.placed_in is not None and reading.placed is not None:
+                placed_BCHW = over_cells(*reading.placed, *z_BCHW.shape[-2:])
+                h = h + self.placed_in(F.pixel_unshuffle(placed_BCHW, self.config.patch))
             skips.append(h)
         h = self.middle_block(h, embedding_BE, keys_values)
         for stage in self.output_blocks:
