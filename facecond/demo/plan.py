@@ -54,7 +54,7 @@ PACES = {
         validation=512,
         timing=2.0,
         shares={"vq": 0.34, "parser": 0.08, "classifier": 0.08, "multicond": 0.50},
-        network=("model.target=velocity", "model.schedule.shape=straight", "trainer.optimizer=muon"),
+        network=("model.target=velocity", "model.schedule.shape=straight"),
         sampling=("sampler=ddim", "sampler.steps=20", "sampler.eta=1", "guidance.scale=3"),
         steps=20,
     ),
@@ -64,7 +64,7 @@ PACES = {
         timing=1.0,
         shares={"vq": 0.31, "parser": 0.09, "classifier": 0.04, "multicond": 0.56},
         network=(
-            "model.target=velocity", "model.schedule.shape=straight", "trainer.optimizer=muon",
+            "model.target=velocity", "model.schedule.shape=straight",
             "model.denoiser.model_channels=48", "model.denoiser.head_channels=48", "model.denoiser.norm_groups=16",
         ),
         sampling=("sampler=dpmpp", "sampler.steps=10", "guidance.scale=4"),

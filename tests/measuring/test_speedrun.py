@@ -11,8 +11,9 @@ from pathlib import Path
 
 from scipy.special import stdtr
 
-from benchmarks.speedrun import KEPT, VARIANTS, Settings, Speed, table
+from benchmarks.speedrun import BASE, KEPT, VARIANTS, Settings, Speed, table
 from facecond.config.compose import compose
+from facecond.config.training import OptimizerKind
 
 
 def write(settings: Settings, variant: str, values: list[float]) -> None:
@@ -56,8 +57,8 @@ def test_the_table_says_what_the_seeds_say(tmp_path: Path) -> None:
 def test_every_variant_composes() -> None:
     for name, variant in VARIANTS.items():
         assert variant.of in ("", *VARIANTS)
-        words = ["model=multicond", "size=tiny", *variant.train, *variant.sample]
-        compose("train", words)
+        config = compose("train", [*BASE, *variant.train, *variant.sample]).config
+        assert (config.trainer.optimizer is OptimizerKind.muon) == name.startswith("Muon")
         assert bool(variant.of) == (not variant.train and name != "base")
 
 
