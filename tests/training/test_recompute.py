@@ -102,7 +102,9 @@ SETTINGS = {
 @pytest.mark.parametrize("more", [
     ["trainer.gradient_checkpointing=true"],
     pytest.param(["trainer.gradient_checkpointing=true", "trainer.micro_batch=4"], marks=pytest.mark.slow),
+    pytest.param(["trainer.micro_batch=1"], marks=pytest.mark.slow),
     pytest.param(["trainer.micro_batch=2"], marks=pytest.mark.slow),
+    pytest.param(["trainer.micro_batch=4"], marks=pytest.mark.slow),
 ], ids=" ".join)  # fmt: skip
 @pytest.mark.parametrize(
     "model", [pytest.param(model, marks=[pytest.mark.slow] if model == "vq" else []) for model in SETTINGS]
