@@ -27,9 +27,15 @@ WIDEST, DEEPEST, MOST = Slip(8192), Slip(1024), Slip(10_000_000)
 """Channels of a layer, layers in a row and pictures of one command beyond which a number is a slip."""
 
 
-def bounded(default: Any, *, minimum: float = -math.inf, maximum: float = math.inf, above: float = -math.inf) -> Any:
-    """Return a dataclass field for a number with `minimum <= value <= maximum` and `value > above`, or a list of such numbers."""
-    limits = {"minimum": minimum, "maximum": maximum, "above": above}
+def bounded(
+    default: Any, *, minimum: float = -math.inf, maximum: float = math.inf, above: float = -math.inf,
+    words: tuple[str, ...] = (),
+) -> Any:  # fmt: skip
+    """Return a dataclass field for a number with `minimum <= value <= maximum` and `value > above`, or a list of such numbers.
+
+    `words` may stand in the place of a number.
+    """
+    limits = {"minimum": minimum, "maximum": maximum, "above": above, "words": words}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=limits)
     return dataclasses.field(default=default, metadata=limits)
@@ -72,6 +78,8 @@ def check_bounds(config: Any, prefix: str = "", *, slips: bool = True) -> None:
         if "fixed" in field.metadata and value != field.metadata["fixed"]:
             section = prefix.rstrip(".").rpartition(".")[2]
             raise ConfigError(f"{key}={value} cannot be set by itself", hint=f"write {section}={value}")
+        if isinstance(value, str) and value not in field.metadata.get("words", [value]):
+            raise ConfigError(f"{key}={value} is neither a number nor {' or '.join(field.metadata['words'])}")
         if isinstance(value, list):
             _check_entries(value, field.type, key)
         numbers = value if isinstance(value, list) else [value]

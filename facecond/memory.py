@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,23 @@ def in_bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f} bytes"
+
+
+def read_bytes(text: str, key: str) -> float:
+    """Return the bytes that `text` says, as `in_bytes` writes them, or in GiB and the like. Raises ConfigError naming `key`."""
+    found = re.fullmatch(r"(\d+(?:\.\d*)?) ?([kKMGTP])(i?)B", text)
+    if found is None or float(found[1]) == 0:
+        raise ConfigError(f"{key}={text} is no amount of memory", hint=f"write a number and its unit: {key}=24GB")
+    return float(found[1]) * (1024 if found[3] else 1000) ** (1 + "KMGTP".index(found[2].upper()))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a GPU; of a CPU, those of the host that this process may have."""
+    if device.type == "cpu":
+        return host_memory()
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0])
 
 
 def release() -> None:

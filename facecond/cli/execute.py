@@ -31,7 +31,8 @@ MODULES = {
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",
 }
-"""Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`."""
+"""Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`; where
+--dry-run says more than the configuration, also `foresee(prepared) -> dict`."""
 
 READING = ("verify",)
 """Commands that may read where nothing can be written; what they remember is then not kept."""
@@ -82,11 +83,11 @@ def execute(
         rounds = [combination for words in rounds for combination in expand(words)]
     given = [word for word in words if word.startswith("verify=")]
     with trusting_sizes(given[-1:] == ["verify=size"]):  # also while it is prepared, which opens packs and latents
-        _execute(command, rounds, rank=rank, json=json, dry_run=dry_run)
+        _execute(command, rounds, rank=rank, size=size, json=json, dry_run=dry_run)
 
 
-def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, json: bool, dry_run: bool) -> None:
-    """Prepare every round before any runs; `rank` 0 speaks."""
+def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, size: int, json: bool, dry_run: bool) -> None:
+    """Prepare every round before any runs; `rank` 0 of `size` speaks."""
     module = importlib.import_module(MODULES[command])
     prepared = [module.prepare(words) for words in rounds]
     if len({item.name for item in prepared}) < len(prepared):
@@ -100,12 +101,15 @@ def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, json: 
             for i, (words, item) in enumerate(zip(rounds, prepared, strict=True))
         ]
     if dry_run:
+        shown = []
         for item in prepared if rank == 0 else []:
             item.announce()
+            item.processes = Processes(rank, size)
+            more = module.foresee(item) if hasattr(module, "foresee") else {}
+            shown.append(as_values(item.composed) | more)
             if not json:
                 print_configuration(item.composed, as_json=False)
         if json and rank == 0:
-            shown = [as_values(item.composed) for item in prepared]
             print_json(shown[0] if len(shown) == 1 else shown)
         return
     for item in prepared if command not in READING else []:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("facecond")
 
-NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init", "minutes", "limits", "verify")
+NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init", "minutes", "memory", "limits", "verify")
 """Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
 pack, first stage and initial weights is compared by content.)"""
 

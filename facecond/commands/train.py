@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.commands.continuing import check_pack, choose_latents, choose_pack, started_run, write_run
 from facecond.commands.defaults import choose_size
+from facecond.commands.fitting import foresee, settle
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.timing import images_in, pace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import torch
 
     from facecond.data.pack import Pack
+
+__all__ = ["foresee", "prepare", "run"]
 
 log = logging.getLogger("facecond")
 
@@ -130,6 +133,8 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     divide(config.trainer, processes)
     device = choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
+    processes.all_do(lambda: settle(prepared, pack, device))
+    config = prepared.config
     if config.minutes is not None and not (folder / "run.json").is_file():
         plan(prepared, pack, device)
         config = prepared.config

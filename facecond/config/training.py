@@ -8,6 +8,8 @@ from enum import Enum
 
 from facecond.bounds import bounded
 
+AUTO = "auto"
+
 
 class LearningRateSchedule(Enum):
     """Learning rate after the warm-up, as a function of images seen."""
@@ -54,9 +56,10 @@ class TrainerConfig:
     """Images to learn from in all, rounded up to whole batches; the paper's 600 epochs of 25000."""
     batch_size: int = bounded(48, minimum=1, maximum=65_536)
     """Images per update of the weights, over all processes."""
-    micro_batch: int | None = bounded(None, minimum=1)
-    """Images per forward pass of one process; none = its whole share of the batch. Divides that share. May change when a run
-    is continued, unless the networks have BatchNorm (judges, the patch discriminator, masks with `norm=batch`)."""
+    micro_batch: int | str | None = bounded(None, minimum=1, words=(AUTO,))
+    """Images per forward pass of one process; none = its whole share of the batch; auto = the largest divisor of it that fits the
+    device's memory. Divides that share. May change when a run is continued, unless the networks have BatchNorm (judges, the patch
+    discriminator, masks with `norm=batch`), whose share auto does not divide."""
     optimizer: OptimizerKind = OptimizerKind.adamw
     """What turns gradients into updates. muon: those of the matrices of hidden layers are nearly orthogonal, for more time per
     step; the learning rate may stay."""
@@ -113,6 +116,11 @@ class TrainerConfig:
     """Write a checkpoint and leave after this time; the same command continues. None = run to the end."""
     tensorboard: bool = True
     """Write curves and grids for TensorBoard too."""
+
+    @property
+    def at_once(self) -> int | None:
+        """`micro_batch` where it is a number; None, the whole share, before auto has become one."""
+        return None if isinstance(self.micro_batch, str) else self.micro_batch
 
 
 @dataclass(kw_only=True, slots=True)

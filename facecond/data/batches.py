@@ -16,7 +16,7 @@ from torch import Tensor
 
 from facecond.conditions.condition import Condition
 from facecond.data.latents import LatentStore
-from facecond.data.pack import Pack
+from facecond.data.pack import SPLITS, Pack
 from facecond.errors import DataError
 from facecond.faces.labels import mirror_labels
 from facecond.memory import send
@@ -56,22 +56,12 @@ class ResidentData:
         self.device = torch.device(device)
         self.split = split
         self.pack_indices = pack.indices(split)
-        self._has_latents, self._has_flipped, self._has_images = latents is not None, False, images
+        self._has_latents, self._has_images = latents is not None, images
         self._maps = maps
         self.conditions = tuple(conditions)
-        sources: dict[str, NDArray[Any]] = {"attributes": pack.attributes} if images else {}
-        if latents is not None:
-            sources["latents"] = latents.latents
-            if latents.latents_flipped is not None:
-                sources["latents_flipped"] = latents.latents_flipped
-                self._has_flipped = True
-        sources |= {each.column.name: pack.values(each) for each in conditions}
-        if images or maps:
-            sources["labels"] = pack.labels
-        if images:
-            sources["images"] = pack.images
+        self._has_flipped = latents is not None and latents.latents_flipped is not None
         self._columns: dict[str, _Column] = {}
-        for name, array in sources.items():
+        for name, array in _sources(pack, latents, images, maps is not None, conditions).items():
             column = _Column(array, self.pack_indices, self.device, resident_bytes)
             resident_bytes -= column.resident_bytes
             self._columns[name] = column
@@ -150,11 +140,51 @@ class ResidentData:
         return send(torch.from_numpy(indices), self.device)
 
 
+def resident_bytes(
+    pack: Pack,
+    *,
+    latents: LatentStore | None = None,
+    images: bool = False,
+    maps: bool = False,
+    conditions: Sequence[Condition] = (),
+) -> int:
+    """Return the bytes that `ResidentData` of both splits, opened with the same, keeps on its device; nothing is read."""
+    total = 0
+    for split in SPLITS:
+        count, left = len(pack.indices(split)), RESIDENT_BYTES
+        for array in _sources(pack, latents, images, maps, conditions).values():
+            size = _bytes(array, count)
+            left -= size if size <= left else 0
+        total += RESIDENT_BYTES - left
+    return total
+
+
+def _sources(
+    pack: Pack, latents: LatentStore | None, images: bool, maps: bool, conditions: Sequence[Condition]
+) -> dict[str, NDArray[Any]]:
+    """The arrays that batches are cut from, by name, small ones first."""
+    sources: dict[str, NDArray[Any]] = {"attributes": pack.attributes} if images else {}
+    if latents is not None:
+        sources["latents"] = latents.latents
+        if latents.latents_flipped is not None:
+            sources["latents_flipped"] = latents.latents_flipped
+    sources |= {each.column.name: pack.values(each) for each in conditions}
+    if images or maps:
+        sources["labels"] = pack.labels
+    if images:
+        sources["images"] = pack.images
+    return sources
+
+
+def _bytes(array: NDArray[Any], rows: int) -> int:
+    return rows * int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+
+
 class _Column:
     """Rows of one array: on the device when they fit into `budget` bytes, else gathered from the memory map."""
 
     def __init__(self, array: NDArray[Any], rows: NDArray[np.int64], device: torch.device, budget: int) -> None:
-        size = len(rows) * int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+        size = _bytes(array, len(rows))
         self._device = device
         self._rows = rows
         self._resident: Tensor | None = None

@@ -30,6 +30,9 @@ from facecond.training.learner import Evaluation, Items, Phase, Step, Total
 from facecond.training.recompute import recompute
 from facecond.training.stream import stream_items, validation_pieces
 
+RECOMPUTED = (ResnetBlock, AttnBlock)
+"""What `trainer.gradient_checkpointing` keeps the inputs of alone."""
+
 _FROZEN = ("encoder", "quant_conv", "quantize")
 _CELLS_PER_CODE = 32
 """Encoder outputs per code from which the codebook is filled."""
@@ -99,7 +102,7 @@ class FirstStageLearner:
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
         if trainer.gradient_checkpointing:
-            recompute(model, (ResnetBlock, AttnBlock))
+            recompute(model, RECOMPUTED)
         # The discriminator's share in the loss follows from a second backward pass through the decoder.
         capture = trainer.capture if loss.discriminator is None else Capture.never
         self.encode = Passes(_Part(model.encode, model.encoder, model.quant_conv), capture)

@@ -67,6 +67,7 @@ class Run:
         self, learner: Learner, config: TrainerConfig, folder: Path, weights_config: dict[str, Any],
         processes: Processes, on_event: Callable[[Event], None], defaults: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
+        config = dataclasses.replace(config, micro_batch=config.at_once)
         self.learner, self.config, self.folder, self.processes = learner, config, folder, processes
         self.weights_config, self.on_event = weights_config, on_event
         self.total = -(-config.images // config.batch_size) * config.batch_size
@@ -372,7 +373,7 @@ def divide(config: TrainerConfig, processes: Processes) -> tuple[int, int]:
     if config.batch_size % processes.size:
         raise ConfigError(f"trainer.batch_size={config.batch_size} cannot be divided among {processes.size} processes")
     local = config.batch_size // processes.size
-    micro = min(config.micro_batch or local, local)
+    micro = min(config.at_once or local, local)
     if local % micro:
         raise ConfigError(
             f"trainer.micro_batch={config.micro_batch} does not divide the {local} images each process has of a batch"

@@ -75,6 +75,6 @@ def validation_pieces(trainer: TrainerConfig, size: int) -> Iterator[NDArray[np.
     """Yield the items an evaluation looks at, spread evenly over `size`, in pieces of at most one micro-batch."""
     count = min(trainer.evaluate_items, size)
     chosen = np.arange(count, dtype=np.int64) * size // count
-    piece = trainer.micro_batch or trainer.batch_size
+    piece = trainer.at_once or trainer.batch_size
     for start in range(0, count, piece):
         yield chosen[start : start + piece]

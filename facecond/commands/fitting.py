@@ -1,0 +1,152 @@
+"""What a training takes of memory, said before it starts, and the micro-batch that fits (`trainer.micro_batch=auto`)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from facecond.bounds import LIFT
+from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig
+from facecond.config.compose import compose
+from facecond.config.settings import first_line
+from facecond.config.training import AUTO, Precision
+from facecond.errors import ConfigError
+from facecond.memory import free_memory, in_bytes, read_bytes
+from facecond.processes import Processes
+
+if TYPE_CHECKING:
+    import torch
+
+    from facecond.assembly.account import Account
+    from facecond.data.pack import Pack
+
+log = logging.getLogger("facecond")
+
+
+class Fit(NamedTuple):
+    """A training's account beside the memory there is."""
+
+    account: Account
+    share: int
+    """Images that each process learns from at a step."""
+    micro_batch: int
+    """Of them at once."""
+    there: float | None
+    """Bytes; None where the device is not here and memory= says nothing."""
+    margin: float
+    """Share of them that is left free."""
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the memory is enough; None where it is not known."""
+        return None if self.there is None else self.account.needed(self.micro_batch) <= self.there * (1 - self.margin)
+
+    def __str__(self) -> str:
+        told = self.account.told(self.micro_batch)
+        if self.there is None:
+            return f"{told} (memory=24GB says whether a device of 24 GB is enough)"
+        enough = "enough" if self.fits else "too little"
+        return f"{told}; {in_bytes(self.there)} less {self.margin:.0%} are {enough}"
+
+    def values(self) -> dict[str, Any]:
+        """The same as JSON values, bytes where nothing else is said."""
+        parts = ("weights", "gradients", "moments", "averages", "data")
+        return {
+            "micro_batch": self.micro_batch, "needed": self.account.needed(self.micro_batch),
+            **{name: getattr(self.account, name) for name in parts},
+            "activations": self.account.activations(self.micro_batch), "there": self.there,
+            "margin": self.margin, "fits": self.fits,
+        }  # fmt: skip
+
+
+def fit(
+    kind: str, config: TrainConfig, pack: Pack, latents: str | None, device: torch.device, processes: Processes
+) -> Fit:
+    """Count what the training of `config` takes on `device`, and choose its micro-batch where that is auto.
+
+    Raises ConfigError when auto finds none that fits.
+    """
+    import torch
+
+    from facecond.assembly.account import MARGIN, account
+    from facecond.assembly.passes import BLOCKS
+    from facecond.data.latents import LatentStore
+    from facecond.training.device import resolve_precision
+    from facecond.training.run import divide
+
+    here = device.type == "cpu" or torch.cuda.is_available()
+    precision = config.trainer.precision
+    if here or precision is not Precision.auto:
+        precision = resolve_precision(precision, device) if here else precision
+    else:
+        precision = Precision.bfloat16
+    there: float | None = read_bytes(config.memory, "memory") if config.memory else None
+    if there is None and here:
+        there = free_memory(device) / (processes.size if device.type == "cpu" else 1)
+    store = None if latents in (None, NO_FIRST_STAGE) else LatentStore.open(pack.path, str(latents))
+    found = account(kind, config, pack, device.type, precision, store)
+    share, micro = divide(config.trainer, processes)
+    if config.trainer.micro_batch != AUTO:
+        return Fit(found, share, micro, there, MARGIN)
+    if there is None:
+        raise ConfigError("trainer.micro_batch=auto: there is no GPU here to fit", hint="say its memory: memory=24GB")
+    largest = found.largest(share, there * (1 - MARGIN))
+    smallest = 1 if found.divisible else share
+    if largest is None and config.limits:
+        least = (
+            "one image at a time" if found.divisible else f"{share} images, which batch normalisation keeps together,"
+        )
+        ways = ["a smaller size="] if found.divisible else ["a smaller trainer.batch_size", "a smaller size="]
+        if kind in BLOCKS and not config.trainer.gradient_checkpointing:
+            ways.insert(0, "trainer.gradient_checkpointing=true")
+        raise ConfigError(
+            f"trainer.micro_batch=auto: {least} takes {in_bytes(found.needed(smallest))}, and of {in_bytes(there)} there are "
+            f"{in_bytes(there * (1 - MARGIN))} with a margin of {MARGIN:.0%}",
+            hint=f"choose {', or '.join(ways)}; to try all the same: {LIFT}",
+        )
+    return Fit(found, share, largest or smallest, there, MARGIN)
+
+
+def foresee(prepared: Any) -> dict[str, Any]:
+    """Say what the training that was prepared takes of the device's memory, which need not be here; return it for JSON."""
+    import torch
+
+    from facecond.data.pack import Pack
+    from facecond.io.files import trusting_sizes
+    from facecond.training.device import choose_device
+
+    config, found = prepared.config, prepared.found
+    device = torch.device("cuda") if config.device is Device.cuda else choose_device(config.device)
+    with trusting_sizes(True):
+        found = fit(found.kind, config, Pack.open(found.pack), found.latents, device, prepared.processes)
+    log.info("memory: %s", found)
+    return {"memory": found.values()}
+
+
+def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
+    """Let a number take the place of `trainer.micro_batch=auto`; on a GPU, say in any case what the training takes."""
+    config, found, composed = prepared.config, prepared.found, prepared.composed
+    auto = config.trainer.micro_batch == AUTO
+    if not auto and device.type == "cpu":
+        return
+    try:
+        chosen = fit(found.kind, config, pack, found.latents, device, prepared.processes)
+    except (RuntimeError, NotImplementedError) as error:
+        if auto:
+            raise
+        log.info("memory: not counted (%s)", first_line(error))  # a training goes without
+        return
+    log.log(logging.WARNING if chosen.fits is False else logging.INFO, "memory: %s", chosen)
+    if not auto:
+        return
+    whole = chosen.micro_batch == chosen.share
+    prepared.used["micro-batch"] = f"{chosen.micro_batch} of {chosen.share} images at once (" + (
+        "the most that fits)" if chosen.account.divisible or not whole else "batch normalisation keeps them together)"
+    )
+    log.info("micro-batch: %s", prepared.used["micro-batch"])
+    word = f"trainer.micro_batch={'null' if whole else chosen.micro_batch}"
+    prepared.found = replace(found, settled=[*found.settled, word])
+    prepared.composed = compose(
+        "train", composed.overrides, size=composed.choices.get("size"), above=prepared.found.settled
+    )
