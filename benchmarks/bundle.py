@@ -43,7 +43,8 @@ RECIPES: dict[str, tuple[int, list[str]]] = {
     "parser": (640_000, ["model.network.width=32", "trainer.batch_size=64", "trainer.warmup_images=6400"]),
     "classifier": (640_000, ["trainer.batch_size=64", "trainer.warmup_images=6400"]),
     "multicond": (1_510_400, [
-        "trainer.optimizer=adamw", "model.denoiser.placed_tokens=attend", "model.mask.grid=8", "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=256",
+        "trainer.optimizer=adamw", "model.denoiser.placed_tokens=attend", "model.mask.grid=8",
+        "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=256",
         "trainer.warmup_images=128000", "trainer.learning_rate=1.5e-3", "trainer.ema_decay=0.999",
     ]),
     "maps": (56_000, [

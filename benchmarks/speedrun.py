@@ -108,6 +108,9 @@ VARIANTS = {
     )),
     "96 channels": Variant(train=("model.denoiser.model_channels=96", "model.denoiser.head_channels=64")),
     **{f"guidance {scale:g}": Variant(of="base", sample=(f"guidance.scale={scale:g}",)) for scale in (1, 1.5, 3, 4)},
+    "Muon, patches of 2, 16 x 16 map tokens added, 2 x the images, eta 1, guidance 3": Variant(
+        of="Muon, patches of 2, 16 x 16 map tokens added, 2 x the images", sample=("sampler.eta=1", "guidance.scale=3"),
+    ),
     "eta 1": Variant(of="base", sample=("sampler.eta=1",)),
     **{f"{steps} steps": Variant(of="base", sample=(f"sampler.steps={steps}",)) for steps in (10, 50)},
     "dpmpp, 10 steps": Variant(of="base", sample=("sampler=dpmpp", "sampler.steps=10")),
