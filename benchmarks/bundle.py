@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.open_maps import Alone, measure
 from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
 from facecond.commands.steps import Steps, run_command
@@ -59,6 +60,9 @@ SELDOM = 8
 """Evaluations and checkpoints of each training, beside those by the minute."""
 
 MEASURES = ["miou", "accuracy", "attributes", "reconstruction"]
+
+
+ALONE = "Attributes alone, as `python -m benchmarks.open_maps` measures them: "
 
 
 def training(name: str, images: int, words: Sequence[str]) -> list[str]:
@@ -111,36 +115,54 @@ def people(workspace: str, target: Path) -> dict[str, str]:
     return {"pack": str(target)}
 
 
-def card(runs: Path, results: Path, target: Path, faces: int, held_out: int) -> dict[str, str]:
-    """Write the model card and the record beside the weights; `runs` is the folder of the trainings."""
+def card(
+    runs: Path, results: Path | None, alone: Path | None, target: Path, faces: int, held_out: int
+) -> dict[str, str]:
+    """Write the model card and the record beside the weights.
+
+    `runs` is the folder of the trainings, `results` what was measured, `alone` the folder that `benchmarks.open_maps` wrote. What
+    is not there stays as the record has it.
+    """
     from facecond.io.results import read_results
     from facecond.io.runs import read_lines
     from facecond.reports.tables import figure_rows, markdown
 
-    record: dict[str, Any] = {"set": NAME, "models": {}}
+    file = target / f"{NAME}.json"
+    record: dict[str, Any] = read_json(file, Record) if file.is_file() else {"set": NAME, "models": {}}
     rows = [["model", "words of `facecond train`", "images", "minutes", "machine", "MB"]]
     for name, (_, words) in RECIPES.items():
         run = target / f"{NAME}-{name}"
-        done, content = read_json(run / "done.json", Record), read_json(run / "run.json", Record)
-        size, machine = (run / "weights.safetensors").stat().st_size, content["versions"]
-        record["models"][name] = {
-            "words": ["size=tiny", *words], "images": done["images_seen"], "seconds": round(done["seconds"]),
-            "sha256": done["weights_sha256"], "bytes": size, "code": content["code"], "versions": machine,
-            "evaluations": [line for line in read_lines(runs / f"{NAME}-{name}") if line["kind"] == "evaluation"],
-        }  # fmt: skip
-        on = machine["cuda"] if machine["cuda"] != "none" else machine["machine"]
-        minutes = f"{done['seconds'] / 60:.1f}"
-        rows.append([name, f"size=tiny {' '.join(words)}", str(done["images_seen"]), minutes, on, f"{size / 1e6:.1f}"])
-    figures = [replace(each, classes=()) for each in read_results(results).figures]
-    record["figures"] = [
-        {
-            key: value
-            for key, value in asdict(each).items()
-            if key in ("name", "value", "spread", "ceiling", "floor", "count")
+        if (runs / run.name).is_dir():
+            done, content = read_json(run / "done.json", Record), read_json(run / "run.json", Record)
+            record["models"][name] = {
+                "words": ["size=tiny", *words], "images": done["images_seen"], "seconds": round(done["seconds"]),
+                "sha256": done["weights_sha256"], "bytes": (run / "weights.safetensors").stat().st_size, "code": content["code"],
+                "versions": content["versions"],
+                "evaluations": [line for line in read_lines(runs / run.name) if line["kind"] == "evaluation"],
+            }  # fmt: skip
+        if made := record["models"].get(name):
+            on = made["versions"]["cuda"] if made["versions"]["cuda"] != "none" else made["versions"]["machine"]
+            rows.append(
+                [
+                    name,
+                    " ".join(made["words"]),
+                    str(made["images"]),
+                    f"{made['seconds'] / 60:.1f}",
+                    on,
+                    f"{made['bytes'] / 1e6:.1f}",
+                ]
+            )
+    if results is not None:
+        figures = [replace(each, classes=()) for each in read_results(results).figures]
+        kept = ("name", "value", "spread", "ceiling", "floor", "count")
+        record["figures"] = [{key: value for key, value in asdict(each).items() if key in kept} for each in figures]
+        record["table"] = markdown(figure_rows(figures))
+    if alone is not None:
+        record["attributes_alone"] = {
+            "table": (alone / "table.md").read_text(),
+            **read_json(alone / "figures.json", Record),
         }
-        for each in figures
-    ]
-    write_json(target / f"{NAME}.json", record)
+    write_json(file, record)
     text = "\n".join([
         f"# {NAME}: the weights that come with the program", "",
         f"Made by `make pretrained` from {faces} drawn people at 64 px (`facecond data draw data.seed={SEED}`), nothing else; no",
@@ -148,7 +170,8 @@ def card(runs: Path, results: Path, target: Path, faces: int, held_out: int) -> 
         "faces and no others. Half precision on disk, float32 when loaded; the files are safetensors and are never unpickled.", "",
         markdown(rows),
         f"Measured as they are here, on {held_out} people that none of them saw (`facecond eval {' '.join(MEASURES)}`):", "",
-        markdown(figure_rows(figures)),
+        record.get("table", ""),
+        *([ALONE + record["attributes_alone"]["table"]] if "attributes_alone" in record else []),
         f"How they learnt, and the SHA-256 of each file, stands in {NAME}.json.", "",
     ])  # fmt: skip
     (target / f"{NAME}.md").write_text(text, encoding="utf-8")
@@ -159,7 +182,8 @@ def make(workspace: str, target: Path, share: float, device: str, only: Sequence
     """Go through the steps; with `only`, draw people and make these models, which another process may do for others."""
     chosen = list(RECIPES) if only is None else [name for name in RECIPES if name in only]
     account = "bundle.json" if only is None else "-".join(["bundle", *chosen]) + ".json"
-    steps = Steps(Path(workspace) / account, 1 + 2 * len(chosen) + ("multicond" in chosen) + 3 * (only is None))
+    count = 1 + 2 * len(chosen) + ("multicond" in chosen) + ("maps" in chosen) + 1 + 2 * (only is None)
+    steps = Steps(Path(workspace) / account, count)
     faces, held_out = int(FACES * share), max(LEAST_HELD_OUT, int(HELD_OUT * share))
     pack = f"{workspace}/packs/{NAME}"
     common = [f"workspace={workspace}", f"pack={pack}", f"device={device}"]
@@ -184,17 +208,30 @@ def make(workspace: str, target: Path, share: float, device: str, only: Sequence
         place = target / f"{NAME}-{name}"
         digest = sha256_file(Path(run) / "weights.safetensors")
         steps.call(f"write {name}", f"write {name}", partial(halved, Path(run), place), words=[digest])
-    if only is not None:
-        return
-    results = step("measure", evaluate, [
-        *common, f"metrics=[{','.join(MEASURES)}]", f"count={held_out}", f"run={target / f'{NAME}-multicond'}",
-        *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
-    ])["results"]  # fmt: skip
-    steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))
+    results = alone = None
+    if only is None:
+        results = step("measure", evaluate, [
+            *common, f"metrics=[{','.join(MEASURES)}]", f"count={held_out}", f"run={target / f'{NAME}-multicond'}",
+            *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
+        ])["results"]  # fmt: skip
+        steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))
+    if "maps" in chosen and (target / f"{NAME}-multicond").is_dir():
+        runs = {name: str(target / f"{NAME}-{name}") for name in ("multicond", "maps", "parser", "classifier")}
+        alone = steps.call(
+            "measure maps", "sample attributes alone",
+            lambda: {"folder": str(measure(Alone(workspace, pack, runs, min(256, held_out), device)))}, words=[*runs.values()],
+        )["folder"]  # fmt: skip
     steps.call(
         "card",
         "write the card",
-        lambda: card(Path(workspace) / "runs", Path(results), target, faces, held_out),
+        lambda: card(
+            Path(workspace) / "runs",
+            Path(results) if results else None,
+            Path(alone) if alone else None,
+            target,
+            faces,
+            held_out,
+        ),
         again=True,
     )
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,8 +143,20 @@ def ways(session: Session[Any]) -> dict[str, Callable[[int], Prompt]]:
     return {"own map": own, "drawn map": alone, "borrowed map": borrowed, "no map": alone}
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Sample, measure, write."""
+class Alone(NamedTuple):
+    """What is measured, and on what."""
+
+    workspace: str
+    pack: str
+    runs: Mapping[str, str | None]
+    """The model of pictures, the generator of maps (None = the latest that fits), the judges."""
+    count: int = 256
+    device: str = "auto"
+    seed: int = 0
+
+
+def measure(options: Alone) -> Path:
+    """Sample, measure, and write; return the folder."""
     import facecond
     from facecond.commands import eval as evaluate
     from facecond.commands.steps import run_command
@@ -157,7 +169,11 @@ def measure(options: argparse.Namespace) -> None:
     folder = Path(options.workspace) / "open_maps"
     folder.mkdir(parents=True, exist_ok=True)
     session = facecond.open(
-        options.run, pack=options.pack, maps=options.maps, device=options.device, workspace=options.workspace
+        options.runs["multicond"],
+        pack=options.pack,
+        maps=options.runs["maps"],
+        device=options.device,
+        workspace=options.workspace,
     )
     assert session.maps is not None
     pack, maps = session.pack, session.maps
@@ -172,9 +188,9 @@ def measure(options: argparse.Namespace) -> None:
         if way == "drawn map":
             drawn_NHW = np.stack([told.told(request.prompt, made, request.index).values["mask"] for request in plan])
         results = run_command(evaluate, [
-            f"workspace={options.workspace}", f"run={options.run}", f"pack={pack.path}", f"samples={made.folder}",
-            f"metrics=[{'attributes' if way == 'no map' else 'miou,attributes'}]", f"parser={options.parser}",
-            f"classifier={options.classifier}", f"device={options.device}",
+            f"workspace={options.workspace}", f"run={options.runs['multicond']}", f"pack={pack.path}", f"samples={made.folder}",
+            f"metrics=[{'attributes' if way == 'no map' else 'miou,attributes'}]", f"parser={options.runs['parser']}",
+            f"classifier={options.runs['classifier']}", f"device={options.device}",
         ])["results"]  # fmt: skip
         figures[way] = {each["name"]: each for each in json.loads(Path(results).read_text())["figures"]}
         names = ["attribute_balanced_mask_implied", "attribute_balanced_mask_free", "attribute_accuracy", "miou"]
@@ -191,12 +207,11 @@ def measure(options: argparse.Namespace) -> None:
     apart = {"drawn and real": told_apart(_flat(drawn), _flat(first))}
     if len(second) == len(first):
         apart["real and real"] = told_apart(_flat(second), _flat(first))
-    values = np.asarray(pack.attributes[pack.indices("validation")[:SETS]])
+    few = pack.indices("validation")[:SETS]
+    values = np.asarray(pack.attributes[few])
     ten = np.stack([_drawn(maps, np.repeat(row[None], TEN, axis=0), options.seed) for row in values])
     training = pack.indices("train")[:8192]
-    alike = [
-        [pack.labels[pack.indices("validation")[i]], pack.labels[most_alike(pack, i, training)]] for i in range(SETS)
-    ]
+    alike = [[pack.labels[place], pack.labels[most_alike(pack, i, training)]] for i, place in enumerate(few)]
     diversity = {
         "ten maps of one set of attributes": float(np.mean([disagreement(each) for each in ten])),
         "two people of the most similar attributes": float(np.mean([disagreement(np.asarray(each)) for each in alike])),
@@ -219,7 +234,7 @@ def measure(options: argparse.Namespace) -> None:
         pictures, title="Maps drawn from attributes, and faces that follow them", names=words_of, cell=96, legend=True,
         breaks=range(0, len(pictures), 2), text=f"{maps.name}, {session.run.path.name}; no map was given",
     ))  # fmt: skip
-    print(table)
+    return folder
 
 
 def _flat(shapes_NKF: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -253,7 +268,12 @@ def main() -> None:
     words.add_argument("--count", type=int, default=256)
     words.add_argument("--seed", type=int, default=0)
     words.add_argument("--device", default="auto")
-    measure(words.parse_args())
+    options = words.parse_args()
+    runs = {
+        "multicond": options.run, "maps": options.maps, "parser": options.parser, "classifier": options.classifier,
+    }  # fmt: skip
+    folder = measure(Alone(options.workspace, options.pack, runs, options.count, options.device, options.seed))
+    print((folder / "table.md").read_text())
 
 
 if __name__ == "__main__":

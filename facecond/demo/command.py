@@ -18,15 +18,17 @@ from facecond.commands.steps import Step, Steps, run_command
 from facecond.config.commands import DemoConfig
 from facecond.config.compose import compose
 from facecond.demo.growing import Growing
-from facecond.demo.plan import FIRST, PACES, TITLES, Plan, make_plan, overrides, there
+from facecond.demo.plan import FIRST, PACES, TITLES, Plan, learnt_from, make_plan, overrides, there
 
 log = logging.getLogger("facecond")
 
 MEASURES = "[miou,accuracy,attributes,reconstruction]"
 ON_MAPS = "[+Eyeglasses,+Wearing_Hat,+Mouth_Slightly_Open,'-Young,+Gray_Hair,-Black_Hair,-Brown_Hair,-Blond_Hair']"
-ATTRIBUTE_SETS = (
-    "[+Blond_Hair,+Black_Hair,'+Male,-No_Beard','-Male,+Heavy_Makeup,+Wearing_Lipstick','-Young,+Gray_Hair']"
-)
+ATTRIBUTE_SETS = [
+    "+Blond_Hair", "+Black_Hair", "'+Male,-No_Beard'", "'-Male,+Heavy_Makeup,+Wearing_Lipstick'", "'-Young,+Gray_Hair'",
+]  # fmt: skip
+SHOWN_BY_MAPS = ["+Eyeglasses", "'+Wearing_Hat,+Male'"]
+"""Sets that a model draws no faces of without a map."""
 
 
 def prepare(words: Sequence[str]) -> Prepared[DemoConfig, None]:
@@ -98,9 +100,11 @@ def _go_through(demo: "Demo") -> tuple[Path, dict[str, str], dict[str, str]]:
         f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
         f"classifier={demo.run('classifier')}", *common,
     ])  # fmt: skip
+    drawn_by = there(config).get("maps") if "maps" in plan.came_along else None
+    sets = [*ATTRIBUTE_SETS, *(SHOWN_BY_MAPS if drawn_by else [])]
     grid = demo.step("sets", sample, [
-        "grid=attributes", "only=[attributes]", "maps=none", "attr=''", f"attribute_sets={ATTRIBUTE_SETS}", "count=4",
-        "guidance.attributes=4",
+        "grid=attributes", "only=[attributes]", f"maps={drawn_by or 'none'}", "attr=''", f"attribute_sets=[{','.join(sets)}]",
+        "count=4", *([] if drawn_by else ["guidance.attributes=4"]),
         f"name={demo.name}-attributes", *common,
     ])  # fmt: skip
     on_maps = demo.step("on-maps", sample, [
@@ -172,6 +176,7 @@ class Demo:
         words = [f"name={self.name}-{model}", f"pack={self.pack}", *overrides(model, self.plan)]
         if model == "multicond":
             words.append(f"first_stage={self.run('vq')}")
+            log.info("the diffusion model learns from %s", learnt_from(self.plan))
         self.step(model, train, words)
 
     def step(self, key: str, module: Any, words: list[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
 from facecond.demo.edits import Edits
+from facecond.demo.plan import learnt_from
 from facecond.io.documents import read_json
 from facecond.io.results import read_results
 from facecond.workspace.provenance import versions
@@ -67,6 +68,8 @@ def write_demo_page(
         ), blocks=[Picture(image=samples, caption="The first twelve of the conditions measured below.")]),
         Section(title="Other attributes, same noise", text=(
             "No map is given here, only attributes. All pictures of a row start from the same noise."
+            + (" What wears glasses or a hat has a map drawn for it, by the generator of maps that came with the program." if
+               "maps" in demo.plan.came_along else "")
         ), blocks=[Picture(image=read_image(Path(pictures["sets"])), caption="One attribute set per column.")]),
         Section(title="Other attributes on a map", text=(
             "Map, attributes and noise of a row are one person's; each column names attributes that differ. Where the map "
@@ -80,8 +83,10 @@ def write_demo_page(
         ), blocks=[Picture(image=read_image(Path(pictures["edits"])), caption="Same noise.")]),
         Section(title="Several samples of one condition", blocks=[
             Picture(image=read_image(Path(pictures["variations"])), caption="Stochastic sampling (eta 1).")]),
-        Section(title="What the models learnt from", text=f"{len(pack)} faces drawn by program, {pack.resolution} px.",
-                blocks=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
+        Section(title="What the models learnt from", text=(
+            f"{len(pack)} faces drawn by program, {pack.resolution} px, each seen mirrored or not, with another noise each time. "
+            f"The diffusion model learnt from {learnt_from(demo.plan)}."
+        ), blocks=[Picture(image=faces, caption="Drawn faces and their label maps.")]),
         Section(title="Curves", blocks=[Charts(charts=[chart for chart in charts if chart.series])]),
     ]  # fmt: skip
     steps = [

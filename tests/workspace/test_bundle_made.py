@@ -17,10 +17,11 @@ def test_the_set_is_made_whole_and_not_made_twice(tmp_path: Path) -> None:
              "--to", str(tmp_path / "bundled")]  # fmt: skip
     subprocess.run(words, check=True, capture_output=True)
     record = read_json(tmp_path / "bundled" / "drawn64.json", Record)
-    assert set(record["models"]) == {"vq", "parser", "classifier", "multicond"}
+    assert set(record["models"]) == {"vq", "parser", "classifier", "multicond", "maps"}
     for name, model in record["models"].items():
         file = tmp_path / "bundled" / f"drawn64-{name}" / "weights.safetensors"
         assert (sha256_file(file), file.stat().st_size) == (model["sha256"], model["bytes"])
+    assert "Attributes alone" in (tmp_path / "bundled" / "drawn64.md").read_text()
     assert "Mask mIoU" in (tmp_path / "bundled" / "drawn64.md").read_text()
     assert (tmp_path / "bundled" / "drawn64-people" / "manifest.json").is_file()
     again = subprocess.run(words, check=True, capture_output=True, text=True)
