@@ -150,7 +150,7 @@ class Alone(NamedTuple):
     pack: str
     runs: Mapping[str, str | None]
     """The model of pictures, the generator of maps (None = the latest that fits), the judges."""
-    count: int = 256
+    people: int = 256
     device: str = "auto"
     seed: int = 0
 
@@ -177,7 +177,7 @@ def measure(options: Alone) -> Path:
     )
     assert session.maps is not None
     pack, maps = session.pack, session.maps
-    count = min(options.count, len(pack.indices("validation")))
+    count = min(options.people, len(pack.indices("validation")))
     figures: dict[str, dict[str, Any]] = {}
     rows = [["map", "balanced, mask-implied", "balanced, mask-free", "attributes", "mIoU beside the map told"]]
     drawn_NHW = np.empty(0, dtype=np.uint8)
