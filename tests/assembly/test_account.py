@@ -109,9 +109,11 @@ def counted(model: str, pack: Pack, *words: str) -> Account:
 
 
 MODELS = [
-    ("multicond", ()), ("multicond", (CHECKPOINTED,)), ("sketch_attr", ("denoiser=transformer",)),
-    ("maps", ()), ("vq", ()), ("vq", (CHECKPOINTED,)), ("vq", ("model.loss.discriminator_weight=0.5",)), ("parser", ()),
-    ("classifier", ()),
+    ("multicond", ()), ("vq", (CHECKPOINTED,)),
+    *(pytest.param(*each, marks=pytest.mark.slow) for each in [
+        ("multicond", (CHECKPOINTED,)), ("sketch_attr", ("denoiser=transformer",)), ("maps", ()), ("vq", ()),
+        ("vq", ("model.loss.discriminator_weight=0.5",)), ("parser", ()), ("classifier", ()),
+    ]),
 ]  # fmt: skip
 
 
@@ -189,8 +191,11 @@ def most_of_a_fake_step(config: Any, side: int, images: int, precision: Precisio
 @pytest.mark.parametrize(
     ("size", "side", "precision", "checkpointed"),
     [
-        ("tiny", 64, Precision.float32, False), ("tiny", 64, Precision.bfloat16, True), ("base", 128, Precision.bfloat16, False),
-        ("paper", 256, Precision.bfloat16, False), ("paper", 256, Precision.bfloat16, True),
+        ("tiny", 64, Precision.float32, False),
+        pytest.param("tiny", 64, Precision.bfloat16, True, marks=pytest.mark.slow),
+        pytest.param("base", 128, Precision.bfloat16, False, marks=pytest.mark.slow),
+        pytest.param("paper", 256, Precision.bfloat16, False, marks=pytest.mark.slow),
+        ("paper", 256, Precision.bfloat16, True),
     ],
 )  # fmt: skip
 def test_every_size_takes_what_a_fake_step_takes(
@@ -246,7 +251,7 @@ def test_counting_the_smallest_size_takes_no_time(pack: Pack) -> None:
     with one_thread():
         began = time.process_time()
         counted("multicond", pack)
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < 3
 
 
 def test_nothing_stays_behind(pack: Pack) -> None:
