@@ -49,9 +49,8 @@ RECIPES: dict[str, tuple[int, list[str]]] = {
         "trainer.warmup_images=128000", "trainer.learning_rate=1.5e-3", "trainer.ema_decay=0.999",
     ]),
     "maps": (56_000, [
-        "model.denoiser.model_channels=32", "model.denoiser.head_channels=32", "model.denoiser.placed_tokens=attend",
-        "trainer.optimizer=muon", "weighting=uniform",
-        "sampler.eta=1",
+        "model.denoiser.model_channels=32", "model.denoiser.head_channels=32", "trainer.optimizer=muon",
+        "weighting=uniform", "sampler.eta=1",
     ]),
 }  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""
@@ -116,12 +115,12 @@ def people(workspace: str, target: Path) -> dict[str, str]:
 
 
 def card(
-    runs: Path, results: Path | None, alone: Path | None, target: Path, faces: int, held_out: int
+    chosen: Sequence[str], runs: Path, results: Path | None, alone: Path | None, target: Path, faces: int, held_out: int
 ) -> dict[str, str]:
     """Write the model card and the record beside the weights.
 
-    `runs` is the folder of the trainings, `results` what was measured, `alone` the folder that `benchmarks.open_maps` wrote. What
-    is not there stays as the record has it.
+    `chosen` are the models that were made now, `runs` is the folder of the trainings, `results` what was measured, `alone` the
+    folder that `benchmarks.open_maps` wrote. What is not there stays as the record has it.
     """
     from facecond.io.results import read_results
     from facecond.io.runs import read_lines
@@ -132,7 +131,7 @@ def card(
     rows = [["model", "words of `facecond train`", "images", "minutes", "machine", "MB"]]
     for name, (_, words) in RECIPES.items():
         run = target / f"{NAME}-{name}"
-        if (runs / run.name).is_dir():
+        if name in chosen and (runs / run.name / "done.json").is_file():
             done, content = read_json(run / "done.json", Record), read_json(run / "run.json", Record)
             record["models"][name] = {
                 "words": ["size=tiny", *words], "images": done["images_seen"], "seconds": round(done["seconds"]),
@@ -215,16 +214,18 @@ def make(workspace: str, target: Path, share: float, device: str, only: Sequence
             *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
         ])["results"]  # fmt: skip
         steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))
-    if "maps" in chosen and (target / f"{NAME}-multicond").is_dir():
-        runs = {name: str(target / f"{NAME}-{name}") for name in ("multicond", "maps", "parser", "classifier")}
+    runs = {name: target / f"{NAME}-{name}" for name in ("multicond", "maps", "parser", "classifier")}
+    weights = [run / "weights.safetensors" for run in runs.values()]
+    if "maps" in chosen and all(file.is_file() for file in weights):
+        told = Alone(workspace, pack, {name: str(run) for name, run in runs.items()}, min(256, held_out), device)
         alone = steps.call(
-            "measure maps", "sample attributes alone",
-            lambda: {"folder": str(measure(Alone(workspace, pack, runs, min(256, held_out), device)))}, words=[*runs.values()],
+            "measure maps", "sample attributes alone", lambda: {"folder": str(measure(told))}, words=[*map(sha256_file, weights)],
         )["folder"]  # fmt: skip
     steps.call(
         "card",
         "write the card",
         lambda: card(
+            chosen,
             Path(workspace) / "runs",
             Path(results) if results else None,
             Path(alone) if alone else None,

@@ -38,7 +38,8 @@ def words(variant: str, seed: int, images: int, workspace: str) -> list[str]:
     own = VARIANTS[variant]
     stage = [] if any(word.startswith("first_stage=") for word in own) else ["first_stage=demo-vq"]
     return [
-        *own, *stage, "size=tiny", "pack=demo-drawn-64", f"workspace={workspace}", f"name=exp-{variant}-{seed}",
+        *own, *stage, "size=tiny", "trainer.optimizer=adamw", "model.denoiser.placed_tokens=attend", "model.mask.grid=8",
+        "pack=demo-drawn-64", f"workspace={workspace}", f"name=exp-{variant}-{seed}",
         f"trainer.seed={seed}", f"trainer.images={images}", "trainer.batch_size=16", f"trainer.warmup_images={images // 40}",
         f"trainer.evaluate_every={images // 2}", "trainer.checkpoint_every=1640", "trainer.log_every=160",
         "trainer.tensorboard=false", "trainer.sample_grid=0", "sampler=dpmpp", "sampler.steps=10", "guidance.scale=4",

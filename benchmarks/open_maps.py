@@ -5,7 +5,7 @@
 samples the attributes of held-out people four ways: with their own map, with a map drawn for them, with the map of the training
 person most like them by attributes, made to agree (facecond/editing/agree.py), and with no map at all. Judges read the pictures.
 Drawn maps are held against real ones by class, by what a linear classifier can tell them apart with, and by how much ten of one
-set of attributes differ. A picture of some of them, the tables and all figures go to WORKSPACE/open_maps.
+set of attributes differ. A picture of some of them, the tables and all figures go to a folder in WORKSPACE/open_maps.
 """
 
 from __future__ import annotations
@@ -166,8 +166,6 @@ def measure(options: Alone) -> Path:
     from facecond.reports.tables import markdown
     from facecond.sampling.plans import Lazy, one_each
 
-    folder = Path(options.workspace) / "open_maps"
-    folder.mkdir(parents=True, exist_ok=True)
     session = facecond.open(
         options.runs["multicond"],
         pack=options.pack,
@@ -177,6 +175,8 @@ def measure(options: Alone) -> Path:
     )
     assert session.maps is not None
     pack, maps = session.pack, session.maps
+    folder = Path(options.workspace) / "open_maps" / f"{session.generator.sha256[:8]}-{maps.sha256[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
     count = min(options.people, len(pack.indices("validation")))
     figures: dict[str, dict[str, Any]] = {}
     rows = [["map", "balanced, mask-implied", "balanced, mask-free", "attributes", "mIoU beside the map told"]]

@@ -259,7 +259,8 @@ def speed(variant: str, settings: Settings) -> Speed:
     with tempfile.TemporaryDirectory() as folder:
         pack = drawn_pack(Path(folder) / "pack", 64, faces=300, validation=8)
         write_noise_latents(pack)
-        seconds, learner = time_training([*BASE, *VARIANTS[variant].train], pack, device, seconds=4.0)
+        words = [*BASE, *VARIANTS[variant].train, "trainer.capture=never", "trainer.precision=float32"]
+        seconds, learner = time_training(words, pack, device, seconds=4.0)
         items = learner.items(0, 8)
         step = Step(items.indices_B, items.flips_B, 0, 8, Draws(0, 0, 8), device, Precision.float32, whole=True)
         with FlopCounterMode(display=False) as counted:

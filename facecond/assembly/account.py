@@ -39,8 +39,8 @@ MARGIN = 0.1
 """Share of the device's memory that a plan leaves free."""
 
 ON_A_GPU = 4 / 3
-"""What an image takes on a GPU for each byte counted, with kernels' own copies and gaps between blocks of memory: the paper's model
-took 0.66 GiB an image on an H100, and 0.50 are counted."""
+"""What an image is taken to need on a GPU for each byte counted, with kernels' own copies and gaps between blocks of memory: an
+assumption, which no GPU has confirmed."""
 
 COUNTED = 101
 """Images of the pass that is counted: a prime that divides no number of channels, so that what it divides grows with the images."""

@@ -11,7 +11,7 @@ from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig
 from facecond.config.compose import compose
 from facecond.config.settings import first_line
 from facecond.config.training import AUTO, Precision
-from facecond.errors import ConfigError
+from facecond.errors import ConfigError, FacecondError
 from facecond.memory import free_memory, in_bytes, read_bytes
 from facecond.processes import Processes
 
@@ -118,10 +118,18 @@ def foresee(prepared: Any) -> dict[str, Any]:
 
     config, found = prepared.config, prepared.found
     device = torch.device("cuda") if config.device is Device.cuda else choose_device(config.device)
-    with trusting_sizes(True):
-        found = fit(found.kind, config, Pack.open(found.pack), found.latents, device, prepared.processes)
-    log.info("memory: %s", found)
-    return {"memory": found.values()}
+    if device.type == "cpu" and config.memory is None and config.trainer.micro_batch != AUTO:
+        return {}
+    try:
+        with trusting_sizes(True):
+            fits = fit(found.kind, config, Pack.open(found.pack), found.latents, device, prepared.processes)
+    except FacecondError:
+        raise
+    except Exception as error:  # what counts uses what torch may change
+        log.info("memory: not counted (%s)", first_line(error))
+        return {"memory": None}
+    log.info("memory: %s", fits)
+    return {"memory": fits.values()}
 
 
 def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
@@ -132,7 +140,9 @@ def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
         return
     try:
         chosen = fit(found.kind, config, pack, found.latents, device, prepared.processes)
-    except (RuntimeError, NotImplementedError) as error:
+    except FacecondError:
+        raise
+    except Exception as error:  # what counts uses what torch may change
         if auto:
             raise
         log.info("memory: not counted (%s)", first_line(error))  # a training goes without

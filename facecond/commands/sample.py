@@ -13,7 +13,7 @@ from facecond.conditions.attributes import Attributes
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS, pictures_of
-from facecond.config.commands import Grid, SampleConfig
+from facecond.config.commands import NO_MAPS, Grid, SampleConfig
 from facecond.editing.agree import PARTS
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import attribute_index
@@ -118,14 +118,14 @@ def _maps(run: RunInfo, pack: Path, config: SampleConfig) -> DrawnBy | None:
 def hardly_followed(prepared: Prepared[SampleConfig, Sampling]) -> list[str]:
     """Attributes asked for by hand that a class of the map shows, where the model could be told a map and is told none."""
     config, found = prepared.config, prepared.found
-    text = config.given().get(Attributes.name)
+    texts = [*config.attribute_sets, *(text for name, text in config.given().items() if name == Attributes.name)]
     told = [name for name in found.conditions if not config.only or name in config.only]
-    if text is None or found.maps is not None or Mask.name not in found.conditions:
+    if found.maps is not None or Mask.name not in found.conditions or Attributes.name not in told:
         return []
     if Mask.name in told and (Mask.name in config.given() or not _is_by_hand(config, told)):
         return []
-    asked = CONDITIONS[Attributes.name].read(text, found.run.content["resolution"])
-    return [name for name in PARTS if asked[attribute_index(name)] > 0]
+    asked = [CONDITIONS[Attributes.name].read(text, found.run.content["resolution"]) for text in texts]
+    return [name for name in PARTS if any(values[attribute_index(name)] > 0 for values in asked)]
 
 
 def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> str:
@@ -188,8 +188,9 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
             log.warning("%s: %s", text, finding)
     if prepared.processes.first and (names := hardly_followed(prepared)):
         log.warning(
-            "%s: learnt from maps, and no map is given or drawn: hardly any picture will show it; give --mask, or train model=maps",
+            "%s: learnt from maps, and no map is given or drawn: hardly any picture will show it; %s",
             ", ".join(names),
+            "leave maps=none out" if config.maps == NO_MAPS else "give --mask, or train model=maps",
         )
     folder = Path(config.workspace) / "samples" / prepared.name
     cell = 128 if prepared.found.run.content["resolution"] <= 128 else 256

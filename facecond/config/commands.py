@@ -205,8 +205,8 @@ class TrainConfig(ComputeConfig):
     """Weights to start from; none = from scratch. A run or a weights file of the same kind of model; or a file of CompVis latent
     diffusion (first stage, U-Net), of face-parsing.PyTorch (parser), or torchvision's resnet18 (classifier)."""
     memory: str | None = None
-    """Memory that the training is to fit, with its unit: 24GB; none = what the device has free. trainer.micro_batch=auto keeps to
-    it, and --dry-run says whether it is enough; with device=cuda also where there is no GPU."""
+    """Memory that each process is to fit, with its unit: 24GB; none = what a GPU has free, or a share of the host's.
+    trainer.micro_batch=auto keeps to it, and --dry-run says whether it is enough; with device=cuda also where there is no GPU."""
 
 
 @dataclass(kw_only=True, slots=True)

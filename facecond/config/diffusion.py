@@ -138,7 +138,7 @@ class DiffusionConfig(ModelConfig):
 class MapsConfig(DiffusionConfig):
     """The generator of label maps: diffusion on the maps themselves, one channel per class, told attributes and a part of a map."""
 
-    balance: float = bounded(0.5, minimum=0.0, maximum=1.0)
+    balance: float = bounded(1.0, minimum=0.0, maximum=1.0)
     """Exponent of a class's deviation, which its channel is divided by where `standardise_latents`: 0 leaves rare classes as faint
     as they are, 1 makes all equally strong, so that the rarest are settled in the first steps of sampling."""
 

@@ -126,7 +126,7 @@ class GlobalTokens(enum.Enum):
 
 
 class PlacedTokens(enum.Enum):
-    """How tokens with a place reach the U-Net."""
+    """How tokens with a place reach the network."""
 
     attend = "attend"
     add = "add"
@@ -140,6 +140,8 @@ class DenoiserConfig:
     """Which denoiser this is; chosen with denoiser=."""
     patch: int = bounded(1, minimum=1, maximum=64)
     """Latent cells along each side of the squares the network sees as one cell; 1 = every cell by itself."""
+    placed_tokens: PlacedTokens = PlacedTokens.attend
+    """`add`: tokens with a place are also added to the cells around them, before the first block (and attended to as well)."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -168,8 +170,6 @@ class UNetConfig(DenoiserConfig):
     global_tokens: GlobalTokens = GlobalTokens.attend
     """`modulate`: the mean of the tokens without a place is also added to the time embedding (they are attended to as
     well)."""
-    placed_tokens: PlacedTokens = PlacedTokens.attend
-    """`add`: tokens with a place are also laid over the cells around it, before the first block (they are attended to as well)."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -68,7 +68,7 @@ def write_demo_page(
         ), blocks=[Picture(image=samples, caption="The first twelve of the conditions measured below.")]),
         Section(title="Other attributes, same noise", text=(
             "No map is given here, only attributes. All pictures of a row start from the same noise."
-            + (" What wears glasses or a hat has a map drawn for it, by the generator of maps that came with the program." if
+            + (" Each has a map drawn for it, by the generator of maps that came with the program." if
                "maps" in demo.plan.came_along else "")
         ), blocks=[Picture(image=read_image(Path(pictures["sets"])), caption="One attribute set per column.")]),
         Section(title="Other attributes on a map", text=(

@@ -51,7 +51,7 @@ class Pace:
 QUICK = (
     "model.target=velocity", "model.schedule.shape=straight", "model.denoiser.patch=2", "model.denoiser.channel_mult=[2]",
 )  # fmt: skip
-"""The straight flow, on patches of 2 x 2 latent cells: twice the images in the same time."""
+"""The straight flow, on patches of 2 x 2 latent cells: about twice the images in the same time."""
 
 PACES = {
     "usual": Pace(

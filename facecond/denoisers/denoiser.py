@@ -6,7 +6,7 @@ And what denoisers share: the code of the time, the places of cells, the scale o
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -101,14 +101,40 @@ def cell_places(height: int, width: int, device: torch.device) -> Tensor:
 def over_cells(tokens_BTE: Tensor, places_TP: Tensor, height: int, width: int) -> Tensor:
     """Return in each cell the mean of the tokens around it, (B, E, height, width); zeros where no token has a place.
 
-    Weights fall linearly in x and in y to 0 at one spacing of a square grid of all tokens that have a place: bilinear
-    interpolation where there are fewer tokens than cells, as they are where both lie alike, a mean where there are more.
+    Weights fall linearly in x and in y to 0 at one spacing of a square grid of all tokens that have a place. With one grid that is
+    bilinear interpolation where there are fewer tokens than cells, a mean where there are more. Of several conditions with places,
+    the tokens are averaged (and the spacing is too small by the root of their number).
     """
     cells_LP, placed_T = cell_places(height, width, places_TP.device), places_TP[:, 2]
     apart_LT2 = (cells_LP[:, None, :2] - places_TP[:, :2]).abs() * placed_T.sum().sqrt()
     near_LT = (1 - apart_LT2).clamp(min=0).prod(dim=-1) * placed_T
     share_LT = near_LT / near_LT.sum(dim=1, keepdim=True).clamp(min=1e-6)
     return torch.einsum("lt,bte->bel", share_LT.to(tokens_BTE), tokens_BTE).unflatten(-1, (height, width))
+
+
+class Placed(NamedTuple):
+    """Tokens that `Laying` has embedded, (B, T, E), and their places (T, 3)."""
+
+    tokens_BTE: Tensor
+    places_TP: Tensor
+
+
+class Laying(nn.Module):
+    """Tokens with a place as an addition to the features of cells, or of patches of cells; zero at the start."""
+
+    def __init__(self, context_dim: int, width: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.embed = nn.Linear(context_dim, width, bias=False)
+        self.join = zeroed(nn.Conv2d(width * patch**2, width, 1))
+
+    def read(self, context: Context) -> Placed:
+        """What does not depend on the latents."""
+        return Placed(self.embed(context.tokens_BTD), context.places_TP)
+
+    def forward(self, placed: Placed, height: int, width: int) -> Tensor:
+        """Return (B, E, H / patch, W / patch) for latents of `height` x `width` cells."""
+        return self.join(F.pixel_unshuffle(over_cells(*placed, height, width), self.patch))
 
 
 def mean_unplaced(context: Context) -> Tensor:

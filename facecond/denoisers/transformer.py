@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facecond.config.networks import TransformerConfig
+from facecond.config.networks import PlacedTokens, TransformerConfig
 from facecond.denoisers.attention import attend
-from facecond.denoisers.denoiser import Denoiser, cell_places, mean_unplaced, timestep_embedding, zeroed
+from facecond.denoisers.denoiser import Denoiser, Laying, Placed, cell_places, mean_unplaced, timestep_embedding, zeroed
 from facecond.errors import ConfigError
 from facecond.types import Context
 
@@ -42,6 +42,8 @@ class Reading(NamedTuple):
     """Embedded tokens, with the code of their places."""
     shift_BE: Tensor
     """What is added to the time embedding."""
+    placed: Placed | None
+    """What is added to the cells (`placed_tokens=add`)."""
 
 
 class Block(nn.Module):
@@ -93,6 +95,8 @@ class Transformer(Denoiser):
         self.time_embed = nn.Sequential(nn.Linear(TIME_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
         self.token_embed = nn.Linear(context_dim, width) if context_dim is not None else None
         self.global_embed = zeroed(nn.Linear(context_dim, width)) if context_dim is not None else None
+        added = context_dim is not None and config.placed_tokens is PlacedTokens.add
+        self.placed = Laying(context_dim or 0, width, config.patch) if added else None
         self.blocks = nn.ModuleList(Block(width, heads=width // config.head_channels) for _ in range(config.depth))
         self.modulation = nn.Sequential(nn.SiLU(), zeroed(nn.Linear(width, 2 * width)))
         self.out = zeroed(nn.Linear(width, cell_channels))
@@ -102,7 +106,10 @@ class Transformer(Denoiser):
         if context is None or self.token_embed is None or self.global_embed is None:
             return None
         code_TE = place_code(context.places_TP, self.config.width)
-        return Reading(self.token_embed(context.tokens_BTD) + code_TE, self.global_embed(mean_unplaced(context)))
+        placed = None if self.placed is None else self.placed.read(context)
+        return Reading(
+            self.token_embed(context.tokens_BTD) + code_TE, self.global_embed(mean_unplaced(context)), placed
+        )
 
     def predict(self, z_BCHW: Tensor, time_B: Tensor, reading: Reading | None) -> Tensor:
         """Return the answer, given a context that was read before."""
@@ -112,6 +119,8 @@ class Transformer(Denoiser):
         x_BLE = x_BLE + place_code(cell_places(H, W, z_BCHW.device), self.config.width)
         embedding_BE = self.time_embed(timestep_embedding(time_B, TIME_FREQUENCIES))
         if reading is not None:
+            if self.placed is not None and reading.placed is not None:
+                x_BLE = x_BLE + self.placed(reading.placed, *z_BCHW.shape[-2:]).flatten(2).transpose(1, 2)
             x_BLE = torch.cat([x_BLE, reading.tokens_BTE.to(x_BLE.dtype)], dim=1)
             embedding_BE = embedding_BE + reading.shift_BE
         for block in self.blocks:

@@ -19,16 +19,9 @@ from torch.nn import functional as F
 
 from facecond.config.networks import GlobalTokens, PlacedTokens, Position, UNetConfig
 from facecond.denoisers.attention import AttentionBlock, KeysValues, SpatialTransformer
-from facecond.denoisers.denoiser import Denoiser, mean_unplaced, over_cells, timestep_embedding, zeroed
+from facecond.denoisers.denoiser import Denoiser, Laying, Placed, mean_unplaced, timestep_embedding, zeroed
 from facecond.errors import ConfigError
 from facecond.types import Context
-
-
-class Placed(NamedTuple):
-    """Tokens, and where they lie."""
-
-    tokens_BTC: Tensor
-    places_TP: Tensor
 
 
 class ContextReading(NamedTuple):
@@ -126,8 +119,7 @@ class UNet(Denoiser):
         modulated = context_dim is not None and config.global_tokens is GlobalTokens.modulate
         self.global_embed = zeroed(nn.Linear(context_dim or 0, embed_channels)) if modulated else None
         added = context_dim is not None and config.placed_tokens is PlacedTokens.add
-        self.placed_embed = nn.Linear(context_dim or 0, base, bias=False) if added else None
-        self.placed_in = zeroed(nn.Conv2d(base * config.patch**2, base, 1)) if added else None
+        self.placed = Laying(context_dim or 0, base, config.patch) if added else None
 
     def read(self, context: Context | None) -> ContextReading:
         """Return the keys and values of every cross-attention, and what is added to time embedding and feature map."""
@@ -136,8 +128,7 @@ class UNet(Denoiser):
         transformers = (module for module in self.modules() if isinstance(module, SpatialTransformer))
         keys_values = [pair for transformer in transformers for pair in transformer.read(context)]
         shift = None if self.global_embed is None else self.global_embed(mean_unplaced(context))
-        tokens_BTD, places_TP = context
-        placed = None if self.placed_embed is None else Placed(self.placed_embed(tokens_BTD), places_TP)
+        placed = None if self.placed is None else self.placed.read(context)
         return ContextReading(keys_values, shift, placed)
 
     def predict(self, z_BCHW: Tensor, time_B: Tensor, reading: ContextReading) -> Tensor:
@@ -150,9 +141,8 @@ class UNet(Denoiser):
         skips = []
         for number, stage in enumerate(self.input_blocks):
             h = stage(h, embedding_BE, keys_values)
-            if number == 0 and self.placed_in is not None and reading.placed is not None:
-                placed_BCHW = over_cells(*reading.placed, *z_BCHW.shape[-2:])
-                h = h + self.placed_in(F.pixel_unshuffle(placed_BCHW, self.config.patch))
+            if number == 0 and self.placed is not None and reading.placed is not None:
+                h = h + self.placed(reading.placed, *z_BCHW.shape[-2:])
             skips.append(h)
         h = self.middle_block(h, embedding_BE, keys_values)
         for stage in self.output_blocks:

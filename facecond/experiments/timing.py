@@ -23,6 +23,11 @@ SECONDS = 1.0
 TRIED = 8
 """Items whose evaluation is timed, or one in place of a batch."""
 
+OF_THE_PACE = (
+    "trainer.batch_size", "trainer.optimizer", "trainer.precision", "trainer.gradient_checkpointing",
+)  # fmt: skip
+"""Settings of the trainer that a step's time depends on."""
+
 SMALL = "tiny"
 """Size that is timed at its own batch; larger ones are timed with one picture on a processor, which takes long enough."""
 
@@ -35,7 +40,7 @@ def seconds_of(works: Sequence[Work], plan: Plan, device: Device) -> dict[str, f
 
     def pace(words: tuple[str, ...]) -> tuple[float, float]:
         words = tuple(
-            word for word in words if not word.startswith("trainer.") or word.startswith("trainer.batch_size=")
+            word for word in words if not word.startswith("trainer.") or word.partition("=")[0] in OF_THE_PACE
         )
         if words not in paces:
             log.info("timing %s", " ".join(words))

@@ -244,7 +244,7 @@ class Run:
     def _evaluate(self, seen: int) -> None:
         if self.tracker is None or self.tracker.evaluated_at >= seen:
             return
-        with torch.no_grad(), self.state.average.in_place(), _evaluation_mode(self.learner):
+        with torch.no_grad(), self.state.average.in_place(), evaluation_mode(self.learner):
             evaluation = self.learner.evaluate(seen)
         path = self.tracker.grid(seen, evaluation.grid) if evaluation.grid is not None else None
         self.tracker.figures("evaluation", seen, evaluation.figures)
@@ -382,7 +382,7 @@ def divide(config: TrainerConfig, processes: Processes) -> tuple[int, int]:
 
 
 @contextmanager
-def _evaluation_mode(learner: Learner) -> Iterator[None]:
+def evaluation_mode(learner: Learner) -> Iterator[None]:
     """Put all modules into evaluation mode inside the block, and each part back into the mode it was in."""
     before = [(part, part.training) for module in learner.modules.values() for part in module.modules()]
     for part, _ in before:

@@ -9,7 +9,7 @@ import torch
 from facecond.config.training import TrainerConfig
 from facecond.processes import Processes
 from facecond.training.learner import Learner
-from facecond.training.run import Run
+from facecond.training.run import Run, evaluation_mode
 
 
 def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float = 3.0, warmup: int = 2) -> float:
@@ -35,7 +35,7 @@ def seconds_per_image(learner: Learner, config: TrainerConfig, *, seconds: float
 def seconds_per_item(learner: Learner, items: int, *, times: int = 2) -> float:
     """Return the time one item takes in an evaluation, which looks at `items` of them: the shortest of a few times."""
     took = []
-    with torch.no_grad():
+    with torch.no_grad(), evaluation_mode(learner):
         for _ in range(times):
             began = time.perf_counter()
             learner.evaluate(0)

@@ -36,6 +36,12 @@ def test_a_dry_run_says_what_the_training_takes(workspace: Path, facecond: Facec
     assert (found["micro_batch"], found["there"], found["fits"]) == (8, 1e9, True)
 
 
+def test_a_dry_run_on_a_processor_counts_where_it_is_asked_to(workspace: Path, facecond: Facecond) -> None:
+    status, out, err = facecond(*WORDS[:-3], f"workspace={workspace}", "device=cpu", "--dry-run", "--json")
+    assert status == 0, err
+    assert "memory" not in json.loads(out)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for where there is no GPU")
 def test_a_gpu_that_is_not_here(workspace: Path, facecond: Facecond) -> None:
     words = ["train", "model=multicond", *MODEL, *TINY, "device=cuda", f"workspace={workspace}"]

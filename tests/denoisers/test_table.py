@@ -17,7 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": 1, "attention_downsamplings": [2],
         "position": Position.shared, "global_tokens": GlobalTokens.modulate, "placed_tokens": PlacedTokens.add,
     },
-    "transformer": {"width": 32, "depth": 2, "head_channels": 16},
+    "transformer": {"width": 32, "depth": 2, "head_channels": 16, "placed_tokens": PlacedTokens.add},
 }  # fmt: skip
 EVERY = [(kind, patch) for kind in DENOISERS for patch in (1, 2, 4)]
 

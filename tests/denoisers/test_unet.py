@@ -160,14 +160,14 @@ def test_added_tokens_start_without_effect_and_then_reach_the_cells_where_they_l
         unet = UNet(config, context_dim=24)
         generator = torch.Generator().manual_seed(1)
         for name, parameter in unet.named_parameters():
-            if not name.startswith("placed_in"):
+            if not name.startswith("placed.join"):
                 parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
         return unet.eval()
 
     z, t, tokens, where = torch.randn(1, 3, 16, 16), torch.tensor([500]), torch.randn(1, 17, 24), places(16, 1)
     attended, added = build(PlacedTokens.attend), build(PlacedTokens.add)
     torch.testing.assert_close(added(z, t, Context(tokens, where)), attended(z, t, Context(tokens, where)))
-    torch.nn.init.normal_(added.placed_in.weight)
+    torch.nn.init.normal_(added.placed.join.weight)
     seen = []
     added.input_blocks[1].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     for each in (tokens, torch.cat([tokens[:, :-1], tokens[:, -1:] + 1], dim=1)):  # the last lies lower right

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from facecond.commands.timing import predictions
 from facecond.config.catalogue import options_of
 from facecond.config.compose import compose, quoted
 from facecond.config.reproduce import Kind
@@ -117,6 +118,31 @@ def test_sampling_is_timed_as_the_model_that_is_sampled(monkeypatch: pytest.Monk
                  "scale.count=384", 'scale.sampling=["guidance.scale=1"]')  # fmt: skip
     one, other = seconds_of(found.measurings(), found, found.config.device).values()
     assert other == 3 * one
+
+
+def test_what_decides_a_step_s_time_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[list[str]] = []
+    monkeypatch.setattr(
+        "facecond.experiments.timing.seconds_per_image", lambda words, *about: timed.append(list(words)) or (1.0, 1.0)
+    )
+    found = plan("paper=table4", "scale=demo", f"workspace={quoted(ODD)}")
+    seconds_of(found.models(), found, found.config.device)
+    of_diffusion = [words for words in timed if any(word in words for word in ("model=mask", "model=mask_pooled"))]
+    assert of_diffusion
+    for words in of_diffusion:
+        assert "trainer.optimizer=adamw" in words
+        assert not any(word.startswith(("trainer.images=", "trainer.seed=")) for word in words)
+
+
+def test_a_sample_takes_as_many_answers_as_guidance_has_contexts() -> None:
+    words = ["model=multicond", "size=tiny", "sampler.steps=10"]
+    for guidance, answers in {
+        ("guidance.scale=1",): 10,
+        ("guidance.scale=2",): 20,
+        ("guidance.attributes=2", "guidance.mask=3"): 30,
+        ("guidance.attributes=1", "guidance.mask=3"): 20,
+    }.items():
+        assert predictions(compose("train", [*words, *guidance]).config) == answers
 
 
 def test_tables_share_what_they_train() -> None:
