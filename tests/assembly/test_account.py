@@ -211,7 +211,7 @@ def test_every_size_takes_what_a_fake_step_takes(
 def test_the_paper_s_states_are_five_numbers_a_weight_and_its_activations_those_counted_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Weight, gradient, two moments and average, 4 bytes each. The activations of 48 images were once counted by other fake tensors,
+    """Weight, gradient, two moments and average, 4 bytes each. Activations of 48 images were once counted by other fake tensors,
     with attention that keeps its probabilities: 45 GB."""
     config = compose("train", ["experiment=paper", "model=multicond"]).config
     with torch.device("meta"):
