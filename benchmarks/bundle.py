@@ -157,10 +157,11 @@ def card(
         record["figures"] = [{key: value for key, value in asdict(each).items() if key in kept} for each in figures]
         record["table"] = markdown(figure_rows(figures))
     if alone is not None:
+        found = read_json(alone / "figures.json", Record)
         record["attributes_alone"] = {
-            "table": (alone / "table.md").read_text(),
-            **read_json(alone / "figures.json", Record),
-        }
+            "table": (alone / "table.md").read_text(), "told_apart": found["told_apart"],
+            "pixels_that_differ": found["pixels_that_differ"],
+        }  # fmt: skip
     write_json(file, record)
     text = "\n".join([
         f"# {NAME}: the weights that come with the program", "",

@@ -194,7 +194,7 @@ def most_of_a_fake_step(config: Any, side: int, images: int, precision: Precisio
         pytest.param("tiny", 64, Precision.bfloat16, True, marks=pytest.mark.slow),
         pytest.param("base", 128, Precision.bfloat16, False, marks=pytest.mark.slow),
         pytest.param("paper", 256, Precision.bfloat16, False, marks=pytest.mark.slow),
-        ("paper", 256, Precision.bfloat16, True),
+        pytest.param("paper", 256, Precision.bfloat16, True, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_every_size_takes_what_a_fake_step_takes(

@@ -219,6 +219,7 @@ def test_every_measure_of_features_and_reconstructions_is_written_down(own: Path
     assert all(figure.ceiling is not None for figure in read.figures if figure.name not in ("psnr", "ssim"))
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facecond) -> None:
     words = [f"workspace={own}", "pack=drawn-64", "count=5", "sampler.steps=1", "download=false"]
     status, out, err = facecond("compare", "multicond", "attr", "attributes", "fid", "miou", *words, "--json")

@@ -78,7 +78,7 @@ def test_a_plan_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("moments", "which"),
     [
-        pytest.param({"after"}, ("measure", "page"), id="some"),
+        pytest.param({"after"}, ("measure", "page"), marks=pytest.mark.slow, id="some"),
         pytest.param(
             {"before", "after"}, tuple(key for key in TITLES if key != "shipped"), marks=pytest.mark.slow, id="every"
         ),

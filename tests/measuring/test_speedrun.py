@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from scipy.special import stdtr
 
 from benchmarks.speedrun import BASE, KEPT, VARIANTS, Settings, Speed, table
@@ -54,6 +55,7 @@ def test_the_table_says_what_the_seeds_say(tmp_path: Path) -> None:
     assert "reached" not in rows["EMA 0.999"]  # one seed
 
 
+@pytest.mark.slow
 def test_every_variant_composes() -> None:
     for name, variant in VARIANTS.items():
         assert variant.of in ("", *VARIANTS)

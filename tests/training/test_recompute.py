@@ -101,7 +101,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("more", [
-    ["trainer.gradient_checkpointing=true"],
+    pytest.param(["trainer.gradient_checkpointing=true"], marks=pytest.mark.slow),
     pytest.param(["trainer.gradient_checkpointing=true", "trainer.micro_batch=4"], marks=pytest.mark.slow),
     pytest.param(["trainer.micro_batch=1"], marks=pytest.mark.slow),
     pytest.param(["trainer.micro_batch=2"], marks=pytest.mark.slow),
