@@ -120,20 +120,23 @@ class Placed(NamedTuple):
 
 
 class Laying(nn.Module):
-    """Tokens with a place as an addition to the features of cells, or of patches of cells; zero at the start."""
+    """Tokens with a place as an addition to the features of cells, or of patches of cells; zero at the start.
 
-    def __init__(self, context_dim: int, width: int, patch: int) -> None:
+    A latent cell gets `laid` numbers of them, a patch of cells is brought to the `width` of the network.
+    """
+
+    def __init__(self, context_dim: int, laid: int, width: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
-        self.embed = nn.Linear(context_dim, width, bias=False)
-        self.join = zeroed(nn.Conv2d(width * patch**2, width, 1))
+        self.embed = nn.Linear(context_dim, laid, bias=False)
+        self.join = zeroed(nn.Conv2d(laid * patch**2, width, 1))
 
     def read(self, context: Context) -> Placed:
         """What does not depend on the latents."""
         return Placed(self.embed(context.tokens_BTD), context.places_TP)
 
     def forward(self, placed: Placed, height: int, width: int) -> Tensor:
-        """Return (B, E, H / patch, W / patch) for latents of `height` x `width` cells."""
+        """Return (B, C, H / patch, W / patch), C = the network's width, for latents of `height` x `width` cells."""
         return self.join(F.pixel_unshuffle(over_cells(*placed, height, width), self.patch))
 
 

@@ -23,6 +23,9 @@ from facecond.types import Context
 TIME_FREQUENCIES = 256
 """Cosines and sines of the time before its two linear layers (DiT's value)."""
 
+LAID = 16
+"""Numbers of the map's tokens that a latent cell gets (`placed_tokens=add`); a patch of 2 x 2 cells gets four times as many."""
+
 LONGEST, SHORTEST = 4.0, 1 / 32
 """Wavelengths of the position code, in widths of the picture, from the longest to the shortest."""
 
@@ -96,7 +99,7 @@ class Transformer(Denoiser):
         self.token_embed = nn.Linear(context_dim, width) if context_dim is not None else None
         self.global_embed = zeroed(nn.Linear(context_dim, width)) if context_dim is not None else None
         added = context_dim is not None and config.placed_tokens is PlacedTokens.add
-        self.placed = Laying(context_dim or 0, width, config.patch) if added else None
+        self.placed = Laying(context_dim or 0, LAID, width, config.patch) if added else None
         self.blocks = nn.ModuleList(Block(width, heads=width // config.head_channels) for _ in range(config.depth))
         self.modulation = nn.Sequential(nn.SiLU(), zeroed(nn.Linear(width, 2 * width)))
         self.out = zeroed(nn.Linear(width, cell_channels))

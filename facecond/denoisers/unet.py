@@ -119,7 +119,7 @@ class UNet(Denoiser):
         modulated = context_dim is not None and config.global_tokens is GlobalTokens.modulate
         self.global_embed = zeroed(nn.Linear(context_dim or 0, embed_channels)) if modulated else None
         added = context_dim is not None and config.placed_tokens is PlacedTokens.add
-        self.placed = Laying(context_dim or 0, base, config.patch) if added else None
+        self.placed = Laying(context_dim or 0, base, base, config.patch) if added else None
 
     def read(self, context: Context | None) -> ContextReading:
         """Return the keys and values of every cross-attention, and what is added to time embedding and feature map."""

@@ -9,7 +9,7 @@ from facecond.config.networks import DENOISERS as CONFIGS
 from facecond.denoisers.denoiser import parameter_count
 from facecond.denoisers.table import DENOISERS
 
-WITHIN = {"tiny": 0.10, "small": 0.05, "base": 0.05, "paper": 0.10}
+WITHIN = {"tiny": 0.05, "small": 0.05, "base": 0.05, "paper": 0.10}
 
 
 def parameters(denoiser: str, size: str) -> int:
