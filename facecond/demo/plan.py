@@ -53,16 +53,19 @@ QUICK = (
 )  # fmt: skip
 """The straight flow, on patches of 2 x 2 latent cells: about twice the images in the same time."""
 
+USUAL = Pace(
+    faces=8192,
+    validation=512,
+    timing=2.0,
+    shares={"vq": 0.34, "parser": 0.08, "classifier": 0.08, "multicond": 0.50},
+    network=QUICK,
+    sampling=("sampler=ddim", "sampler.steps=20", "sampler.eta=1", "guidance.scale=3"),
+    steps=20,
+)
+
 PACES = {
-    "usual": Pace(
-        faces=8192,
-        validation=512,
-        timing=2.0,
-        shares={"vq": 0.34, "parser": 0.08, "classifier": 0.08, "multicond": 0.50},
-        network=QUICK,
-        sampling=("sampler=ddim", "sampler.steps=20", "sampler.eta=1", "guidance.scale=3"),
-        steps=20,
-    ),
+    "long": dataclasses.replace(USUAL, faces=16384),
+    "usual": USUAL,
     "short": Pace(
         faces=2048,
         validation=0,
@@ -87,8 +90,8 @@ TITLES = {
 }  # fmt: skip
 """What each step does, in their order."""
 
-LONG = 8
-"""Minutes from which a demo goes at the usual pace."""
+FROM = {"long": 25, "usual": 8, "short": 0}
+"""Minutes from which a demo goes at a pace, the longest first."""
 
 ELSEWHERE = ((17_280, "two cores of an AMD EPYC (Zen 3, AVX2, float32)", 0.783, 0.928),)
 """Images that a demo of the usual minutes learnt from on other machines, and the mask mIoU and attribute accuracy it came to."""
@@ -228,7 +231,7 @@ def there(config: DemoConfig) -> dict[str, Path]:
 
 def pace_of(config: DemoConfig) -> str:
     """Return the key of `PACES` for the minutes there are."""
-    return "usual" if config.minutes >= LONG else "short"
+    return next(pace for pace, minutes in FROM.items() if config.minutes >= minutes)
 
 
 def divide(config: DemoConfig, speeds: dict[str, float], overhead: float, came_along: Collection[str] = ()) -> Plan:
