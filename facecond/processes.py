@@ -10,13 +10,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from facecond.errors import FacecondError
 from facecond.stopping import Stopped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+T, R = TypeVar("T"), TypeVar("R")
 
 _BUCKET = 32 * 1024 * 1024
 """Gradients travel in pieces of about this many bytes."""
@@ -70,13 +72,13 @@ class Processes(NamedTuple):
         """Whether this process writes the files and the log."""
         return self.rank == 0
 
-    def all_do(self, work: Callable[[], object]) -> None:
+    def all_do(self, work: Callable[[], R]) -> R:
         """Let every process do `work`, which calls no other one, and wait for all; what fails in one fails everywhere.
 
         Raises what `work` raises here, OtherProcessError when it failed elsewhere.
         """
         try:
-            work()
+            done = work()
         except Stopped:  # every process is told to stop: none waits for the others
             raise
         except BaseException:
@@ -84,10 +86,11 @@ class Processes(NamedTuple):
             raise
         if any(self.any([False])):
             raise OtherProcessError("another process failed")
+        return done
 
     def first_does(self, work: Callable[[], object]) -> None:
         """Let the first process do `work` while the others wait; see `all_do`."""
-        self.all_do(work if self.first else lambda: None)
+        self.all_do(lambda: work() if self.first else None)
 
     @contextmanager
     def first_enters(self, context: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
@@ -123,6 +126,36 @@ class Processes(NamedTuple):
 
             dist.all_reduce(tensor)
         return tensor
+
+    def gather(self, value: T) -> list[T]:
+        """Return what every process hands in, in their order, in the first one; nothing in the others."""
+        if self.size == 1:
+            return [value]
+        import torch.distributed as dist
+
+        every: list[T] | None = [value] * self.size if self.first else None
+        dist.gather_object(value, every)
+        return every or []
+
+    def as_first(self, value: T) -> T:
+        """Return what the first process hands in."""
+        if self.size == 1:
+            return value
+        import torch.distributed as dist
+
+        told = [value]
+        dist.broadcast_object_list(told)
+        return told[0]
+
+    def share_out(self, pieces: Sequence[T], work: Callable[[T], R], take: Callable[[R], object]) -> None:
+        """Let the processes do `work` on one piece each until there are none left; the first process takes what comes of them,
+        in the order of the pieces. See `all_do` for what fails.
+        """
+        for start in range(0, len(pieces), self.size):
+            dealt = pieces[start : start + self.size]
+            done = self.all_do(lambda dealt=dealt: work(dealt[self.rank]) if self.rank < len(dealt) else None)  # type: ignore[misc]
+            every = self.gather(done)[: len(dealt)]
+            self.first_does(lambda every=every: [take(each) for each in every])  # type: ignore[misc]
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Return for each flag whether some process raises it. Runs on the CPU: no accelerator is waited for."""

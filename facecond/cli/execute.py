@@ -37,7 +37,7 @@ MODULES = {
 READING = ("verify",)
 """Commands that may read where nothing can be written; what they remember is then not kept."""
 
-TOGETHER = ("train", "sample", "eval", "compare", "swap-masks")
+TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse")
 """Commands whose work several processes can share (torchrun)."""
 
 

@@ -64,7 +64,7 @@ def run(prepared: Prepared[CompareConfig, Both]) -> Result:
         figures.append(measured)
         weights.append(made_with["weights"])
     prepared.used |= _used(prepared.config, prepared.found)  # known now: networks may have taken the place of others
-    if not prepared.processes.first:  # it helped to sample
+    if not prepared.processes.first:  # it helped
         return Result(command="compare", used=prepared.used)
     of_both = prepared.found[0].found.measures.keys() & prepared.found[1].found.measures.keys()
     pairs = zip(*([figure for figure in each if figure.measure in of_both] for each in figures), strict=True)

@@ -11,6 +11,7 @@ from facecond.config.compose import compose
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import sha256_file
+from facecond.processes import Processes
 from facecond.workspace.find import find_first_stage, find_pack, is_bundled, read_run
 
 if TYPE_CHECKING:
@@ -65,15 +66,16 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
 
     prepared.announce()
     config = prepared.config
-    device = choose_device(config.device)
+    processes = prepared.processes
+    device = choose_device(config.device, processes)
     pack = Pack.open(prepared.found.pack)
     first_stage = load_first_stage(prepared.found.first_stage, device, norm_groups=config.norm_groups)
     check_resolution(first_stage, pack)
     if prepared.found.first_stage.resolve().parent != (Path(config.workspace) / "runs").resolve():
-        keep_first_stage(first_stage, config.workspace)
+        processes.first_does(lambda: keep_first_stage(first_stage, config.workspace))
     folder = latents_folder(pack.path, first_stage.sha256)
-    with hold(folder, wait=WAIT):
-        made = _encode(pack, first_stage, folder, config, device)
+    with processes.first_enters(lambda: hold(folder, wait=WAIT)):
+        made = _encode(pack, first_stage, folder, config, device, processes)
     store = LatentStore.open(pack.path, first_stage.sha256)
     if config.flips and store.latents_flipped is None:
         raise DataError(
@@ -96,8 +98,15 @@ def run(prepared: Prepared[EncodeConfig, Encoding]) -> Result:
     )
 
 
-def _encode(pack: "Pack", first_stage: "FirstStage", folder: Path, config: EncodeConfig, device: "torch.device") -> int:
-    """Encode what is missing; return how many pictures there were to encode."""
+def _encode(
+    pack: "Pack",
+    first_stage: "FirstStage",
+    folder: Path,
+    config: EncodeConfig,
+    device: "torch.device",
+    processes: Processes,
+) -> int:
+    """Encode what is missing, each process a batch in turn; the first writes. Return how many pictures there were to encode."""
     import numpy as np
     import torch
 
@@ -105,15 +114,17 @@ def _encode(pack: "Pack", first_stage: "FirstStage", folder: Path, config: Encod
     from facecond.data.latents import LatentWriter
     from facecond.memory import Halving
 
-    if (folder / "manifest.json").exists():
-        return 0
-    made = 0
     side = pack.resolution // first_stage.network.factor
     shape = (first_stage.network.channels, side, side)
-    writer = LatentWriter(
-        pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
-        source={"first_stage": str(first_stage.origin)},
-    )  # fmt: skip
+    writer: LatentWriter | None = None
+
+    def begin() -> None:
+        nonlocal writer
+        if not (folder / "manifest.json").exists():
+            writer = LatentWriter(
+                pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
+                source={"first_stage": str(first_stage.origin)},
+            )  # fmt: skip
 
     halving = Halving("batch_size")
 
@@ -122,14 +133,22 @@ def _encode(pack: "Pack", first_stage: "FirstStage", folder: Path, config: Encod
             pieces = halving.over(len(images), lambda part: first_stage.encode(images[part]).float().cpu().numpy())
         return np.concatenate(pieces)
 
-    with progress.bar("encode", len(pack), initial=writer.done) as bar:
-        for rows in writer.missing(config.batch_size):
-            images = torch.from_numpy(np.array(pack.images[rows])).to(device).permute(0, 3, 1, 2)
-            flipped = encode(images.flip(-1)) if config.flips else None
-            writer.write(rows, encode(images), flipped)
-            made += len(images)
-            bar.update(len(images))
-    writer.finish(pack.indices("train"))
+    def look(rows: slice) -> tuple[slice, np.ndarray, np.ndarray | None]:
+        images = torch.from_numpy(np.array(pack.images[rows])).to(device).permute(0, 3, 1, 2)
+        return rows, encode(images), encode(images.flip(-1)) if config.flips else None
+
+    def write(found: tuple[slice, np.ndarray, np.ndarray | None]) -> None:
+        rows, latents, flipped = found
+        assert writer is not None
+        writer.write(rows, latents, flipped)
+        bar.update(len(latents))
+
+    processes.first_does(begin)
+    missing = processes.as_first(writer.missing(config.batch_size) if writer else [])
+    made = sum(rows.stop - rows.start for rows in missing)
+    with progress.bar("encode", len(pack), initial=len(pack) - made, shown=processes.first) as bar:
+        processes.share_out(missing, look, write)
+    processes.first_does(lambda: writer.finish(pack.indices("train")) if writer else None)
     return made
 
 

@@ -182,7 +182,7 @@ def _as_read(judge: str) -> str:
 def run(prepared: Prepared[EvalConfig, Measuring]) -> Result:
     """Sample what is missing, measure, and write the results."""
     figures, made_with = measured(prepared)
-    if not prepared.processes.first:  # it helped to sample
+    if not prepared.processes.first:  # it helped
         return Result(command="eval", used=prepared.used)
     made = write_figures(prepared, figures, "eval", {"made_with": made_with})
     found = prepared.found
@@ -198,8 +198,7 @@ def measured(prepared: Prepared[EvalConfig, Measuring]) -> tuple[list[Figure], d
 
     prepared.announce()
     evidence, made_with = load_evidence(prepared)
-    figures: list[Figure] = []
-    prepared.processes.first_does(lambda: figures.extend(measure(prepared.found.measures, evidence)))
+    figures = measure(prepared.found.measures, evidence, prepared.processes)
     for caution in dict.fromkeys(each for figure in figures for each in figure.cautions):
         headings = ", ".join(figure.heading for figure in figures if caution in figure.cautions)
         log.warning("warning: %s: %s", headings, caution)

@@ -70,7 +70,7 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
     sets: dict[str, Pictures]
     if found.pack is not None:
         pack = Pack.open(found.pack)
-        found, detectors = _loaded(prepared, choose_device(config.device))
+        found, detectors = _loaded(prepared, choose_device(config.device, prepared.processes))
         _warn_of_fewer(prepared, len(pack.indices("validation")))
         own = RealItems(pack=pack, seed=config.seed, items=pack.indices("validation")[: config.count])
         pictures = Rows(pack.images, own.items, pack.manifest["sha256"]["images.npy"])
@@ -79,7 +79,7 @@ def load_evidence(prepared: Prepared[EvalConfig, Measuring]) -> tuple["Evidence"
         return Evidence(sets=sets, detectors=detectors, reference=words, items=own, kept=kept), {}
     if found.origin is None:
         files = {which: pictures_in(folder) for which, folder in found.folders.items()}
-        found, detectors = _loaded(prepared, choose_device(config.device))
+        found, detectors = _loaded(prepared, choose_device(config.device, prepared.processes))
         words = str(found.folders[REFERENCE])
         return Evidence(sets=files, detectors=detectors, reference=words, kept=kept), {}
     session = open_session(found.origin, config, processes=prepared.processes)

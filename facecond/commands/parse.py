@@ -21,11 +21,26 @@ from facecond.workspace.judges import latest_judge, named_judge, size_learnt_at
 
 if TYPE_CHECKING:
     from facecond.photos.folder import ParsedFolder, PhotoRecord
+    from facecond.photos.reading import ParsedFace
 
 log = logging.getLogger("facecond")
 
 NO_CLASSIFIER = "none"
 """`classifier=none`: no attributes."""
+
+
+class Looked(NamedTuple):
+    """What came of a photograph."""
+
+    photo: Path
+    digest: str = ""
+    """SHA-256 of its file."""
+    size: tuple[int, ...] = ()
+    """(width, height)."""
+    face: "tuple[ParsedFace, list[str] | None] | None" = None
+    """None: finished before, or it cannot be used."""
+    reason: str = ""
+    """Why it cannot be used."""
 
 
 class Parsing(NamedTuple):
@@ -106,39 +121,48 @@ def run(prepared: Prepared[ParseConfig, Parsing]) -> Result:
 
     prepared.announce()
     config, found = prepared.config, prepared.found
-    device = choose_device(config.device)
+    processes = prepared.processes
+    device = choose_device(config.device, processes)
     parser = PhotoParser(found.parser, device)
     classifier = PhotoClassifier(found.classifier, device) if found.classifier else None
     judge = classifier.sha256 if classifier else None
     place = Path(config.workspace) / "parsed" / prepared.name
-    with hold(place, wait=WAIT):
+    parsed, skipped = 0, dict[Path, str]()
+    with processes.first_enters(lambda: hold(place, wait=WAIT)):
         folder = ParsedFolder(
             place,
             made_with={"parser": parser.sha256, "resolution": found.resolution, "align": config.align.name},
             judges={"parser": parser.name, "classifier": classifier.name if classifier else None},
         )
 
-        def take(photo: Path) -> bool:
-            """Parse a photograph unless that was done; whether it was now. Raises DataError when it cannot be used."""
-            digest = sha256_file(photo)
-            if folder.holds(digest, judge):
-                return False
-            image = read_image(photo)
-            face = read_photograph(image, parser, classifier, found.resolution, config.align)
-            if face is None:
-                raise DataError(f"{photo}: no face found")
-            folder.write(photo, digest, image.shape[1::-1], *face, judge)
-            return True
+        def look(photo: Path) -> Looked:
+            """Parse a photograph unless that was done."""
+            try:
+                digest = sha256_file(photo)
+                if folder.holds(digest, judge):
+                    return Looked(photo, digest)
+                image = read_image(photo)
+                face = read_photograph(image, parser, classifier, found.resolution, config.align)
+                if face is None:
+                    raise DataError(f"{photo}: no face found")
+                return Looked(photo, digest, image.shape[1::-1], face)
+            except DataError as reason:
+                return Looked(photo, reason=reason.message.removeprefix(f"{photo}: "))
 
-        parsed, skipped = 0, dict[Path, str]()
-        with progress.bar("parse", len(found.photos)) as bar:
-            for photo in found.photos:
-                try:
-                    parsed += take(photo)
-                except DataError as reason:
-                    skipped[photo] = reason.message.removeprefix(f"{photo}: ")
-                    log.warning("%s: %s; skipped", photo, skipped[photo])
-                bar.update()
+        def take(looked: Looked) -> None:
+            nonlocal parsed
+            if looked.reason:
+                skipped[looked.photo] = looked.reason
+                log.warning("%s: %s; skipped", looked.photo, looked.reason)
+            elif looked.face and not folder.holds(looked.digest, judge):  # there are two of it
+                folder.write(looked.photo, looked.digest, looked.size, *looked.face, judge)
+                parsed += 1
+            bar.update()
+
+        with progress.bar("parse", len(found.photos), shown=processes.first) as bar:
+            processes.share_out(found.photos, look, take)
+        if not processes.first:  # it helped
+            return Result(command="parse", used=prepared.used)
         if len(skipped) == len(found.photos):
             photo, why = next(iter(skipped.items()))
             raise DataError(

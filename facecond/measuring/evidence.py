@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from facecond.measuring.kept import Kept
 from facecond.measuring.measure import AVERAGE, REAL, REFERENCE, SAMPLES, SETS, VARIATIONS, Detector, Measure, Scores
 from facecond.measuring.pictures import Averaged, Pictures
 from facecond.metrics.figures import Circumstances
+from facecond.processes import ALONE, Processes
 from facecond.progress import bar
 
 if TYPE_CHECKING:
@@ -150,52 +151,78 @@ class Evidence:
         return Kept(self.kept / f"{about.hexdigest()[:16]}.npy", len(self.pictures(which)))
 
 
-def measure(measures: Mapping[str, Measure], evidence: Evidence) -> list[Figure]:
+def measure(measures: Mapping[str, Measure], evidence: Evidence, processes: Processes = ALONE) -> list[Figure]:
     """Look at every set of pictures once, with every detector once; return the figures of `measures` in their order.
 
-    Each says which of the names it belongs to; one that several show stands there once.
+    Each says which of the names it belongs to; one that several show stands there once. Several processes share the looking; the
+    first has the figures, the others none.
     """
     scores = {kind: kind(evidence) for kind in dict.fromkeys(each.scores for each in measures.values())}
     for which in SETS:
         interested = [each for each in scores.values() if which in each.sets]
         if interested and evidence.has(which):
-            _look(which, interested, evidence)
+            _look(which, interested, evidence, processes)
+    shown: dict[str, Figure] = {}
+    processes.first_does(lambda: shown.update(_figures(measures, scores)))
+    return list(shown.values())
+
+
+def _figures(measures: Mapping[str, Measure], scores: Mapping[type[Scores], Scores]) -> dict[str, Figure]:
+    """By their names."""
     figures = {kind: each.figures() for kind, each in scores.items()}
     shown: dict[str, Figure] = {}
     for name, each in measures.items():
         for figure in each.of(figures[each.scores]):
             shown.setdefault(figure.name, dataclasses.replace(figure, measure=name))
-    return list(shown.values())
+    return shown
 
 
-def _look(which: str, interested: list[Scores], evidence: Evidence) -> None:
-    """Let everyone who is interested in a set see it."""
+class Seen(NamedTuple):
+    """A piece of a set, and what detectors say of it."""
+
+    rows: NDArray[np.int64]
+    images_NHWC: NDArray[np.uint8]
+    """None of them where nobody looks at pictures."""
+    found: dict[str, NDArray[Any]]
+
+
+def _look(which: str, interested: list[Scores], evidence: Evidence, processes: Processes) -> None:
+    """Let everyone who is interested in a set see it, in the first process."""
     detectors = {each.detector: evidence.detectors[each.detector] for each in interested if each.detector}
     kept = {name: keeping for name in detectors if (keeping := evidence.kept_by(name, which))}
     averaged = which == REFERENCE and any(AVERAGE in each.sets for each in interested)
-    needed = any(each.looks for each in interested) or any(not kept[n].whole if n in kept else True for n in detectors)
+    known = processes.as_first([name for name, keeping in kept.items() if keeping.whole])
+    asked = {name: detector for name, detector in detectors.items() if name not in known}
+    needed = bool(asked) or any(each.looks for each in interested)
+    shown = averaged or any(each.looks for each in interested)
     nothing = np.zeros((0, 0, 0, 3), dtype=np.uint8)
-    with ExitStack() as ending, bar(f"measuring {which}", len(evidence.pictures(which))) as progress:
-        for keeping in kept.values():
+
+    def look(rows: NDArray[np.int64]) -> Seen:
+        images = evidence.pictures(which).read(rows) if needed else nothing
+        found = {name: detector(images) for name, detector in asked.items()}
+        for name, said in found.items():
+            if not np.isfinite(said).all():
+                row = rows[np.flatnonzero(~np.isfinite(said).reshape(len(rows), -1).all(axis=1))[0]]
+                raise DataError(
+                    f"what {asked[name].name} says of picture {row} of the {which} is not finite",
+                    hint="are its weights damaged? facecond verify reads them again",
+                )
+        return Seen(rows, images if shown else nothing, found)
+
+    def take(seen: Seen) -> None:
+        rows, images, found = seen
+        if averaged and needed:
+            evidence.average.take(rows, images)
+        for name, said in found.items():
+            if name in kept:
+                kept[name].write(rows, said)
+        found |= {name: kept[name].read(rows) for name in known}
+        for each in interested:
+            each.add(which, rows, images, found.get(each.detector or ""))
+        progress.update(len(rows))
+
+    count = len(evidence.pictures(which))
+    with ExitStack() as ending, bar(f"measuring {which}", count, shown=processes.first) as progress:
+        for keeping in kept.values() if processes.first else []:
             ending.enter_context(keeping)
-        for rows in evidence.pieces(which):
-            images = evidence.pictures(which).read(rows) if needed else nothing
-            if averaged and needed:
-                evidence.average.take(rows, images)
-            found = {}
-            for name, detector in detectors.items():
-                if name in kept and kept[name].whole:
-                    found[name] = kept[name].read(rows)
-                else:
-                    found[name] = detector(images)
-                    if not np.isfinite(found[name]).all():
-                        row = rows[np.flatnonzero(~np.isfinite(found[name]).reshape(len(rows), -1).all(axis=1))[0]]
-                        raise DataError(
-                            f"what {detector.name} says of picture {row} of the {which} is not finite",
-                            hint="are its weights damaged? facecond verify reads them again",
-                        )
-                    if name in kept:
-                        kept[name].write(rows, found[name])
-            for each in interested:
-                each.add(which, rows, images, found.get(each.detector or ""))
-            progress.update(len(rows))
+        processes.share_out(list(evidence.pieces(which)), look, take)

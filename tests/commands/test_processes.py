@@ -2,38 +2,152 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from facecond.data.pack import Pack
 from facecond.io.documents import Record, read_records
+from facecond.io.images import write_png
+from facecond.io.results import read_results
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
-def together(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in two processes, as torchrun does."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "facecond"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+
+def together(*words: object, size: int = 2) -> subprocess.CompletedProcess[str]:
+    """Run a command in several processes, as torchrun does."""
+    launcher = [*LAUNCH, f"--nproc-per-node={size}", "-m", "facecond"]
     return subprocess.run(
-        [*launcher, *words], capture_output=True, text=True, timeout=240, check=False, env=environment
+        [*launcher, *map(str, words)], capture_output=True, text=True, timeout=280, check=False, env=ENVIRONMENT
     )
 
 
-def test_two_processes_sample_what_one_does(workspace: Path, tmp_path: Path) -> None:
+def figures(results: Path) -> dict[str, tuple[Any, ...]]:
+    """Value, ceiling, floor and number of pictures of each figure."""
+    found = read_results(results).values()
+    return {each.name: (each.value, each.ceiling, each.floor, each.count) for each in found}
+
+
+def test_two_processes_measure_what_one_does(workspace: Path) -> None:
+    """Five samples of batches of two, four of which one process makes; 16 real pictures, seen eight at a time."""
+    words = ["run=multicond", f"workspace={workspace}", "count=5", "batch_size=2", "precision=float32", "seed=7"]
+    words += ["metrics=[miou,attributes,reconstruction]", "sampler.steps=1"]
+    done = together("eval", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("sampler: ") == 1  # one process speaks
+    made = json.loads(done.stdout)["made"]
+    shared, pictures = figures(Path(made["results"])), contents(Path(made["samples"]))
+    for folder in ("results", "samples", "features"):
+        shutil.rmtree(workspace / folder, ignore_errors=True)
+    alone = call("eval", *words)
+    assert len(shared) > 8
+    assert shared == figures(alone.made["results"])
+    assert pictures == contents(alone.made["samples"])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The pictures of a generation."""
+    return {path.name: path.read_bytes() for path in (folder / "images").glob("*.png")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_sample_what_one_does(workspace: Path, size: int) -> None:
     words = ["run=multicond", f"workspace={workspace}", "count=5", "batch_size=2", "precision=float32"]
     alone = call("sample", *words, "name=alone")
-    done = together("sample", *words, "name=together", "--json")
+    name = f"together-{size}"
+    done = together("sample", *words, f"name={name}", "--json", size=size)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["facts"]["images"] == 5  # one process speaks
+    assert json.loads(done.stdout)["facts"]["images"] == 5
     assert done.stderr.count("sampler: ") == 1
-    folder = workspace / "samples" / "together"
+    folder = workspace / "samples" / name
     assert [record["index"] for record in read_records(folder / "records.jsonl", Record)] == list(range(5))
-    for index in range(5):
-        name = f"images/{index:06d}.png"
-        assert (folder / name).read_bytes() == (workspace / "samples" / "alone" / name).read_bytes()
+    assert contents(folder) == contents(workspace / "samples" / "alone")
     assert (folder / "grid.png").read_bytes() == Path(alone.made["grid"]).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_encode_and_parse_what_one_does(workspace: Path, tmp_path: Path, size: int) -> None:
+    """40 pictures of batches of 8: with four processes, one has nothing to do in the second turn."""
+    pack = shutil.copytree(workspace / "packs" / "drawn-64", tmp_path / "packs" / "drawn-64")
+    shutil.rmtree(pack / "latents")
+    for name in ("runs", "photos"):
+        (tmp_path / name).mkdir()
+    for run in ("vq", "parser", "classifier"):
+        shutil.copytree(workspace / "runs" / run, tmp_path / "runs" / run)
+    for number in range(5):
+        write_png(tmp_path / "photos" / f"{number}.png", Pack.open(pack).images[number])
+    shutil.copy(tmp_path / "photos" / "0.png", tmp_path / "photos" / "again.png")
+    (tmp_path / "photos" / "torn.png").write_bytes(b"torn")
+    here = f"workspace={tmp_path}"
+    results = {}
+    for kind in ("alone", "together"):
+        parse = ["parse", tmp_path / "photos", here, "align=never", "name=parsed"]
+        for words in (["encode", here, "batch_size=8", "--json"], [*parse, "--json"]):
+            command = [sys.executable, "-m", "facecond", *map(str, words)]
+            alone = kind == "alone"
+            done = (
+                subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=ENVIRONMENT)
+                if alone
+                else together(*words, size=size)
+            )
+            assert done.returncode == 0, done.stderr
+            facts = json.loads(done.stdout)["facts"]
+            made = (
+                next((tmp_path / "packs" / "drawn-64").glob("latents/*"))
+                if words[0] == "encode"
+                else tmp_path / "parsed"
+            )
+            files = {
+                str(p.relative_to(made)): p.read_bytes()
+                for p in made.rglob("*")
+                if p.suffix in (".npy", ".png", ".csv")
+            }
+            assert len(files) >= 2
+            results[kind, words[0]] = facts, files
+            shutil.rmtree(made)
+    for command in ("encode", "parse"):
+        assert results["alone", command] == results["together", command]
+    assert results["together", "parse"][0]["parsed now"] == 5
+    assert results["together", "parse"][0]["skipped"] == 1
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_started_again_and_all_go_on(workspace: Path) -> None:
+    """One of two is killed at the first checkpoint; torchrun starts both again, and they come to the weights of one that was left
+    alone."""
+    words = ["model=attr", f"workspace={workspace}", *MODEL, *TINY, "trainer.images=64", "trainer.evaluate_every=64"]
+    calm = together("train", *words, "name=calm")
+    assert calm.returncode == 0, calm.stderr
+    launcher = [*LAUNCH, "--nproc-per-node=2", "--max-restarts=1", "-m", "facecond", "train", *words, "name=hit"]
+    log = workspace / "hit.log"
+    with log.open("w") as stream:
+        running = subprocess.Popen(launcher, stdout=stream, stderr=stream, env=ENVIRONMENT)
+    states = workspace / "runs" / "hit" / "checkpoints"
+    try:
+        until = time.monotonic() + 200
+        while not (states.is_dir() and any(states.iterdir())) and time.monotonic() < until:
+            time.sleep(0.02)
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        assert running.wait(200) == 0, log.read_text()
+    finally:
+        running.kill()
+    assert "resuming" in log.read_text().lower() or "continu" in log.read_text().lower()
+    ours, theirs = (load_file(next((workspace / "runs" / name).glob("*.safetensors"))) for name in ("hit", "calm"))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 @pytest.mark.slow

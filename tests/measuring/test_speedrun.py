@@ -50,6 +50,7 @@ def test_the_table_says_what_the_seeds_say(tmp_path: Path) -> None:
     assert "| 3 | 0.710 ± 0.025 |" in rows["base"]  # 4.303 (Student, 2 degrees) x 0.01 / sqrt(3)
     assert f"| +0.245 | {welch(better, base):.3f} |" in rows["Muon"]
     assert "| 2.25 | 31.2 | 40% |" in rows["Muon"]  # 2.25 GFLOP in 31.2 ms are 72 GFLOP/s
+    assert f"| -0.245 | {welch(better, base):.3f} |" in table(settings, ["base"], beside="Muon")
     assert "reached" in rows["Muon"]
     assert "reached" not in rows["base"]
     assert "reached" not in rows["EMA 0.999"]  # one seed
@@ -60,7 +61,8 @@ def test_every_variant_composes() -> None:
     for name, variant in VARIANTS.items():
         assert variant.of in ("", *VARIANTS)
         config = compose("train", [*BASE, *variant.train, *variant.sample]).config
-        assert variant.of or (config.trainer.optimizer is OptimizerKind.muon) == name.startswith("Muon")
+        by_muon = name.startswith(("Muon", "record")) and name != "record, AdamW"
+        assert variant.of or (config.trainer.optimizer is OptimizerKind.muon) == by_muon
         assert bool(variant.of) == (not variant.train and name != "base")
 
 
