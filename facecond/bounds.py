@@ -41,6 +41,11 @@ def bounded(
     return dataclasses.field(default=default, metadata=limits)
 
 
+def choice(default: bool, *words: str) -> Any:
+    """Return a dataclass field that is true or false, or one of `words`."""
+    return dataclasses.field(default=default, metadata={"words": words, "truth": True})
+
+
 T = TypeVar("T")
 
 
@@ -79,7 +84,8 @@ def check_bounds(config: Any, prefix: str = "", *, slips: bool = True) -> None:
             section = prefix.rstrip(".").rpartition(".")[2]
             raise ConfigError(f"{key}={value} cannot be set by itself", hint=f"write {section}={value}")
         if isinstance(value, str) and value not in field.metadata.get("words", [value]):
-            raise ConfigError(f"{key}={value} is neither a number nor {' or '.join(field.metadata['words'])}")
+            others = "neither true, false" if "truth" in field.metadata else "neither a number"
+            raise ConfigError(f"{key}={value} is {others} nor {' or '.join(field.metadata['words'])}")
         if isinstance(value, list):
             _check_entries(value, field.type, key)
         numbers = value if isinstance(value, list) else [value]

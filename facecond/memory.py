@@ -77,6 +77,15 @@ def free_memory(device: torch.device) -> int:
     return int(torch.cuda.mem_get_info(device)[0])
 
 
+def total_memory(device: torch.device) -> int:
+    """Bytes that a GPU has, free or not; of a CPU, those of the host that this process may have."""
+    if device.type == "cpu":
+        return host_memory()
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[1])
+
+
 def release() -> None:
     """Give back what allocators keep for later."""
     torch = sys.modules.get("torch")

@@ -2,12 +2,13 @@
 
 Networks are built without contents and pass fake images forward in the precision of the training. Counted are the distinct
 storages that the graph keeps for the backward pass, the weights' casts among them. Left out are evaluations and sample grids, what
-the backward pass needs for a moment, and what torch takes for itself: `MARGIN` is for these.
+the backward pass needs for a moment, and what torch takes for itself: who plans leaves a margin for these.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -34,9 +35,6 @@ from facecond.faces.names import NUM_CLASSES
 from facecond.memory import in_bytes
 from facecond.training.muon import hidden_matrices
 from facecond.training.state import BATCH_NORM
-
-MARGIN = 0.1
-"""Share of the device's memory that a plan leaves free."""
 
 ON_A_GPU = 4 / 3
 """What an image is taken to need on a GPU for each byte counted, with kernels' own copies and gaps between blocks of memory: an
@@ -105,9 +103,16 @@ class Account(NamedTuple):
 
 
 def account(
-    kind: str, config: Any, pack: Pack, device: str, precision: Precision, latents: LatentStore | None = None
+    kind: str,
+    config: Any,
+    pack: Pack,
+    device: str,
+    precision: Precision,
+    latents: LatentStore | None = None,
+    memory: float = math.inf,
 ) -> Account:
-    """Return what the training of `config` (a `TrainConfig` of `kind`) takes on a device of type `device` ("cpu", "cuda").
+    """Return what the training of `config` (a `TrainConfig` of `kind`) takes on a device of type `device` ("cpu", "cuda") that has
+    `memory` bytes.
 
     Nothing is read but shapes, and the GPU need not exist. `latents` are those a diffusion model learns, None for the pictures
     themselves. A first stage's perceptual network must be there, as for its training.
@@ -134,10 +139,17 @@ def account(
         kept = _Kept(networks, BLOCKS.get(kind, ()))
         with kept, torch.device(device), _cast(device, precision), _Fused():
             kept.hold(run(COUNTED))
-    always, *blocks = kept.sums(ON_A_GPU if device == "cuda" else 1, again=config.trainer.gradient_checkpointing)
+    always, *blocks = kept.sums(ON_A_GPU if device == "cuda" else 1, again=config.trainer.recompute)
     divisible = not any(isinstance(part, BATCH_NORM) for part in networks[: len(learner.modules)].modules())
     return Account(
-        weights, gradients, moments, averages, _data(kind, config, pack, latents), always, tuple(blocks), divisible
+        weights,
+        gradients,
+        moments,
+        averages,
+        _data(kind, config, pack, latents, memory),
+        always,
+        tuple(blocks),
+        divisible,
     )
 
 
@@ -145,10 +157,11 @@ def _size(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def _data(kind: str, config: Any, pack: Pack, latents: LatentStore | None) -> int:
+def _data(kind: str, config: Any, pack: Pack, latents: LatentStore | None, memory: float) -> int:
     conditions = chosen(config.model.conditions) if kind in GENERATIVE else ()
     maps = kind == "maps"
-    return resident_bytes(pack, latents=latents, images=not maps and latents is None, maps=maps, conditions=conditions)
+    images = not maps and latents is None
+    return resident_bytes(pack, memory, latents=latents, images=images, maps=maps, conditions=conditions)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from facecond.config.compose import compose
 from facecond.config.settings import first_line
 from facecond.config.training import AUTO, Precision
 from facecond.errors import ConfigError, FacecondError
-from facecond.memory import free_memory, in_bytes, read_bytes
+from facecond.memory import free_memory, in_bytes, read_bytes, total_memory
 from facecond.processes import Processes
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("facecond")
 
+MARGIN = 0.1
+"""Share of the device's memory that a plan leaves free."""
+
 
 class Fit(NamedTuple):
     """A training's account beside the memory there is."""
@@ -32,44 +36,46 @@ class Fit(NamedTuple):
     """Images that each process learns from at a step."""
     micro_batch: int
     """Of them at once."""
+    recompute: bool
+    """With gradient checkpointing."""
     there: float | None
     """Bytes; None where the device is not here and memory= says nothing."""
-    margin: float
-    """Share of them that is left free."""
 
     @property
     def fits(self) -> bool | None:
         """Whether the memory is enough; None where it is not known."""
-        return None if self.there is None else self.account.needed(self.micro_batch) <= self.there * (1 - self.margin)
+        return None if self.there is None else self.account.needed(self.micro_batch) <= self.there * (1 - MARGIN)
 
     def __str__(self) -> str:
-        told = self.account.told(self.micro_batch)
+        told = self.account.told(self.micro_batch) + (", with gradient checkpointing" if self.recompute else "")
         if self.there is None:
             return f"{told} (memory=24GB says whether a device of 24 GB is enough)"
         enough = "enough" if self.fits else "too little"
-        return f"{told}; {in_bytes(self.there)} less {self.margin:.0%} are {enough}"
+        return f"{told}; {in_bytes(self.there)} less {MARGIN:.0%} are {enough}"
 
     def values(self) -> dict[str, Any]:
         """The same as JSON values, bytes where nothing else is said."""
         parts = ("weights", "gradients", "moments", "averages", "data")
         return {
-            "micro_batch": self.micro_batch, "needed": self.account.needed(self.micro_batch),
+            "micro_batch": self.micro_batch, "gradient_checkpointing": self.recompute,
+            "needed": self.account.needed(self.micro_batch),
             **{name: getattr(self.account, name) for name in parts},
             "activations": self.account.activations(self.micro_batch), "there": self.there,
-            "margin": self.margin, "fits": self.fits,
+            "margin": MARGIN, "fits": self.fits,
         }  # fmt: skip
 
 
 def fit(
     kind: str, config: TrainConfig, pack: Pack, latents: str | None, device: torch.device, processes: Processes
 ) -> Fit:
-    """Count what the training of `config` takes on `device`, and choose its micro-batch where that is auto.
+    """Count what the training of `config` takes on `device`, and choose micro-batch and gradient checkpointing where they are auto:
+    without it the largest micro-batch that fits, and with it where none does.
 
-    Raises ConfigError when auto finds none that fits.
+    Raises ConfigError when no micro-batch fits that auto may choose.
     """
     import torch
 
-    from facecond.assembly.account import MARGIN, account
+    from facecond.assembly.account import account
     from facecond.assembly.passes import BLOCKS
     from facecond.data.latents import LatentStore
     from facecond.training.device import resolve_precision
@@ -84,28 +90,37 @@ def fit(
     there: float | None = read_bytes(config.memory, "memory") if config.memory else None
     if there is None and here:
         there = free_memory(device) / (processes.size if device.type == "cpu" else 1)
+    memory = there or math.inf
+    if config.memory is None and here:
+        memory = total_memory(device)
     store = None if latents in (None, NO_FIRST_STAGE) else LatentStore.open(pack.path, str(latents))
-    found = account(kind, config, pack, device.type, precision, store)
     share, micro = divide(config.trainer, processes)
-    if config.trainer.micro_batch != AUTO:
-        return Fit(found, share, micro, there, MARGIN)
-    if there is None:
+    trainer, auto, ways = config.trainer, config.trainer.micro_batch == AUTO, [config.trainer.recompute]
+    if auto and there is None:
         raise ConfigError("trainer.micro_batch=auto: there is no GPU here to fit", hint="say its memory: memory=24GB")
-    largest = found.largest(share, there * (1 - MARGIN))
-    smallest = 1 if found.divisible else share
-    if largest is None and config.limits:
+    if trainer.gradient_checkpointing == AUTO and kind in BLOCKS and there is not None:
+        ways = [False, True]
+    for recompute in ways:
+        trainer = replace(trainer, gradient_checkpointing=recompute)
+        found = account(kind, replace(config, trainer=trainer), pack, device.type, precision, store, memory)
+        if auto and there is not None:
+            micro = found.largest(share, there * (1 - MARGIN)) or (1 if found.divisible else share)
+        chosen = Fit(found, share, micro, recompute, there)
+        if chosen.fits is not False:
+            return chosen
+    if auto and config.limits and there is not None:
         least = (
             "one image at a time" if found.divisible else f"{share} images, which batch normalisation keeps together,"
         )
-        ways = ["a smaller size="] if found.divisible else ["a smaller trainer.batch_size", "a smaller size="]
-        if kind in BLOCKS and not config.trainer.gradient_checkpointing:
-            ways.insert(0, "trainer.gradient_checkpointing=true")
+        others = ["a smaller size="] if found.divisible else ["a smaller trainer.batch_size", "a smaller size="]
+        if kind in BLOCKS and not recompute:
+            others.insert(0, "trainer.gradient_checkpointing=true")
         raise ConfigError(
-            f"trainer.micro_batch=auto: {least} takes {in_bytes(found.needed(smallest))}, and of {in_bytes(there)} there are "
+            f"trainer.micro_batch=auto: {least} takes {in_bytes(found.needed(micro))}, and of {in_bytes(there)} there are "
             f"{in_bytes(there * (1 - MARGIN))} with a margin of {MARGIN:.0%}",
-            hint=f"choose {', or '.join(ways)}; to try all the same: {LIFT}",
+            hint=f"choose {', or '.join(others)}; to try all the same: {LIFT}",
         )
-    return Fit(found, share, largest or smallest, there, MARGIN)
+    return chosen
 
 
 def foresee(prepared: Any) -> dict[str, Any]:
@@ -133,9 +148,9 @@ def foresee(prepared: Any) -> dict[str, Any]:
 
 
 def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
-    """Let a number take the place of `trainer.micro_batch=auto`; on a GPU, say in any case what the training takes."""
+    """Let what was chosen take the place of `auto`; on a GPU, say in any case what the training takes."""
     config, found, composed = prepared.config, prepared.found, prepared.composed
-    auto = config.trainer.micro_batch == AUTO
+    auto = config.trainer.fitted
     if not auto and device.type == "cpu":
         return
     try:
@@ -150,13 +165,21 @@ def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
     log.log(logging.WARNING if chosen.fits is False else logging.INFO, "memory: %s", chosen)
     if not auto:
         return
-    whole = chosen.micro_batch == chosen.share
-    prepared.used["micro-batch"] = f"{chosen.micro_batch} of {chosen.share} images at once (" + (
-        "the most that fits)" if chosen.account.divisible or not whole else "batch normalisation keeps them together)"
-    )
-    log.info("micro-batch: %s", prepared.used["micro-batch"])
-    word = f"trainer.micro_batch={'null' if whole else chosen.micro_batch}"
-    prepared.found = replace(found, settled=[*found.settled, word])
+    words, used = [], prepared.used
+    if config.trainer.micro_batch == AUTO:
+        whole = chosen.micro_batch == chosen.share
+        used["micro-batch"] = f"{chosen.micro_batch} of {chosen.share} images at once (" + (
+            "the most that fits)"
+            if chosen.account.divisible or not whole
+            else "batch normalisation keeps them together)"
+        )
+        words.append(f"trainer.micro_batch={'null' if whole else chosen.micro_batch}")
+        log.info("micro-batch: %s", used["micro-batch"])
+    if config.trainer.gradient_checkpointing == AUTO:
+        used["gradient checkpointing"] = "on: it does not fit without" if chosen.recompute else "off: it fits without"
+        words.append(f"trainer.gradient_checkpointing={str(chosen.recompute).lower()}")
+        log.info("gradient checkpointing: %s", used["gradient checkpointing"])
+    prepared.found = replace(found, settled=[*found.settled, *words])
     prepared.composed = compose(
         "train", composed.overrides, size=composed.choices.get("size"), above=prepared.found.settled
     )

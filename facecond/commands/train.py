@@ -102,7 +102,7 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     found = replace(found, settled=settled)
     if config.trainer.compile and kind not in GENERATIVE:
         raise ConfigError(f"trainer.compile=true has no meaning for a {kind} model", hint="leave it out")
-    if config.trainer.gradient_checkpointing and kind not in (*GENERATIVE, "vq"):
+    if config.trainer.recompute and kind not in (*GENERATIVE, "vq"):
         raise ConfigError(
             f"trainer.gradient_checkpointing=true has no meaning for a {kind}, whose batch normalisation would count twice",
             hint="leave it out",

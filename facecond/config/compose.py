@@ -318,6 +318,8 @@ def in_our_words(key: str | None, text: str) -> tuple[str, str | None]:
         r"Value '(.*)' of type '.*' is incompatible with type hint 'Optional\[Union\[int, str\]\]'", text
     ):
         return f"{key}={found[1]} is not a whole number", None
+    if found := re.search(r"Value '(.*)' of type '.*' is incompatible with type hint 'Union\[bool, str\]'", text):
+        return f"{key}={found[1]} is not true or false", None
     if found := re.search(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text):
         return f"{key}={found[1]} is not {kinds.get(found[2], found[2])}", None
     if re.search(r"field '.*' is not Optional", text):

@@ -6,7 +6,7 @@ Defaults are the paper's (arXiv 2306.00914, section 4) and, where it is silent, 
 from dataclasses import dataclass
 from enum import Enum
 
-from facecond.bounds import bounded
+from facecond.bounds import bounded, choice
 
 AUTO = "auto"
 
@@ -86,9 +86,10 @@ class TrainerConfig:
     """Arithmetic of forward and backward passes."""
     capture: Capture = Capture.auto
     """Replay forward and backward passes as CUDA graphs: a small network's step is bound by the host otherwise."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool | str = choice(False, AUTO)
     """Work out the activations of residual and attention blocks again in the backward pass instead of keeping them: less memory,
-    about a third more time. Diffusion models and first stages."""
+    about a third more time; auto = where the training would not fit the device's memory otherwise. Diffusion models and first
+    stages."""
     compile: bool = False
     """Compile the network with torch.compile (pays on a GPU)."""
     flips: bool = True
@@ -121,6 +122,16 @@ class TrainerConfig:
     def at_once(self) -> int | None:
         """`micro_batch` where it is a number; None, the whole share, before auto has become one."""
         return None if isinstance(self.micro_batch, str) else self.micro_batch
+
+    @property
+    def recompute(self) -> bool:
+        """`gradient_checkpointing` where it is settled; before, none."""
+        return self.gradient_checkpointing is True
+
+    @property
+    def fitted(self) -> bool:
+        """Whether something is left to be chosen by the device's memory."""
+        return AUTO in (self.micro_batch, self.gradient_checkpointing)
 
 
 @dataclass(kw_only=True, slots=True)

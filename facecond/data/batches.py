@@ -1,6 +1,6 @@
 """Batches from a pack that lies on the device: no worker processes, no copies, no waiting (the paper, section 4: data).
 
-What fits into `resident_bytes` is moved to the device once, small arrays first; what does not fit stays in its memory
+What fits into a share of the device's memory is moved to the device once, small arrays first; what does not fit stays in its memory
 map and is gathered on the host, batch by batch. Either way a batch is a pure function of (indices, flips).
 """
 
@@ -19,10 +19,11 @@ from facecond.data.latents import LatentStore
 from facecond.data.pack import SPLITS, Pack
 from facecond.errors import DataError
 from facecond.faces.labels import mirror_labels
-from facecond.memory import send
+from facecond.memory import send, total_memory
 from facecond.types import Batch
 
-RESIDENT_BYTES = 16 << 30
+RESIDENT_SHARE = 1 / 3
+"""Of the device's memory, at most, that each split takes: weights and activations want the rest."""
 
 
 class ResidentData:
@@ -46,14 +47,17 @@ class ResidentData:
         maps: Callable[[Tensor], Tensor] | None = None,
         conditions: Sequence[Condition] = (),
         device: torch.device | str = "cpu",
-        resident_bytes: int = RESIDENT_BYTES,
+        resident_bytes: int | None = None,
     ) -> None:
+        """`resident_bytes`: those that may lie on the device; None = `RESIDENT_SHARE` of its memory."""
         if latents is not None and len(latents.latents) != len(pack):
             raise DataError(
                 f"{latents.path} holds {len(latents.latents)} latents for a pack of {len(pack)} items",
                 hint="encode the pack again",
             )
         self.device = torch.device(device)
+        if resident_bytes is None:
+            resident_bytes = int(RESIDENT_SHARE * total_memory(self.device))
         self.split = split
         self.pack_indices = pack.indices(split)
         self._has_latents, self._has_images = latents is not None, images
@@ -142,20 +146,22 @@ class ResidentData:
 
 def resident_bytes(
     pack: Pack,
+    there: float,
     *,
     latents: LatentStore | None = None,
     images: bool = False,
     maps: bool = False,
     conditions: Sequence[Condition] = (),
 ) -> int:
-    """Return the bytes that `ResidentData` of both splits, opened with the same, keeps on its device; nothing is read."""
+    """Return the bytes that `ResidentData` of both splits, opened with the same, keeps on a device that has `there`; nothing is
+    read."""
     total = 0
     for split in SPLITS:
-        count, left = len(pack.indices(split)), RESIDENT_BYTES
+        count, free = len(pack.indices(split)), RESIDENT_SHARE * there
         for array in _sources(pack, latents, images, maps, conditions).values():
             size = _bytes(array, count)
-            left -= size if size <= left else 0
-        total += RESIDENT_BYTES - left
+            taken = size if size <= free else 0
+            free, total = free - taken, total + taken
     return total
 
 

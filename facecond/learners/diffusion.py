@@ -96,7 +96,7 @@ class DiffusionLearner:
         whole = {name: config.dropout_of(name) for name in config.conditions}
         self.rates = Rates(whole, config.joint_dropout, config.partial_dropout)
         self.identity = dict(identity)
-        if trainer.gradient_checkpointing:
+        if trainer.recompute:
             recompute(denoiser, RECOMPUTED)
         if train.device.type == "cuda":
             denoiser.to(memory_format=torch.channels_last)

@@ -101,7 +101,7 @@ class FirstStageLearner:
         self.modules: Mapping[str, nn.Module] = modules
         self.phases = tuple(phases)
         self.averaged = ("first_stage",) if trainer.ema_decay > 0 else ()
-        if trainer.gradient_checkpointing:
+        if trainer.recompute:
             recompute(model, RECOMPUTED)
         # The discriminator's share in the loss follows from a second backward pass through the decoder.
         capture = trainer.capture if loss.discriminator is None else Capture.never

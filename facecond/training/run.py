@@ -67,8 +67,8 @@ class Run:
         self, learner: Learner, config: TrainerConfig, folder: Path, weights_config: dict[str, Any],
         processes: Processes, on_event: Callable[[Event], None], defaults: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        if config.micro_batch != config.at_once:
-            config = dataclasses.replace(config, micro_batch=config.at_once)
+        if config.fitted:
+            config = dataclasses.replace(config, micro_batch=config.at_once, gradient_checkpointing=config.recompute)
         self.learner, self.config, self.folder, self.processes = learner, config, folder, processes
         self.weights_config, self.on_event = weights_config, on_event
         self.total = -(-config.images // config.batch_size) * config.batch_size

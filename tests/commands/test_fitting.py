@@ -77,6 +77,39 @@ def test_auto_learns_from_what_fits_and_goes_on(workspace: Path, facecond: Facec
     assert read_json(run / "done.json", Record)["images_seen"] == 24
 
 
+def test_auto_recomputes_where_it_does_not_fit_otherwise(workspace: Path, facecond: Facecond) -> None:
+    """Room for all; for what checkpointing keeps, and no more; smaller micro-batches come first, since they cost less."""
+    words = [
+        "train",
+        "model=multicond",
+        *MODEL,
+        *TINY,
+        "device=cpu",
+        "trainer.precision=float32",
+        f"workspace={workspace}",
+    ]
+    plain = said_by(facecond, *words, "memory=1GB")
+    saving = said_by(facecond, *words, "memory=1GB", "trainer.gradient_checkpointing=true")
+    assert saving["needed"] < plain["needed"]
+    auto = "trainer.gradient_checkpointing=auto"
+    tight = f"memory={saving['needed'] / 0.9 / 1e6 + 0.001:.4f}MB"
+    assert said_by(facecond, *words, auto, "memory=1GB")["gradient_checkpointing"] is False
+    found = said_by(facecond, *words, auto, tight)
+    assert (found["gradient_checkpointing"], found["micro_batch"], found["fits"]) == (True, 8, True)
+    found = said_by(facecond, *words, auto, "trainer.micro_batch=auto", tight)
+    assert (found["gradient_checkpointing"], found["fits"]) == (False, True)
+    assert found["micro_batch"] < 8
+    status, _, err = facecond(*words, auto, tight, "name=saving")
+    assert status == 0, err
+    assert "gradient checkpointing: on: it does not fit without" in err
+    assert read_run(workspace / "runs" / "saving").config["trainer"]["gradient_checkpointing"] is True
+    status, _, err = facecond(*words, auto, "memory=1GB", "name=saving", "trainer.images=24")  # the same run goes on
+    assert status == 0, err
+    status, _, err = facecond(*words, auto, "memory=1MB", "name=tried")
+    assert status == 0, err
+    assert "warning: memory: " in err.lower() or "are too little" in err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -122,6 +155,13 @@ def test_amounts_are_read_as_they_are_written(text: str, count: float) -> None:
 def test_other_amounts_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"is no amount of memory.*memory=24GB"):
         read_bytes(text, "memory")
+
+
+def test_other_checkpointing_is_refused(workspace: Path, facecond: Facecond) -> None:
+    words = "train", *TINY, "trainer.gradient_checkpointing=often", f"workspace={workspace}", "--dry-run"
+    status, _, err = facecond(*words)
+    assert status == 2
+    assert "trainer.gradient_checkpointing=often is neither true, false nor auto" in err
 
 
 @pytest.mark.parametrize(

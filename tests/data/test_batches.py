@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from facecond.conditions.table import CONDITIONS
-from facecond.data.batches import RESIDENT_BYTES, ResidentData
+from facecond.data import batches
+from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentWriter
 from facecond.errors import DataError
 from facecond.faces.labels import flip_labels
@@ -17,6 +18,22 @@ def pack(tmp_path):
     return random_pack(tmp_path / "p", count=10, resolution=8, validation=4)
 
 
+@pytest.mark.parametrize("memory", [400, 2100, 10**6])
+def test_a_third_of_the_memory_holds_data(pack, memory, monkeypatch):
+    """Six items of 8 x 8 pixels: attributes 240 bytes, labels 384, pictures 1152, in this order; the held-out four apart."""
+    monkeypatch.setattr(batches, "total_memory", lambda device: memory)
+    splits = [ResidentData(pack, split=split, images=True) for split in ("train", "validation")]
+    lying = [{name for name, column in data._columns.items() if column.resident_bytes} for data in splits]
+    expected = {
+        400: [set(), set()],
+        2100: [{"attributes", "labels"}] * 2,
+        10**6: [{"attributes", "labels", "images"}] * 2,
+    }
+    assert lying == expected[memory]
+    there = sum(column.resident_bytes for data in splits for column in data._columns.values())
+    assert batches.resident_bytes(pack, memory, images=True) == there
+
+
 def add_latents(pack, flips=True):
     writer = LatentWriter(pack.path, FIRST_STAGE, count=10, shape=(3, 2, 2), flips=flips)
     plain = np.arange(10 * 12, dtype=np.float32).reshape(10, 3, 2, 2)
@@ -24,7 +41,7 @@ def add_latents(pack, flips=True):
     return writer.finish(pack.indices("train"))
 
 
-@pytest.mark.parametrize("resident_bytes", [RESIDENT_BYTES, 700, 0])
+@pytest.mark.parametrize("resident_bytes", [None, 700, 0])
 def test_batches_and_pictures_flip_together(pack, resident_bytes):
     images, labels, attributes = random_items(10, 8)
     data = ResidentData(
