@@ -26,6 +26,7 @@ from facecond.config.commands import Device
 from facecond.config.settings import first_line
 from facecond.config.training import Precision
 from facecond.data.pack import Pack
+from facecond.sampling.replay import record
 from facecond.training.device import autocast, choose_device, resolve_precision
 
 RESOLUTIONS = {"tiny": 64, "base": 128, "paper": 256}
@@ -119,26 +120,24 @@ def flops(work: Callable[[], Any]) -> float:
     return float(counted.get_total_flops())
 
 
-def sampling(learner: Any, size: str, resolution: int, device: torch.device, seconds: float, batch: int) -> Row:
-    """Time one step of the denoiser with its context bound, without guidance."""
+def sampling(learner: Any, size: str, resolution: int, device: torch.device, seconds: float, batch: int) -> list[Row]:
+    """Time one step of the denoiser with its context bound, without guidance; on a GPU also as a CUDA graph."""
     precision = resolve_precision(Precision.auto, device)
     values = {each.name: each.nothing(batch, resolution, device) for each in learner.conditioner.conditions}
     z, when = torch.randn(batch, 3, resolution // 4, resolution // 4, device=device), torch.zeros(batch, device=device)
     learner.denoiser.eval(), learner.conditioner.eval()
-    with torch.inference_mode():
-        with autocast(precision, device):
-            denoise = learner.denoiser.bind(learner.conditioner(values))
-
-        def step() -> Any:
-            with autocast(precision, device):
-                return denoise(z, when)
-
-        took = each(step, device, seconds)
-        operations = flops(step) / batch
-    return {
-        "what": "sampling step", "size": size, "batch": batch, "words": "", "images_s": batch / took,
-        "flops": operations, "gib": memory(device),
-    }  # fmt: skip
+    rows: list[Row] = []
+    with torch.no_grad(), autocast(precision, device):  # as `Diffuser.latents`
+        denoise = learner.denoiser.bind(learner.conditioner(values))
+        operations = flops(lambda: denoise(z, when)) / batch
+        ways = {"": denoise} | ({"capture=auto": record(denoise, z, when)} if device.type == "cuda" else {})
+        for words, step in ways.items():
+            took = each(lambda step=step: step(z, when), device, seconds)  # type: ignore[misc]
+            rows.append({
+                "what": "sampling step", "size": size, "batch": batch, "words": words, "images_s": batch / took,
+                "flops": operations, "gib": memory(device),
+            })  # fmt: skip
+    return rows
 
 
 def first_stage(learner: Any, size: str, resolution: int, device: torch.device, seconds: float) -> list[Row]:
@@ -177,7 +176,8 @@ def measure(
                             learner = row.pop("learner")
                             tell(row)
                             if model == "multicond" and not words:
-                                tell(sampling(learner, size, pack.resolution, device, seconds, batch))
+                                for found in sampling(learner, size, pack.resolution, device, seconds, batch):
+                                    tell(found)
                             if model == "vq" and not words and batch == batches[0]:
                                 for found in first_stage(learner, size, pack.resolution, device, seconds):
                                     tell(found)

@@ -18,7 +18,7 @@ from facecond.conditions.conditioner import Conditioner
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig
 from facecond.config.models import MODELS
 from facecond.config.settings import restore
-from facecond.config.training import Precision
+from facecond.config.training import Capture, Precision
 from facecond.denoisers.denoiser import Denoiser, LatentScale
 from facecond.denoisers.table import DENOISERS
 from facecond.diffusion.guidance import guide, stack
@@ -28,6 +28,7 @@ from facecond.diffusion.schedule import schedule_of
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import Weights, load_strictly, load_weights, split_modules
 from facecond.sampling.generation import Render
+from facecond.sampling.replay import Replayed
 from facecond.training.device import autocast, resolve_precision
 from facecond.types import Denoise, NoiseSource, Values
 
@@ -55,6 +56,7 @@ class Diffuser:
         noise_source: NoiseSource | None = None,
         precision: Precision = Precision.float32,
         amend: Callable[[Predict], Predict] = lambda predict: predict,
+        capture: Capture = Capture.never,
     ) -> Tensor:
         """Sample latents from standard normal noise, float32 (B, C, h, w), under what `values` say; what they lack is unspecified.
 
@@ -65,6 +67,8 @@ class Diffuser:
         # One context around all steps: autocast keeps the weights it has cast until its end, but in inference mode it keeps none.
         with torch.no_grad(), autocast(precision, self.device):
             denoise = self._bound(self.told(values, len(noise_BCHW)), guidance)
+            if capture is Capture.auto:
+                denoise = Replayed(denoise)
             z_BCHW = SAMPLERS[sampler.name](
                 amend(predictor(denoise, self.config.target)), noise_BCHW, schedule_of(self.config.schedule),
                 steps=sampler.steps, eta=sampler.eta, noise_source=noise_source,
@@ -102,12 +106,16 @@ class Generator(Diffuser):
         side = self.resolution // self.first_stage.network.factor
         return self.first_stage.network.channels, side, side
 
-    def renderer(self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision) -> Render:
+    def renderer(
+        self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision, capture: Capture = Capture.never
+    ) -> Render:
         """Return `render(values, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""
         precision = resolve_precision(precision, self.device)
 
         def render(values: Values, start_noise_BCHW: Tensor, noise_source: NoiseSource) -> NDArray[np.uint8]:
-            latents = self.latents(values, start_noise_BCHW, sampler, guidance, noise_source, precision)
+            latents = self.latents(
+                values, start_noise_BCHW, sampler, guidance, noise_source, precision, capture=capture
+            )
             return self.first_stage.decode(latents)
 
         return render

@@ -172,7 +172,7 @@ class Session(Generic[C]):
                 records.append(record_of(dataclasses.replace(request, prompt=told), {}))
         else:
             generator, config, size = session.generator, session.config, session.generator.resolution
-            render = generator.renderer(config.sampler, config.guidance, config.precision)
+            render = generator.renderer(config.sampler, config.guidance, config.precision, config.capture)
             images = np.empty((count, size, size, 3), dtype=np.uint8)
             with bar("sampling", count) as progress:
                 for batch, pictures in batches(
@@ -287,7 +287,7 @@ class Session(Generic[C]):
         config, generator, processes = self.config, self.generator, self.processes
         if not folder.exists():
             require_room(folder, len(plan) * 3 * generator.resolution**2, f"{len(plan)} samples")
-        render = generator.renderer(config.sampler, config.guidance, config.precision)
+        render = generator.renderer(config.sampler, config.guidance, config.precision, config.capture)
         with processes.first_enters(lambda: hold(folder, wait=WAIT)):
             processes.all_do(lambda: generate(
                 plan, render, folder, made_with=self.made_with, latent_shape=generator.latent_shape,

@@ -106,7 +106,7 @@ def _of_folders() -> list[str]:
 
 def _refuse_sampling(composed: Composed, what: str, key: str, but: Sequence[str] = ()) -> None:
     """Refuse what has to do with models where pictures are there; `key` says so."""
-    for name in ("run", "pack", "first_stage", "sampler", "guidance", "precision", *_DECIDE_SAMPLES):
+    for name in ("run", "pack", "first_stage", "sampler", "guidance", "precision", "capture", *_DECIDE_SAMPLES):
         if composed.given(name) and name not in but:
             raise ConfigError(f"{name} has no meaning {what}", hint=f"leave it out, or leave out {key}")
 
@@ -280,7 +280,7 @@ def _folder(
 
 def _check_only_measuring(composed: Composed) -> None:
     """Refuse what decides how samples are made when they are there already."""
-    for key in ("sampler", "guidance", "precision", *_DECIDE_SAMPLES):
+    for key in ("sampler", "guidance", "precision", "capture", *_DECIDE_SAMPLES):
         if composed.given(key):
             raise ConfigError(
                 f"{key} has no effect on samples that are there already", hint="leave it out, or leave out samples="

@@ -23,7 +23,7 @@ from facecond.config.models import (
 )
 from facecond.config.networks import DENOISERS
 from facecond.config.reproduce import PaperConfig, ScaleConfig
-from facecond.config.training import Precision, TrainerConfig
+from facecond.config.training import Capture, Precision, TrainerConfig
 
 MISSING: Any = "???"
 
@@ -304,6 +304,8 @@ class GenerateConfig(ComputeConfig):
     """Pictures sampled at once; has no influence on the pictures beyond rounding."""
     precision: Precision = Precision.auto
     """Arithmetic of the denoiser; auto = bfloat16 where the hardware has it."""
+    capture: Capture = Capture.never
+    """auto = replay the steps of a batch as a CUDA graph on a GPU. No GPU has confirmed it yet, hence never."""
 
 
 @with_fields((each.word, str | None, field(default=None), f"{each.help}.") for each in CONDITIONS.values())

@@ -39,11 +39,11 @@ class Precision(Enum):
 
 
 class Capture(Enum):
-    """Whether a step's passes are recorded once and replayed (CUDA graphs)."""
+    """Whether the passes of a step are recorded once and replayed (CUDA graphs)."""
 
     auto = "auto"
-    """On a GPU, where a step is one micro-batch, without torch.compile and without a discriminator; where recording fails, a line
-    says so. Graphs keep their memory, also while the model is evaluated."""
+    """On a GPU; where recording fails, a line says so. Training: where a step is one micro-batch, without torch.compile and a
+    discriminator; graphs keep their memory, also while the model is evaluated."""
     never = "never"
     """Start every kernel from the host."""
 
