@@ -1,7 +1,8 @@
 """The processes that share one command's work: as many as torchrun started, else one.
 
 Training averages gradients by hand, because then accumulation, several phases and parameters without a gradient need no special
-cases, a backward pass may be a CUDA graph, and one process runs exactly the code that many run. torch is loaded only where there are several, or a tensor to hand on.
+cases, a backward pass may be a CUDA graph, and one process runs exactly the code that many run. torch is loaded only where there
+are several, or a tensor to hand on.
 """
 
 from __future__ import annotations
