@@ -96,8 +96,8 @@ def release() -> None:
 class Halving:
     """Does work in the pieces that memory allows: the whole at first, half as much at once from when it was not enough."""
 
-    def __init__(self, key: str) -> None:
-        """`key` is the setting that says how much is done at once, for the line that tells of it."""
+    def __init__(self, key: str | None = None) -> None:
+        """`key` is the setting that says how much is done at once, for the line that tells of it; None where there is none."""
         self._key = key
         self.most: int | None = None
         """Items at once; None = all of them."""
@@ -117,9 +117,8 @@ class Halving:
                     raise
             self.most = (size + 1) // 2  # outside the block above, which keeps alive what it was working on
             release()
-            log.warning(
-                "memory is not enough for %d at once; going on with %d (%s=%d)", size, self.most, self._key, self.most
-            )
+            setting = f" ({self._key}={self.most})" if self._key else ""
+            log.warning("memory is not enough for %d at once; going on with %d%s", size, self.most, setting)
         return done
 
 

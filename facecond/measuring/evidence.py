@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from facecond.measuring.items import Items
 from facecond.measuring.kept import Kept
 from facecond.measuring.measure import AVERAGE, REAL, REFERENCE, SAMPLES, SETS, VARIATIONS, Detector, Measure, Scores
 from facecond.measuring.pictures import Averaged, Pictures
+from facecond.memory import Halving
 from facecond.metrics.figures import Circumstances
 from facecond.processes import ALONE, Processes
 from facecond.progress import bar
@@ -44,6 +45,9 @@ class Evidence:
     """int64 (V,): the item behind each picture of the variations; those of one item follow one another."""
     kept: Path | None = None
     """Folder in which detectors keep what they say of pictures; None = nowhere."""
+
+    halving: Halving = field(default_factory=Halving)
+    """Looks at fewer pictures together where memory is not enough for `pictures.PIECE`."""
 
     @property
     def behind(self) -> Items:
@@ -198,6 +202,11 @@ def _look(which: str, interested: list[Scores], evidence: Evidence, processes: P
     nothing = np.zeros((0, 0, 0, 3), dtype=np.uint8)
 
     def look(rows: NDArray[np.int64]) -> Seen:
+        parts = evidence.halving.over(len(rows), lambda part: seen(rows[part]))
+        images = np.concatenate([each.images_NHWC for each in parts])
+        return Seen(rows, images, {name: np.concatenate([each.found[name] for each in parts]) for name in asked})
+
+    def seen(rows: NDArray[np.int64]) -> Seen:
         images = evidence.pictures(which).read(rows) if needed else nothing
         found = {name: detector(images) for name, detector in asked.items()}
         for name, said in found.items():

@@ -159,6 +159,22 @@ def test_every_set_passes_by_once_whatever_is_measured(
         assert detector.sizes == [3, 3, 2, 3, 2, 3, 2]  # type: ignore[attr-defined]
 
 
+def test_what_is_too_much_at_once_is_looked_at_in_pieces(
+    pack: Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def greedy(images: np.ndarray) -> np.ndarray:
+        if len(images) > 3:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 13.00 GiB")
+        return parse(images)
+
+    samples = samples_of(pack, ITEMS, ("attributes", "mask"), tmp_path)
+    patient, hungry = (evidence(samples, pack, detectors={"parser": Counting(answer)}) for answer in (parse, greedy))
+    figures = [measure(measures_named(["miou", "reconstruction"]), each) for each in (patient, hungry)]
+    assert [each.value for each in figures[0]] == [each.value for each in figures[1]]
+    assert "memory is not enough for 8 at once; going on with 4" in caplog.text
+    assert hungry.detectors["parser"].sizes == [8, 4, 2, 2, 2, 2, 2, 2, 1, 2, 2, 1]  # type: ignore[attr-defined]
+
+
 def test_the_floor_is_the_condition_of_another_item(pack: Pack, tmp_path: Path) -> None:
     seen = evidence(samples_of(pack, ITEMS, ("mask",), tmp_path), pack)
     items = np.array(ITEMS)
