@@ -19,7 +19,8 @@ from facecond.stopping import Stopped
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 _BUCKET = 32 * 1024 * 1024
 """Gradients travel in pieces of about this many bytes."""

@@ -35,7 +35,7 @@ class Looked(NamedTuple):
     photo: Path
     digest: str = ""
     """SHA-256 of its file."""
-    size: tuple[int, ...] = ()
+    size: tuple[int, int] = (0, 0)
     """(width, height)."""
     face: "tuple[ParsedFace, list[str] | None] | None" = None
     """None: finished before, or it cannot be used."""
@@ -145,7 +145,7 @@ def run(prepared: Prepared[ParseConfig, Parsing]) -> Result:
                 face = read_photograph(image, parser, classifier, found.resolution, config.align)
                 if face is None:
                     raise DataError(f"{photo}: no face found")
-                return Looked(photo, digest, image.shape[1::-1], face)
+                return Looked(photo, digest, (image.shape[1], image.shape[0]), face)
             except DataError as reason:
                 return Looked(photo, reason=reason.message.removeprefix(f"{photo}: "))
 
