@@ -34,7 +34,7 @@ def together(*words: object, size: int = 2) -> subprocess.CompletedProcess[str]:
 
 def figures(results: Path) -> dict[str, tuple[Any, ...]]:
     """Value, ceiling, floor and number of pictures of each figure."""
-    found = read_results(results).values()
+    found = read_results(results).figures
     return {each.name: (each.value, each.ceiling, each.floor, each.count) for each in found}
 
 
