@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 import typer
 
@@ -112,10 +112,16 @@ def _flatten(schema: Any, prefix: str) -> Iterator[str]:
     """Keys of a section; of all it may be, where it is one of several classes."""
     for variant in VARIANTS.get(schema, {"": schema}).values():
         for field in dataclasses.fields(variant):
-            if dataclasses.is_dataclass(field.type):
-                yield from _flatten(field.type, f"{prefix}{field.name}.")
+            kind = _present(field.type)
+            if dataclasses.is_dataclass(kind):
+                yield from _flatten(kind, f"{prefix}{field.name}.")
             else:
                 yield prefix + field.name
+
+
+def _present(kind: Any) -> Any:
+    """The class of a section that may be none."""
+    return next((each for each in get_args(kind) if dataclasses.is_dataclass(each)), kind)
 
 
 def _values(command: str, key: str) -> list[str]:
@@ -136,4 +142,4 @@ def _types(schema: Any, names: list[str]) -> Iterator[Any]:
     for variant in VARIANTS.get(schema, {"": schema}).values():
         for field in dataclasses.fields(variant) if dataclasses.is_dataclass(variant) else ():
             if field.name == names[0]:
-                yield from _types(field.type, names[1:])
+                yield from _types(_present(field.type), names[1:])

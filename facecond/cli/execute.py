@@ -5,15 +5,19 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from facecond.cli.show import as_values, print_configuration, print_json, print_result
+from facecond.cli.show import as_values, print_configuration, print_json, print_remark, print_result
 from facecond.errors import ConfigError
 from facecond.io.files import require_writable, trusting_sizes
 from facecond.processes import Processes
 from facecond.progress import start_log
+
+if TYPE_CHECKING:
+    from facecond.commands.prepared import Prepared
+    from facecond.commands.submit import Submission
 
 MODULES = {
     "data pack": "facecond.commands.data_pack",
@@ -38,7 +42,7 @@ READING = ("verify",)
 """Commands that may read where nothing can be written; what they remember is then not kept."""
 
 TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse")
-"""Commands whose work several processes can share (torchrun)."""
+"""Commands whose work several processes can share (torchrun), and that can become jobs (launcher=)."""
 
 
 def execute(
@@ -100,15 +104,19 @@ def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, size: 
             module.prepare([*words, f"name={item.name}-{i}"])
             for i, (words, item) in enumerate(zip(rounds, prepared, strict=True))
         ]
+        rounds = [[*words, f"name={item.name}"] for words, item in zip(rounds, prepared, strict=True)]
+    jobs = _jobs(command, rounds, prepared, size) if command in TOGETHER else [None] * len(prepared)
     if dry_run:
         shown = []
-        for item in prepared if rank == 0 else []:
+        for item, job in zip(prepared, jobs, strict=True) if rank == 0 else []:
             item.announce()
-            item.processes = Processes(rank, size)
+            item.processes = Processes(rank, job.size if job else size)
             more = module.foresee(item) if hasattr(module, "foresee") else {}
+            more |= {"job": job.values()} if job else {}
             shown.append(as_values(item.composed) | more)
             if not json:
                 print_configuration(item.composed, as_json=False)
+                print_remark(job.text() if job else "")
         if json and rank == 0:
             print_json(shown[0] if len(shown) == 1 else shown)
         return
@@ -116,11 +124,11 @@ def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, size: 
         require_writable(Path(item.config.workspace))
     results, statuses = [], []
     with Processes.from_environment() as processes:
-        for i, item in enumerate(prepared):
+        for i, (item, job) in enumerate(zip(prepared, jobs, strict=True)):
             if len(prepared) > 1:
                 logging.getLogger("facecond").info("run %d of %d: %s", i + 1, len(prepared), " ".join(rounds[i]))
             item.processes = processes
-            result = module.run(item)
+            result = job.submit() if job else module.run(item)
             results.append(result.as_dict())
             statuses.append(result.status)
             if processes.first and not json:
@@ -129,6 +137,19 @@ def _execute(command: str, rounds: Sequence[Sequence[str]], *, rank: int, size: 
         print_json(results[0] if len(results) == 1 else results)
     if any(statuses):
         raise typer.Exit(max(statuses))
+
+
+def _jobs(
+    command: str, rounds: Sequence[Sequence[str]], prepared: Sequence["Prepared[Any, Any]"], size: int
+) -> list["Submission | None"]:
+    """The jobs that the rounds become, where they name a launcher."""
+    if not any(item.config.launcher for item in prepared):
+        return [None] * len(prepared)
+    if size > 1:
+        raise ConfigError("launcher= starts the processes of a job itself", hint="leave torchrun out")
+    from facecond.commands.submit import submission
+
+    return [submission(command, words, item) for words, item in zip(rounds, prepared, strict=True)]
 
 
 def _flag_overrides(overrides: Sequence[str], flags: Mapping[str, Any]) -> list[str]:

@@ -40,6 +40,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond train model=maps debug=quick",
         "facecond train model=multicond experiment=paper --dry-run",
         "facecond train -m model=attr,mask debug=quick --dry-run",
+        "facecond train model=attr launcher=slurm launcher.gpus=2 --dry-run",
     ),
     "encode": ("facecond encode", "facecond encode flips=false"),
     "sample": (

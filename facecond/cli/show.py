@@ -59,6 +59,11 @@ def print_configuration(composed: "Composed", *, as_json: bool, meanings: bool =
     sys.stdout.write(composed.as_commented_yaml() if meanings else composed.as_yaml())
 
 
+def print_remark(text: str) -> None:
+    """Lines on standard output that YAML takes for comments."""
+    sys.stdout.write("".join(f"# {line}".rstrip() + "\n" for line in text.splitlines()))
+
+
 def print_result(result: "Result") -> None:
     """Figures with ceiling, floor and count; facts; what was made; what one could type next."""
     if result.facts:

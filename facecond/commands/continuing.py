@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("facecond")
 
-NOT_COMPARED = ("workspace", "device", "name", "pack", "first_stage", "init", "minutes", "memory", "limits", "verify")
+NOT_COMPARED = (
+    "workspace", "device", "name", "pack", "first_stage", "init", "minutes", "memory", "limits", "verify", "launcher",
+)  # fmt: skip
 """Keys that may differ when a run is continued, besides those of the trainer that do not decide what the weights become. (Which
 pack, first stage and initial weights is compared by content.)"""
 
@@ -113,7 +115,9 @@ def write_run(
     """
     from facecond.training.state import MAY_CHANGE
 
-    config = plain(composed.config)
+    config, choices = plain(composed.config), dict(composed.choices)
+    for recorded in (config, choices):  # what started it as a job is not the run's
+        recorded.pop("launcher", None)
     file = folder / "run.json"
     identity = {
         "kind": kind,
@@ -140,7 +144,7 @@ def write_run(
         value={
             "format": FORMAT,
             "version": VERSION,
-            "choices": composed.choices,
+            "choices": choices,
             "overrides": composed.overrides,
             "config": config,
             "weights_config": weights_config,

@@ -12,6 +12,7 @@ from facecond.commands.defaults import choose_size
 from facecond.commands.fitting import foresee, settle
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.commands.submit import device_of
 from facecond.commands.timing import images_in, pace
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import (
@@ -75,7 +76,7 @@ def prepare(words: Sequence[str]) -> Prepared[TrainConfig, Training]:
     resolution = read_manifest(pack.path)["resolution"]
     size = None
     if "size" not in composed.choices:
-        size, why = choose_size(resolution, _device_name(config.device))
+        size, why = choose_size(resolution, device_of(config) or _device_name(config.device))
         if started and "size" in started.choices:
             size, why = started.choices["size"], "the run was started with it"
         composed = compose("train", words, size=size)
@@ -203,10 +204,9 @@ def _initial(workspace: str, init: str, kind: str) -> Path:
 def _distinctive(choices: dict[str, str]) -> list[str]:
     """The choices that tell runs apart: the model, its size, and what differs from the default."""
     usual = {"denoiser": "unet", "weighting": "p2", "sampler": choices.get("sampler"), "size": None}
+    apart = ("model", "size", "launcher")
     parts = [choices["model"]]
-    parts += [
-        option for group, option in choices.items() if group not in ("model", "size") and usual.get(group) != option
-    ]
+    parts += [option for group, option in choices.items() if group not in apart and usual.get(group) != option]
     return [*parts, choices["size"]]
 
 

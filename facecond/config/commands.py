@@ -13,6 +13,7 @@ from facecond.conditions.table import CONDITIONS
 from facecond.config.data import CelebAMaskHQConfig, DataConfig, DrawnConfig, LabelMapsConfig
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig, WeightingConfig
 from facecond.config.kinds import ModelConfig
+from facecond.config.launcher import LAUNCHERS, LauncherConfig
 from facecond.config.models import (
     MODELS,
     ClassifierModelConfig,
@@ -117,6 +118,8 @@ class ComputeConfig(CommandConfig):
     """auto = the first CUDA device when there is one."""
     pack: str | None = None
     """Pack to use: a folder, or a name in WORKSPACE/packs; none = the latest."""
+    launcher: LauncherConfig | None = None
+    """What starts the command as a job; none = it runs here."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -153,6 +156,8 @@ class ParseConfig(CommandConfig):
     """Photographs on the contact sheet; 0 = no sheet."""
     name: str | None = None
     """Name of the folder in WORKSPACE/parsed; none = the first photograph or folder, and the resolution."""
+    launcher: LauncherConfig | None = None
+    """What starts the command as a job; none = it runs here."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -496,6 +501,7 @@ SCHEMAS: dict[str, type] = {
     **{f"{config_name(command)}_schema": schema for command, schema in COMMANDS.items()},
     **{f"model/{kind}_schema": schema for kind, schema in MODELS.items()},
     **{f"denoiser/{kind}_schema": schema for kind, schema in DENOISERS.items()},
+    **{f"launcher/{kind}_schema": schema for kind, schema in LAUNCHERS.items()},
     "data/celebamask_hq_schema": CelebAMaskHQConfig,
     "data/label_maps_schema": LabelMapsConfig,
 }

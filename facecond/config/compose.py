@@ -102,7 +102,7 @@ def compose(
     if command == "train" and kind != "diffusion":
         check_kind(kind, overrides)
         chosen += [f"~{group}" for group in _groups_without(kind)]
-    chosen = _resolve_denoiser(command, [word for word in chosen if word != "size=null"])
+    chosen = _resolve_denoiser(command, _named(chosen))
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
     with _hydra(command, kind):
         try:
@@ -116,6 +116,12 @@ def compose(
         config = _to_object(composed, blank=blank)
     check_bounds(config, slips=config.limits)
     return Composed(command, freeze(config), choices, overrides)
+
+
+def _named(chosen: list[str]) -> list[str]:
+    """Group choices without those that the last word about their group takes back (`size=null`)."""
+    last = {word.partition("=")[0]: word.partition("=")[2] for word in chosen}
+    return [word for word in chosen if last[word.partition("=")[0]] != "null"]
 
 
 def _resolve_size(command: str, word: str, chosen: list[str]) -> str:
@@ -274,6 +280,19 @@ def check_words(command: str, overrides: list[str]) -> None:
             )
         if key in groups:
             _check_option(key, word.partition("=")[2], optional=groups[key] == "null")
+    if "launcher" in groups:
+        _check_launcher(overrides)
+
+
+def _check_launcher(overrides: list[str]) -> None:
+    """Refuse settings of a launcher where none is chosen."""
+    chosen = [word.partition("=")[2] for word in overrides if word.startswith("launcher=")]
+    if chosen[-1:] not in ([], ["null"]):
+        return
+    for word in overrides:
+        if word.startswith("launcher."):
+            named = " or ".join(f"launcher={option}" for option in options_of("launcher"))
+            raise ConfigError(f"{word!r}: no launcher is chosen", hint=f"add {named}")
 
 
 def check_kind(kind: str, overrides: list[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from facecond.config.diffusion import DiffusionConfig, MapsConfig
 from facecond.config.kinds import ModelConfig
+from facecond.config.launcher import LAUNCHERS, LauncherConfig
 from facecond.config.networks import DENOISERS, ClassifierConfig, DenoiserConfig, ParserConfig, VQConfig, VQLossConfig
 from facecond.config.training import FirstStageTrainingConfig, JudgeTrainingConfig, ParserTrainingConfig
 
@@ -53,5 +54,5 @@ MODELS: dict[str, type[ModelConfig]] = {
 GENERATIVE = ("diffusion", "maps")
 """Kinds that diffuse: they have a denoiser and conditions, a weighting, a sampler and guidance."""
 
-VARIANTS: dict[Any, dict[str, Any]] = {ModelConfig: MODELS, DenoiserConfig: DENOISERS}
+VARIANTS: dict[Any, dict[str, Any]] = {ModelConfig: MODELS, DenoiserConfig: DENOISERS, LauncherConfig: LAUNCHERS}
 """Sections of a configuration that are one of several classes."""

@@ -46,7 +46,9 @@ def test_every_option_composes(command: str, group: str, option: str) -> None:
     assert compose(command, [*NEEDED.get(command, []), f"{group}={option}"]).choices[group] == option
 
 
-@pytest.mark.parametrize("group", ["model", "denoiser", "weighting", "sampler", "size", "experiment", "debug", "data"])
+@pytest.mark.parametrize(
+    "group", ["model", "denoiser", "weighting", "sampler", "size", "experiment", "debug", "data", "launcher"]
+)
 def test_every_option_says_what_it_is(group: str) -> None:
     for option, meaning in options_of(group).items():
         assert len(meaning) > 10, f"conf/{group}/{option}.yaml opens with no comment"
