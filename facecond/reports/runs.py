@@ -16,6 +16,7 @@ from facecond.faces.attributes import ATTRIBUTES
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
 from facecond.reports.curves import Chart, Series
+from facecond.reports.made import sampler_text
 from facecond.reports.page import (
     Bar,
     Block,
@@ -231,20 +232,6 @@ def measured(runs: Sequence[RunShown], differences: Sequence[Figure] = ()) -> Se
     per_class = [_per_class(group) for group in groups if any(each.figure.classes for _, each in group)]
     blocks += [Folded(title="Values per class", blocks=per_class)] if per_class else []
     return Section(title=MEASURED, text=_said(runs, MEASURED), blocks=blocks)
-
-
-def sampler_text(sampler: Mapping[str, Any]) -> str:
-    """A sampler in words, as it is recorded: "ddim, 20 steps, eta 0"."""
-    return f"{sampler.get('name')}, {sampler.get('steps')} steps, eta {sampler.get('eta', 0):g}"
-
-
-def made_text(made_with: Mapping[str, Any]) -> str:
-    """`made_with` of a generation or of results in words: sampler, guidance, what was told as a judge reads it, precision."""
-    parts = [sampler_text(made_with["sampler"])]
-    if guidance := made_with.get("guidance"):
-        parts.append("guidance " + ", ".join(f"{name} {weight:g}" for name, weight in guidance.items()))
-    parts += [f"told {name} as {judge} reads it" for name, judge in (made_with.get("noisy") or {}).items()]
-    return "; ".join([*parts, str(made_with.get("precision", ""))]).rstrip("; ")
 
 
 def _measure_rows(
