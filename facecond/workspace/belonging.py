@@ -37,8 +37,13 @@ def generations(workspace: str) -> Iterator[Generation]:
     """Each generation of a workspace, by name."""
     for kind in SAMPLED:
         for top in folders_in(Path(workspace) / kind):
-            for folder in sorted(_generations_below(top)):
+            for folder in generations_below(top):
                 yield Generation(top, folder, manifest_of(folder / "generation.json"))
+
+
+def sample_names(workspace: str) -> list[str]:
+    """Names of the folders of samples of a workspace that hold one generation."""
+    return [top.name for top in folders_in(Path(workspace) / SAMPLED[0]) if (top / "generation.json").is_file()]
 
 
 def results(workspace: str) -> Iterator[tuple[dict[str, Any], Path]]:
@@ -71,10 +76,10 @@ def folders_in(place: Path) -> list[Path]:
         return []
 
 
-def _generations_below(folder: Path) -> Iterator[Path]:
+def generations_below(folder: Path) -> Iterator[Path]:
     """The folder and those below it that are generations; their pictures are not looked at, links are not followed."""
     if (folder / "generation.json").is_file():
         yield folder
     for each in folders_in(folder):
         if each.name not in _PICTURES and not each.is_symlink():
-            yield from _generations_below(each)
+            yield from generations_below(each)
