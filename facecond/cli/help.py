@@ -27,6 +27,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond data draw --count 20 layout=release resolution=256",
     ),
     "data inspect": ("facecond data inspect", "facecond data inspect drawn-64 sheet=24 --json"),
+    "runs": ("facecond runs", "facecond runs demo kind=diffusion", "facecond runs kind=samples most=5 --json"),
     "verify": ("facecond verify", "facecond verify outputs/packs/drawn-64 --json", "facecond verify --repair"),
     "parse": (
         "facecond parse photo.jpg",

@@ -195,6 +195,29 @@ def data_inspect(
     execute("data inspect", words, {"pack": pack}, json=json, dry_run=dry_run)
 
 
+@app.command("runs", cls=Command)
+def runs(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD]... [OVERRIDES]...",
+            help="What names must contain; then overrides.",
+            autocompletion=_completed_by("names_and_overrides"),
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """List what the workspace holds: packs, runs, samples, results; from what, how much learnt, figures, size, when, what next.
+
+    Nothing is written; what cannot be read is listed with a remark.
+    """
+    named = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    execute("runs", overrides, {"words": _listed(named)}, json=json, dry_run=dry_run)
+
+
 @app.command("verify", cls=Command)
 def verify(
     words: Annotated[

@@ -103,6 +103,8 @@ HELD = {
     "compare runs=[faces,": ["[faces,faces-old"],
     "report runs=[h": ["[half"],
     "report ha": ["half"],
+    "runs few": ["few"],
+    "runs kind=pa": ["packs", "parsed", "parser"],
     "eval features=eff": ["efficientnet"],
 }
 
