@@ -148,7 +148,9 @@ def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> 
         plan["maps"] = {"weights": sha256_file(weights_file(maps)), **drawn}
     key = generation_key(origin, config, plan)
     pieces = [*_told(origin, config, told), *how_sampled(origin.run, config)]
-    return generation_name(Path(config.workspace) / "samples", origin.run.path.name, pieces, key)
+    several = config.grid is Grid.checkpoints
+    place = Path(config.workspace) / "samples"
+    return generation_name(place, origin.run.path.name, pieces, key, checkpoints=several)
 
 
 def _told(origin: Origin, config: SampleConfig, told: Sequence[str]) -> list[str]:

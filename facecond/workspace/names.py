@@ -32,13 +32,15 @@ TOLD = 60
 """Characters of what the name of a generation says between its run and its key."""
 
 
-def generation_name(folder: Path, run: str, told: Sequence[str], key: str) -> str:
+def generation_name(folder: Path, run: str, told: Sequence[str], key: str, *, checkpoints: bool = False) -> str:
     """Name in `folder` of the generation that `key` stands for: of the one that is there, else RUN-TOLD-KEY.
 
-    What decides is the key: a folder that ends with it is the generation, whatever stands before (older versions said less, and
-    runs are renamed). `told` says in pieces what a person would look for; those that begin with a sign follow one another.
+    What decides is the key: a generation whose folder ends with it is meant, whatever stands before (older versions said less, and
+    runs are renamed). One of several `checkpoints`, a folder of generations, has the key of one of the weights alone. `told` says
+    in pieces what a person would look for; those that begin with a sign follow one another.
     """
-    there = sorted(place.name for place in folder.glob(f"*-{key}") if place.is_dir())
+    marker = "*/generation.json" if checkpoints else "generation.json"
+    there = sorted(place.name for place in folder.glob(f"*-{key}") if any(place.glob(marker)))
     if there:
         return next((name for name in there if name.startswith(f"{run}-")), there[0])
     return f"{run}{_joined([plain for piece in told if (plain := plainly(piece))])}-{key}"

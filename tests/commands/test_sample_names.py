@@ -43,6 +43,7 @@ SAID = {
     ("grid=attributes", "attribute_sets=[+Smiling,'+Eyeglasses,-Young']"): (
         "multicond-attributes-items-+smiling+eyeglasses-young"
     ),
+    ("grid=checkpoints", "count=2"): "multicond-checkpoints-items",
     ("only=[attributes]", "count=1"): "multicond-items-only-attributes",
 }
 
@@ -67,6 +68,7 @@ def test_swaps_name_their_parts_and_pairs(workspace: Path) -> None:
     assert name.rpartition("-")[0] == "multicond-swap-nose-hair-3x7-eta0.5"
     older = workspace / "swaps" / f"multicond-nose-hair-{name[-8:]}"
     older.mkdir(parents=True)
+    (older / "generation.json").touch()
     assert swap_masks.prepare(words).name == older.name
 
 
@@ -90,11 +92,14 @@ def test_names_are_short_and_plain(tmp_path: Path) -> None:
 
 
 def test_the_key_decides_which_folder_it_is(tmp_path: Path) -> None:
-    for name in (f"older-conditions-{KEY}", f"run-conditions-{KEY}", "run-items-ffffffff"):
-        (tmp_path / name).mkdir()
+    for name in (f"older-conditions-{KEY}", f"run-conditions-{KEY}", "run-items-ffffffff", f"run-checkpoints-{KEY}/8"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "generation.json").touch()
+    (tmp_path / f"another-{KEY}").mkdir()
     (tmp_path / f"run-file-{KEY}").touch()
     assert generation_name(tmp_path, "run", ["items"], KEY) == f"run-conditions-{KEY}"
     assert generation_name(tmp_path, "renamed", ["items"], KEY) == f"older-conditions-{KEY}"
+    assert generation_name(tmp_path, "run", ["items"], KEY, checkpoints=True) == f"run-checkpoints-{KEY}"
     assert generation_name(tmp_path, "run", ["items"], "00000000") == "run-items-00000000"
     assert generation_name(tmp_path / "nowhere", "run", [], KEY) == f"run-{KEY}"
 
