@@ -87,6 +87,8 @@ def _print_listing(listing: "Listing") -> None:
     """A table; below each row what is too long for it, what is the matter, and what could be typed, lines that can be copied."""
     cells = [listing.head, *(row.cells for row in listing.rows)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    while sum(widths) + 2 * len(widths) + 2 > _out.width and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
 
     def line(values: Sequence[str], style: str = "", first: str = "cyan") -> None:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
@@ -107,6 +109,9 @@ def _print_listing(listing: "Listing") -> None:
         _out.print(f"  ({escape(listing.note)})", style="dim", highlight=False)
     _out.print()
 
+
+_NARROWEST = 12
+"""Columns down to which those of a listing are made narrower, the widest first, where the terminal has no room for all."""
 
 _INDENT = " " * 6
 """What stands before the lines below a row."""

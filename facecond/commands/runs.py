@@ -193,14 +193,14 @@ def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
         rows = []
         for place, entry in enumerate(shown):
             cells, more = said(entry)
-            when = "came with the program" if entry["came_along"] else _when(entry["when"])
+            when = "with the program" if entry["came_along"] else _when(entry["when"])
             commands = entry["next"] if commanded is None or place < commanded else []
             cells = [entry["name"], *cells, in_bytes(entry["bytes"]), when]
             rows.append(Row(cells=cells, more=more, remark=entry["remark"], commands=commands))
         left, notes = own[config.most :], []
         if left:
             notes.append(f"and {len(left)} more, {in_bytes(sum(each['bytes'] for each in left))}: most={len(own)}")
-        if commanded is not None and any(entry["next"] for entry in shown[commanded:]):
+        if config.next is None and any(entry["next"] for entry in shown[commanded:]) and commanded is not None:
             notes.append(f"commands of all: next={len(shown)}, or a word of the name")
         return Listing(title=title, head=["name", *head, "size", "when (UTC)"], rows=rows, note="; ".join(notes))
 
