@@ -23,6 +23,7 @@ MODULES = {
     "data pack": "facecond.commands.data_pack",
     "data draw": "facecond.commands.data_draw",
     "data inspect": "facecond.commands.data_inspect",
+    "runs": "facecond.commands.runs",
     "verify": "facecond.commands.verify",
     "parse": "facecond.commands.parse",
     "train": "facecond.commands.train",
@@ -38,7 +39,7 @@ MODULES = {
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`; where
 --dry-run says more than the configuration, also `foresee(prepared) -> dict`."""
 
-READING = ("verify",)
+READING = ("runs", "verify")
 """Commands that may read where nothing can be written; what they remember is then not kept."""
 
 TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse")

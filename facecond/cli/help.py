@@ -5,7 +5,7 @@ It is made when it is shown, not for every command whenever the program starts.
 
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import CompletionItem, TyperCommand, TyperGroup
 
 EXAMPLES: dict[str | None, tuple[str, ...]] = {
     None: (
@@ -27,6 +27,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond data draw --count 20 layout=release resolution=256",
     ),
     "data inspect": ("facecond data inspect", "facecond data inspect drawn-64 sheet=24 --json"),
+    "runs": ("facecond runs", "facecond runs demo kind=diffusion", "facecond runs kind=samples most=5 --json"),
     "verify": ("facecond verify", "facecond verify outputs/packs/drawn-64 --json", "facecond verify --repair"),
     "parse": (
         "facecond parse photo.jpg",
@@ -78,6 +79,13 @@ class Command(TyperCommand):
         """Write the help."""
         self.epilog = epilog(ctx)
         super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete flags; and values that look like one."""
+        from facecond.cli.complete import behind_a_dash
+
+        found = super().shell_complete(ctx, incomplete)
+        return found or [CompletionItem(word) for word in behind_a_dash(ctx, incomplete)]
 
 
 class Group(TyperGroup):

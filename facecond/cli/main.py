@@ -41,13 +41,13 @@ app.add_typer(data, name="data")
 app.add_typer(config, name="config")
 
 
-def _completed_by(name: str) -> Callable[[typer.Context, str], list[str]]:
-    """A function of `facecond.cli.complete`, which is imported when a shell asks."""
+def _completed_by(name: str, *more: str) -> Callable[[typer.Context, str], list[str]]:
+    """A function of `facecond.cli.complete`, given `more`; it is imported when a shell asks."""
 
     def completed(ctx: typer.Context, incomplete: str) -> list[str]:
         from facecond.cli import complete
 
-        found: list[str] = getattr(complete, name)(ctx, incomplete)
+        found: list[str] = getattr(complete, name)(ctx, incomplete, *more)
         return found
 
     return completed
@@ -70,8 +70,22 @@ Multirun = Annotated[
         "-m", "--multirun", help="Run once for each combination of values: KEY=A,B (overrides only, not flags)."
     ),
 ]
-Run = Annotated[str | None, typer.Option(help="Run to use; the latest when not named (run=).", show_default=False)]
-Pack = Annotated[str | None, typer.Option(help="Pack to use; the latest when not named (pack=).", show_default=False)]
+Run = Annotated[
+    str | None,
+    typer.Option(
+        help="Run to use; the latest when not named (run=).",
+        autocompletion=_completed_by("value", "run"),
+        show_default=False,
+    ),
+]
+Pack = Annotated[
+    str | None,
+    typer.Option(
+        help="Pack to use; the latest when not named (pack=).",
+        autocompletion=_completed_by("value", "pack"),
+        show_default=False,
+    ),
+]
 Eta = Annotated[
     float | None,
     typer.Option(help="0 = deterministic, 1 = fresh noise at every step (sampler.eta=).", show_default=False),
@@ -91,7 +105,14 @@ def _with_condition_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Let `command` take, in place of its `**given`, the flag of every condition, before its other flags."""
     own = inspect.signature(command)
     flags = {
-        each.word: Annotated[str | None, typer.Option(help=f"{each.help} ({each.word}=).", show_default=False)]
+        each.word: Annotated[
+            str | None,
+            typer.Option(
+                help=f"{each.help} ({each.word}=).",
+                autocompletion=_completed_by("value", each.word),
+                show_default=False,
+            ),
+        ]
         for each in CONDITIONS.values()
     }
     words = [
@@ -155,7 +176,14 @@ def data_draw(
 
 @data.command("inspect", cls=Command)
 def data_inspect(
-    pack: Annotated[str | None, typer.Argument(help="Pack; the latest when not named.", show_default=False)] = None,
+    pack: Annotated[
+        str | None,
+        typer.Argument(
+            help="Pack; the latest when not named.",
+            autocompletion=_completed_by("packs_and_overrides"),
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
     json: AsJson = False,
     dry_run: DryRun = False,
@@ -165,6 +193,29 @@ def data_inspect(
     if pack is not None and "=" in pack:
         words, pack = [pack, *words], None
     execute("data inspect", words, {"pack": pack}, json=json, dry_run=dry_run)
+
+
+@app.command("runs", cls=Command)
+def runs(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD]... [OVERRIDES]...",
+            help="What names must contain; then overrides.",
+            autocompletion=_completed_by("names_and_overrides"),
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """List what the workspace holds: packs, runs, samples, results; from what, how much learnt, figures, size, when, what next.
+
+    Nothing is written; what cannot be read is listed with a remark.
+    """
+    named = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    execute("runs", overrides, {"words": _listed(named)}, json=json, dry_run=dry_run)
 
 
 @app.command("verify", cls=Command)
@@ -300,7 +351,7 @@ def compare(
         typer.Argument(
             metavar="RUN RUN [METRICS]... [OVERRIDES]...",
             help="Two runs; measures (listed below), those of what both runs are told when none is named; then overrides.",
-            autocompletion=_completed_by("metrics_and_overrides"),
+            autocompletion=_completed_by("compared_and_overrides"),
             show_default=False,
         ),
     ] = None,

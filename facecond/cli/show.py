@@ -5,14 +5,16 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from facecond.errors import FacecondError
 
 if TYPE_CHECKING:
-    from facecond.commands.result import Result
+    from facecond.commands.result import Listing, Result
     from facecond.config.compose import Composed
     from facecond.io.results import Figure
 
@@ -66,6 +68,8 @@ def print_remark(text: str) -> None:
 
 def print_result(result: "Result") -> None:
     """Figures with ceiling, floor and count; facts; what was made; what one could type next."""
+    for listing in result.listings:
+        _print_listing(listing)
     if result.facts:
         print_table("", [(name, _number(value)) for name, value in result.facts.items()])
     for title, rows in result.tables.items():
@@ -82,6 +86,40 @@ def print_result(result: "Result") -> None:
         print_table("Made", [(name, str(path)) for name, path in result.made.items()])
     if result.next:
         print_table("Next", [("$", line) for line in result.next])
+
+
+def _print_listing(listing: "Listing") -> None:
+    """A table; below each row what is too long for it, what is the matter, and what could be typed, lines that can be copied."""
+    cells = [listing.head, *(row.cells for row in listing.rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    while sum(widths) + 2 * len(widths) + 2 > _out.width and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+
+    def line(values: Sequence[str], style: str = "", first: str = "cyan") -> None:
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+        for place, width in enumerate(widths):
+            table.add_column(width=width, overflow="fold", style=style or (first if place == 0 else ""))
+        table.add_row(*map(escape, values))
+        _out.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+    _out.print(listing.title, style="italic", highlight=False)
+    line(listing.head, style="bold")
+    for row in listing.rows:
+        line(row.cells)
+        below = [(row.more, ""), (row.remark, "yellow"), *((f"$ {command}", "dim") for command in row.commands)]
+        for text, style in below:
+            if text:
+                _out.print(f"{_INDENT}{escape(text)}", style=style, highlight=False)
+    if listing.note:
+        _out.print(f"  ({escape(listing.note)})", style="dim", highlight=False)
+    _out.print()
+
+
+_NARROWEST = 12
+"""Columns down to which those of a listing are made narrower, the widest first, where the terminal has no room for all."""
+
+_INDENT = " " * 6
+"""What stands before the lines below a row."""
 
 
 def _print_figures(figures: Sequence["Figure"]) -> None:

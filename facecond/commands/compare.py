@@ -12,7 +12,7 @@ from facecond.config.commands import CompareConfig, EvalConfig
 from facecond.config.compose import compose, quoted
 from facecond.errors import ConfigError, DataError
 from facecond.io.results import Figure
-from facecond.measuring.table import MEASURES
+from facecond.measuring.table import obeyed
 from facecond.workspace.find import find_run, read_run
 from facecond.workspace.origin import short_hash
 
@@ -49,8 +49,8 @@ def _metrics(config: CompareConfig) -> tuple[list[str], str]:
     """Measures where none is named: how well what both runs are told is obeyed, else how real samples look; and why those."""
     found = [read_run(find_run(config.workspace, name, "diffusion").path) for name in config.runs]
     one, two = (set(run.config["model"]["conditions"]) - set(config.noisy) for run in found)
-    obeyed = [name for name, measure in MEASURES.items() if measure.scores.condition in one & two]
-    return (obeyed, "what both are told") if obeyed else (["fid"], "nothing told to both can be measured")
+    shared = obeyed(one & two)
+    return (shared, "what both are told") if shared else (["fid"], "nothing told to both can be measured")
 
 
 def run(prepared: Prepared[CompareConfig, Both]) -> Result:

@@ -9,7 +9,7 @@ from facecond.commands.evidence import Measuring, load_evidence, pictures_in, re
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import NO_FIRST_STAGE, EvalConfig
+from facecond.config.commands import NO_FIRST_STAGE, EvalConfig, Grid
 from facecond.config.compose import Composed, compose
 from facecond.config.settings import plain
 from facecond.errors import ConfigError, DataError, nearest
@@ -19,7 +19,16 @@ from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARI
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.sampling.folder import RecordIndex, read_manifest
 from facecond.workspace.find import bundled_pack, find_pack
-from facecond.workspace.origin import Origin, at_snapshot, generation_key, items_plan, short_hash
+from facecond.workspace.names import generation_name
+from facecond.workspace.origin import (
+    Origin,
+    at_snapshot,
+    generation_key,
+    how_sampled,
+    items_plan,
+    short_hash,
+    told_items,
+)
 
 if TYPE_CHECKING:
     from facecond.conditions.condition import Condition
@@ -64,8 +73,8 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
         prepared.used |= {f"noisy {name}": _as_read(judge) for name, judge in told.items()}
     seen_by = {name: identity(detectors[kind]) for name, kind in readers(config.noisy).items()}
     folders = {
-        SAMPLES: samples or _folder(prepared, "conditions", 1, seen_by),
-        VARIATIONS: samples or _folder(prepared, "variations", config.variations, seen_by),
+        SAMPLES: samples or _folder(prepared, 1, seen_by),
+        VARIATIONS: samples or _folder(prepared, config.variations, seen_by),
     }
     found = Measuring(measures=measures, detectors=detectors, samples=samples, origin=origin, folders=folders)
     counts = [config.count, config.conditions if found.looks_at(VARIATIONS) else 0]
@@ -264,9 +273,7 @@ def _without_conditions(measure: Measure) -> bool:
     return measure.scores.condition is None and VARIATIONS not in measure.scores.sets
 
 
-def _folder(
-    prepared: Prepared[EvalConfig, Origin], grid: str, samples: int, seen_by: Mapping[str, str] | None = None
-) -> Path:
+def _folder(prepared: Prepared[EvalConfig, Origin], samples: int, seen_by: Mapping[str, str] | None = None) -> Path:
     """Where `samples` samples of each validation condition are kept; `facecond sample` keeps them there too.
 
     `seen_by` tells apart conditions as judges see them: condition -> what names the judge.
@@ -275,7 +282,12 @@ def _folder(
     plan = items_plan(origin) if origin.conditions else {}
     plan |= {"told": origin.conditions, "samples": samples}
     key = generation_key(origin, config, plan | ({"seen_by": dict(seen_by)} if seen_by else {}))
-    return Path(config.workspace) / "samples" / f"{prepared.name}-{grid}-{key}"
+    told = [Grid.variations.name] if samples > 1 else []
+    told += told_items(conditions=origin.conditions)
+    told += [f"noisy-{name}" for name in config.noisy]
+    told += [f"snapshot{config.snapshot}"] if config.snapshot is not None else []
+    place = Path(config.workspace) / "samples"
+    return place / generation_name(place, prepared.name, [*told, *how_sampled(origin.run, config)], key)
 
 
 def _check_only_measuring(composed: Composed) -> None:

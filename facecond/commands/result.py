@@ -1,11 +1,36 @@
 """What a command gives back: values that the command line prints and scripts read as JSON."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from facecond.io.results import Figure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One thing of a listing."""
+
+    cells: list[str]
+    more: str = ""
+    """What is too long for a column."""
+    remark: str = ""
+    """What is the matter with it, or left to do."""
+    commands: list[str] = field(default_factory=list)
+    """What one could type next with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """A table whose rows have lines of their own below them."""
+
+    title: str
+    head: list[str]
+    rows: list[Row]
+    note: str = ""
+    """What is not shown, and how it can be."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -19,6 +44,10 @@ class Result:
     """Single values: counts, durations, losses."""
     tables: dict[str, list[list[str]]] = field(default_factory=dict)
     """Tables by title; the first row is the head."""
+    listings: list[Listing] = field(default_factory=list)
+    """For people; what they say stands in `documents`."""
+    documents: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values of the command's own by name, each of a type that docs/formats.md describes."""
     figures: list[Figure] = field(default_factory=list)
     """Measured numbers with ceilings and floors."""
     made: dict[str, Path] = field(default_factory=dict)
@@ -38,4 +67,5 @@ class Result:
             "figures": [dataclasses.asdict(figure) for figure in self.figures],
             "made": {name: str(path) for name, path in self.made.items()},
             "next": self.next,
+            **self.documents,
         }

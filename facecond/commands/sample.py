@@ -21,15 +21,18 @@ from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import sha256_file
 from facecond.sampling.plans import Lazy, Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
+from facecond.workspace.names import generation_name
 from facecond.workspace.origin import (
     DrawnBy,
     Origin,
     check_sampling,
     find_maps,
     generation_key,
+    how_sampled,
     items_plan,
     model_of,
     origin_of,
+    told_items,
     weights_file,
 )
 
@@ -143,8 +146,27 @@ def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> 
     if maps is not None:
         drawn = {key: maps.config[key] for key in ("sampler", "guidance")}
         plan["maps"] = {"weights": sha256_file(weights_file(maps)), **drawn}
-    grid = "variations" if _samples(config) > 1 else config.grid.name
-    return f"{origin.run.path.name}-{grid}-{generation_key(origin, config, plan)}"
+    key = generation_key(origin, config, plan)
+    pieces = [*_told(origin, config, told), *how_sampled(origin.run, config)]
+    several = config.grid is Grid.checkpoints
+    place = Path(config.workspace) / "samples"
+    return generation_name(place, origin.run.path.name, pieces, key, checkpoints=several)
+
+
+def _told(origin: Origin, config: SampleConfig, told: Sequence[str]) -> list[str]:
+    """Pieces of a generation's name: how its pictures belong together, and what they were told."""
+    grid = Grid.variations if _samples(config) > 1 else config.grid
+    pieces = [] if grid is Grid.conditions else [grid.name]
+    if not _is_by_hand(config, told):
+        pieces += told_items(config.items, conditions=told)
+    elif not told:
+        pieces += told_items(conditions=told)
+    for name, text in config.given().items():
+        pieces += CONDITIONS[name].short(text)
+    for text in config.attribute_sets:
+        pieces += _changing(CONDITIONS).short(text)
+    pieces += ["only", *told] if len(told) < len(origin.conditions) else []
+    return pieces + (["maps", NO_MAPS] if config.maps == NO_MAPS else [])
 
 
 def _samples(config: SampleConfig) -> int:

@@ -11,7 +11,8 @@ from facecond.conditions.mask import Mask
 from facecond.config.commands import SwapConfig
 from facecond.errors import ConfigError
 from facecond.faces.labels import CLASSES, part_indices
-from facecond.workspace.origin import Origin, generation_key, items_plan
+from facecond.workspace.names import generation_name
+from facecond.workspace.origin import Origin, generation_key, how_sampled, items_plan
 
 
 def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
@@ -28,7 +29,13 @@ def prepare(words: Sequence[str]) -> Prepared[SwapConfig, Origin]:
     parts = [CLASSES[part] for part in part_indices(config.parts)]
     pairs = [_read_pair(pair) for pair in config.pairs]
     plan = items_plan(prepared.found) | {"samples": config.samples, "swap": parts, "pairs": pairs or "turned"}
-    prepared.name = config.name or f"{prepared.name}-{'-'.join(parts)}-{generation_key(prepared.found, config, plan)}"
+    if config.name is not None:
+        prepared.name = config.name
+        return prepared
+    people = [f"{first}x{second}" for first, second in pairs]
+    told = ["swap", *parts, *people, *how_sampled(prepared.found.run, config)]
+    key = generation_key(prepared.found, config, plan)
+    prepared.name = generation_name(Path(config.workspace) / "swaps", prepared.name, told, key)
     return prepared
 
 

@@ -14,6 +14,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.submit import device_of
 from facecond.commands.timing import images_in, pace
+from facecond.commands.uses import uses
 from facecond.config.catalogue import kind_of
 from facecond.config.commands import (
     Device,
@@ -243,11 +244,6 @@ def _last_evaluation(folder: Path) -> dict[str, float]:
 def _next(prepared: Prepared[TrainConfig, Training]) -> list[str]:
     """Commands that use what was trained, with the names the person gave."""
     config, kind = prepared.config, prepared.found.kind
-    commands: dict[str, list[tuple[str, dict[str, str | None]]]] = {
-        "vq": [("encode", {"pack": config.pack, "first_stage": config.name})],
-        "diffusion": [("sample", {"run": config.name}), ("eval miou accuracy attributes", {"run": config.name})],
-        "maps": [("sample --attr +Eyeglasses", {"maps": config.name})],
-        "parser": [("eval miou accuracy", {"parser": config.name})],
-        "classifier": [("eval attributes", {"classifier": config.name})],
-    }
-    return [prepared.suggest(command, **named) for command, named in commands[kind]]
+    told = config.model.conditions if isinstance(config, TrainDiffusionConfig) else ()
+    more = {"pack": config.pack} if kind == "vq" else {}
+    return [prepared.suggest(command, **more, **{key: config.name}) for command, key in uses(kind, told)]

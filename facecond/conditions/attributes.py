@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from facecond.bounds import WIDEST, bounded
 from facecond.conditions.condition import Column, Condition, ConditionSettings
 from facecond.errors import ConfigError, DataError
-from facecond.faces.names import NUM_ATTRIBUTES
+from facecond.faces.names import ATTRIBUTES, NUM_ATTRIBUTES
 from facecond.types import UNSPECIFIED_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -59,6 +59,19 @@ class Attributes(Condition):
         from facecond.faces.attributes import format_attributes, parse_attributes
 
         return format_attributes(parse_attributes(text))
+
+    def short(self, text: str) -> list[str]:
+        """The attributes with their signs, those that are present first."""
+        named = self.identify(text).split(",") if self.identify(text) else []
+        return sorted(named, key=lambda each: each[0] == "-")
+
+    def completions(self, begun: str) -> list[str]:
+        """Complete the name behind the last comma by those that are not named yet; its sign stays."""
+        before, comma, word = begun.rpartition(",")
+        sign = word[:1] if word[:1] in ("+", "-") else ""
+        named = {each.strip().lstrip("+-") for each in before.split(",")}
+        left = [name for name in ATTRIBUTES if name not in named and name.startswith(word[len(sign) :])]
+        return [f"{before}{comma}{sign}{name}" for name in left]
 
     def leaves_open(self, text: str) -> bool:
         """Say whether an attribute is not named."""

@@ -104,6 +104,14 @@ class Condition(ABC):
     def identify(self, text: str) -> str:
         """Return what `text` means in a form that is the same for the same value: a hash, or words in a fixed order."""
 
+    def short(self, text: str) -> list[str]:
+        """Return pieces of what `text` means for the name of a folder; a piece that begins with + or - follows the one before."""
+        return [self.word, Path(text).stem]
+
+    def completions(self, begun: str) -> list[str]:
+        """Return what `begun`, typed so far, may become; nothing for the name of a file, which the shell completes."""
+        return []
+
     @abstractmethod
     def leaves_open(self, text: str) -> bool:
         """Say whether what `text` means leaves something unsaid, as far as that can be seen without reading files."""

@@ -90,6 +90,21 @@ class Grid(Enum):
     checkpoints = "checkpoints"
 
 
+class Held(Enum):
+    """What a workspace holds: all entries of a kind, or runs of one kind of model."""
+
+    packs = "packs"
+    runs = "runs"
+    samples = "samples"
+    results = "results"
+    parsed = "parsed"
+    diffusion = "diffusion"
+    maps = "maps"
+    vq = "vq"
+    parser = "parser"
+    classifier = "classifier"
+
+
 class Verify(Enum):
     """How packs, latents and samples are compared with what was noted when they were written."""
 
@@ -191,6 +206,22 @@ class VerifyConfig(CommandConfig):
     """Folders and files to check; none = the workspace."""
     repair: bool = False
     """Make again what can be made from files that are whole."""
+
+
+@dataclass(kw_only=True, slots=True)
+class RunsConfig(CommandConfig):
+    """`facecond runs`: what a workspace holds."""
+
+    kind: Held | None = None
+    """packs, runs, samples (and swaps), results or parsed photographs; or runs of one kind of model: diffusion, maps, vq, parser,
+    classifier; none = everything."""
+    words: list[str] = field(default_factory=list)
+    """What a name must contain, all of it, in any case."""
+    most: int = bounded(20, minimum=1, maximum=MOST)
+    """Entries of each kind shown, the newest; `--json` has all."""
+    next: int | None = bounded(None, minimum=0, maximum=MOST)
+    """Entries of each kind, the newest, below which stand the commands one could type next; none = three, or all where a word is
+    given; `--json` has those of all."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -477,6 +508,7 @@ COMMANDS: dict[str, type] = {
     "data pack": PackConfig,
     "data draw": DrawConfig,
     "data inspect": InspectConfig,
+    "runs": RunsConfig,
     "verify": VerifyConfig,
     "parse": ParseConfig,
     "train": TrainDiffusionConfig,

@@ -74,7 +74,7 @@ class LatentStore:
         if not (folder / "manifest.json").exists():
             state = "are not finished" if folder.is_dir() else "do not exist"
             raise DataError(f"the latents {folder} {state}", hint=hint)
-        manifest = _manifest(folder)
+        manifest = read_manifest(folder)
         if not manifest["first_stage"].startswith(first_stage_hash[: len(manifest["first_stage"])]):
             raise DataError(f"{folder} was computed by the first stage {manifest['first_stage'][:24]}...", hint=hint)
         store = cls(folder, manifest)
@@ -91,7 +91,7 @@ class LatentStore:
         latest = sorted(
             ((finished_at(path.with_name(FINISHED_FILE), path), path.parent.name) for path in found), reverse=True
         )
-        return [_manifest(latents_folder(pack_path, name))["first_stage"] for _, name in latest]
+        return [read_manifest(latents_folder(pack_path, name))["first_stage"] for _, name in latest]
 
     def _per_channel(self, key: Literal["mean", "std"]) -> NDArray[np.float32]:
         values = np.array(self.manifest[key], dtype=np.float32)
@@ -108,7 +108,8 @@ class LatentStore:
         return open_array(path, np.float16, expected, hint=_ALTERED)
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of the latents in `folder`. Raises DataError when there is none or it is not of this format."""
     manifest = read_json(folder / "manifest.json", Manifest, format=(FORMAT, VERSION), hint=_ALTERED)
     require_finished(folder, _ALTERED)
     return manifest

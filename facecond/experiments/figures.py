@@ -107,14 +107,16 @@ def _swaps(plan: Plan, folder: Path) -> dict[str, str]:
 def _session(plan: Plan, place: int) -> tuple[Session[Any], Callable[..., str]]:
     """The model of a variant, and what names a folder of its samples."""
     from facecond.assembly.session import open_session
-    from facecond.workspace.origin import generation_key, items_plan
+    from facecond.workspace.names import generation_name
+    from facecond.workspace.origin import generation_key, how_sampled, items_plan, told_items
 
     prepared = prepare_generation("sample", _words(plan, place=place))
     session = open_session(prepared.found, prepared.config)
 
-    def name(items: Sequence[int], **told: Any) -> str:
-        key = generation_key(prepared.found, prepared.config, items_plan(prepared.found, items) | told)
-        return f"{prepared.name}-{key}"
+    def name(items: Sequence[int], **plan_of: Any) -> str:
+        key = generation_key(prepared.found, prepared.config, items_plan(prepared.found, items) | plan_of)
+        told = [*told_items(items, conditions=session.names), *how_sampled(session.run, prepared.config)]
+        return generation_name(Path(plan.config.workspace) / "samples", prepared.name, told, key)
 
     return session, name
 

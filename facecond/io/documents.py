@@ -154,6 +154,21 @@ def scan_records(path: str | os.PathLike[str], kind: type[T]) -> Iterator[tuple[
             start += len(line)
 
 
+def last_lines(path: str | os.PathLike[str], most: int = 1 << 18) -> Iterator[bytes]:
+    """Yield the lines of a JSON-lines file from its end, as far as the last `most` bytes hold them; a missing file has none.
+
+    A last line that was torn is left out.
+    """
+    place = Path(path)
+    if not place.exists():
+        return
+    with open_regular(place) as stream:
+        start = max(0, stream.seek(0, os.SEEK_END) - most)
+        stream.seek(start)
+        lines = stream.read(most).split(b"\n")[1 if start else 0 : -1]
+    yield from (line for line in reversed(lines) if line.strip())
+
+
 def read_record(line: bytes, kind: type[T], origin: str) -> T:
     """Return one line of records, checked against `kind`; raises DataError that names `origin`."""
     value = parse(line, origin)

@@ -8,12 +8,16 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from facecond.errors import CheckpointError, DataError
-from facecond.io.documents import Count, Digest, Pixels, Seconds, read_json, read_records
+from facecond.faces.names import ATTRIBUTES, CLASSES
+from facecond.io.documents import Count, Digest, Pixels, Seconds, last_lines, read_json, read_record, read_records
 
 FORMAT, VERSION = "facecond-run", 1
 
 METRICS = "metrics.jsonl"
 """File with a line for every time figures were logged."""
+
+EVALUATION = "evaluation"
+"""Kind of the lines that tell of validation items."""
 
 RunFile = TypedDict(
     "RunFile",
@@ -52,6 +56,14 @@ class Line(TypedDict):
     kind: str
 
 
+def of_class(key: str) -> bool:
+    """Whether a figure of metrics.jsonl is of one part of the face or one attribute alone."""
+    return key.endswith(_CLASSES)
+
+
+_CLASSES = tuple(f"_{name}" for name in (*CLASSES, *ATTRIBUTES))
+
+
 def read_run_file(run: Path) -> RunFile:
     """What run.json of a run folder holds. Raises CheckpointError when it is missing, damaged or of another version."""
     hint = "the file is damaged or was edited: bring it back, or train again"
@@ -69,6 +81,22 @@ def read_lines(run: Path) -> list[Line]:
             hint="bring the file back; it holds the run's curves",
         )
     return lines
+
+
+def read_last(run: Path) -> tuple[Line | None, Line | None]:
+    """The last line of metrics.jsonl of a run, and its last evaluation, as far as it is among the last; None where there is none.
+
+    What stands before them is not read. Raises DataError when one of the two is damaged.
+    """
+    file, last = run / METRICS, None
+    for line in last_lines(file):
+        if last is not None and EVALUATION.encode() not in line:
+            continue
+        found = read_record(line, Line, f"{file}, a line near its end")
+        last = last or found
+        if found["kind"] == EVALUATION:
+            return last, found
+    return last, None
 
 
 def read_done(run: Path) -> Done:

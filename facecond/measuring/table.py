@@ -19,7 +19,7 @@ from facecond.measuring.perceptual import PERCEPTUAL
 from facecond.measuring.reconstruction import Reconstruction, ReconstructionDistance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 MEASURES: dict[str, Measure] = {
     "miou": Measure(
@@ -86,3 +86,8 @@ def measures_named(named: Sequence[str]) -> dict[str, Measure]:
             f"{', '.join(map(repr, unknown))} {words}", hint="; ".join(nearest(name, MEASURES) for name in unknown)
         )
     return {name: MEASURES[name] for name in names}
+
+
+def obeyed(told: Collection[str]) -> list[str]:
+    """The measures that ask how well conditions are obeyed, of those called `told`."""
+    return [name for name, measure in MEASURES.items() if measure.scores.condition in told]

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from facecond.config.settings import flatten, to_yaml
-from facecond.faces.attributes import ATTRIBUTES
-from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
+from facecond.io.runs import of_class
 from facecond.reports.curves import Chart, Series
+from facecond.reports.made import sampler_text
 from facecond.reports.page import (
     Bar,
     Block,
@@ -129,11 +129,11 @@ def curves(runs: Sequence[RunShown]) -> Section:
     for kind in kinds:
         alike = [run for run in runs if run.kind == kind]
         keys = _logged(alike)
-        charts = [curve(alike, key, lines=lines) for key in keys if not _of_class(key)]
+        charts = [curve(alike, key, lines=lines) for key in keys if not of_class(key)]
         blocks.append(
             Charts(charts=charts, title=f"{KINDS[kind]}: {', '.join(r.name for r in alike)}" if len(kinds) > 1 else "")
         )
-        if classes := [key for key in keys if _of_class(key)]:
+        if classes := [key for key in keys if of_class(key)]:
             rows = [[key, *(value_text(_last(run, key)) for run in alike)] for key in classes]
             table = Table(rows=[_heads("", alike, runs), *rows])
             blocks.append(Folded(title=f"{KINDS[kind]}: figures per class at the last evaluation", blocks=[table]))
@@ -233,20 +233,6 @@ def measured(runs: Sequence[RunShown], differences: Sequence[Figure] = ()) -> Se
     return Section(title=MEASURED, text=_said(runs, MEASURED), blocks=blocks)
 
 
-def sampler_text(sampler: Mapping[str, Any]) -> str:
-    """A sampler in words, as it is recorded: "ddim, 20 steps, eta 0"."""
-    return f"{sampler.get('name')}, {sampler.get('steps')} steps, eta {sampler.get('eta', 0):g}"
-
-
-def made_text(made_with: Mapping[str, Any]) -> str:
-    """`made_with` of a generation or of results in words: sampler, guidance, what was told as a judge reads it, precision."""
-    parts = [sampler_text(made_with["sampler"])]
-    if guidance := made_with.get("guidance"):
-        parts.append("guidance " + ", ".join(f"{name} {weight:g}" for name, weight in guidance.items()))
-    parts += [f"told {name} as {judge} reads it" for name, judge in (made_with.get("noisy") or {}).items()]
-    return "; ".join([*parts, str(made_with.get("precision", ""))]).rstrip("; ")
-
-
 def _measure_rows(
     rows: Sequence[tuple[RunShown, Measured]], colours: Mapping[str, int]
 ) -> list[Sequence[str | Cell] | Group]:
@@ -343,14 +329,6 @@ def _points(run: RunShown, kind: str, key: str) -> list[tuple[float, float]]:
 def _last(run: RunShown, key: str) -> float | None:
     points = _points(run, "evaluation", key)
     return points[-1][1] if points else None
-
-
-def _of_class(key: str) -> bool:
-    """Whether a figure is of one part of the face or one attribute alone."""
-    return key.endswith(_CLASSES)
-
-
-_CLASSES = tuple(f"_{name}" for name in (*CLASSES, *ATTRIBUTES))
 
 
 def _logged(runs: Sequence[RunShown]) -> list[str]:

@@ -109,6 +109,17 @@ def run_names(workspace: str) -> list[str]:
     return [path.name for path in _folders(Path(workspace) / "runs", "run.json")]
 
 
+def usable_names(workspace: str, kind: str) -> list[str]:
+    """Names of the finished runs of models of `kind`, the latest first, and of those that came with the program."""
+    return list(dict.fromkeys(path.name for path in [*finished_runs(workspace, kind), *bundled_runs(kind)]))
+
+
+def pack_names(workspace: str) -> list[str]:
+    """Names of the packs of a workspace, and of those that came with the program."""
+    along = [place.name for name in SETS if (place := bundled_pack(name))]
+    return list(dict.fromkeys([*(path.name for path in _folders(Path(workspace) / "packs", "manifest.json")), *along]))
+
+
 def find_run(workspace: str, name: str | None, kind: str) -> Found:
     """The run called `name`, or the latest finished run of models of `kind`, else the one that came with the program.
 

@@ -1,6 +1,5 @@
 """What the files of a workspace say of a run: its own, and the samples, swaps and results that were made of its weights.
 
-Samples and results belong to a run when the SHA-256 of the weights they record is that of the run's weights; names do not count.
 What is missing, damaged or of another version becomes a sentence. Nothing is written.
 """
 
@@ -15,16 +14,17 @@ from numpy.typing import NDArray
 from facecond.conditions.table import pictures_of
 from facecond.data.pack import Pack
 from facecond.errors import DataError, FacecondError
-from facecond.io.documents import Record, read_json
 from facecond.io.files import sha256_file
 from facecond.io.images import read_image
 from facecond.io.results import Figure, read_results
 from facecond.io.runs import read_done, read_lines
 from facecond.io.sizes import count_values
 from facecond.reports.layouts import Shown, samples_figure
+from facecond.reports.made import made_text
 from facecond.reports.page import Picture, duration
-from facecond.reports.runs import CURVES, MEASURED, RUNS, SAMPLES, TRAINING, Measured, RunShown, Sampled, made_text
+from facecond.reports.runs import CURVES, MEASURED, RUNS, SAMPLES, TRAINING, Measured, RunShown, Sampled
 from facecond.sampling.folder import RecordIndex, read_manifest, read_values
+from facecond.workspace.belonging import generations, made_of, results
 from facecond.workspace.find import RunInfo, read_run
 from facecond.workspace.origin import own_pack
 
@@ -83,7 +83,7 @@ def gather_run(workspace: str, path: Path, name: str, *, samples: int, records: 
 def differences(workspace: str, digests: Sequence[str]) -> list[Figure]:
     """Figures of `facecond compare` of which both runs have weights with one of these SHA-256; unreadable files hold none."""
     found: list[Figure] = []
-    for about, file in _results(workspace):
+    for about, file in results(workspace):
         made = about.get("compared")
         if isinstance(made, list) and len(made) == 2 and all(digest in digests for digest in made):
             found += _readable(file)
@@ -202,21 +202,18 @@ def _grids(path: Path, name: str, remarks: Remarks) -> list[Picture]:
 
 def _sampled(workspace: str, digest: str, remarks: Remarks, most: int, records: int) -> list[Sampled]:
     """Generations of the weights `digest` in samples and swaps, the latest first."""
-    found: dict[Path, list[tuple[Path, dict[str, Any]]]] = {}
-    for kind in ("samples", "swaps"):
-        for file in sorted((Path(workspace) / kind).glob("**/generation.json")):
-            top = Path(workspace) / kind / file.relative_to(Path(workspace) / kind).parts[0]
-            content = _manifest(file)
-            if _weights(content) == digest:
-                found.setdefault(top, []).append((file.parent, content))
-    folders = sorted(found, key=lambda top: (found[top][-1][0] / "generation.json").stat().st_mtime, reverse=True)
+    found: dict[Path, list[Path]] = {}
+    for each in generations(workspace):
+        if each.weights == digest:
+            found.setdefault(each.top, []).append(each.folder)
+    folders = sorted(found, key=lambda top: (found[top][-1] / "generation.json").stat().st_mtime, reverse=True)
     if len(folders) > most:
         left = ", ".join(folder.name for folder in folders[most:])
         remarks.add(SAMPLES, f"the latest {most} of {len(folders)} folders are shown; the others: {left}.")
     shown = []
     for top in folders[:most]:
         with remarks.instead(SAMPLES):
-            shown.append(_generation(workspace, top, found[top][-1][0], remarks, records))
+            shown.append(_generation(workspace, top, found[top][-1], remarks, records))
     return shown
 
 
@@ -246,9 +243,8 @@ def _measured(workspace: str, digest: str, name: str, remarks: Remarks) -> list[
     """Figures of results that were measured of the weights `digest`, each once."""
 
     found: list[Measured] = []
-    for about, file in _results(workspace):
-        made = about.get("made_with")
-        own = isinstance(made, dict) and made.get("weights") == digest
+    for about, file in results(workspace):
+        made, own = about.get("made_with"), made_of(about) == digest
         if own or (not about and file.parent.name.startswith(f"{name}-eval-")):
             with remarks.instead(MEASURED):
                 figures = read_results(file).figures
@@ -264,31 +260,11 @@ def _noisy(about: Mapping[str, Any]) -> dict[str, Any]:
     return {"noisy": dict.fromkeys(map(str, named), "a judge")} if isinstance(named, list) else {}
 
 
-def _results(workspace: str) -> Iterator[tuple[dict[str, Any], Path]]:
-    """Each results.json of a workspace with what it says of itself: nothing when it cannot be read."""
-    for file in sorted((Path(workspace) / "results").glob("*/results.json")):
-        about = _manifest(file).get("about")
-        yield (about if isinstance(about, dict) else {}), file
-
-
 def _readable(file: Path) -> list[Figure]:
     try:
         return list(read_results(file).figures)
     except DataError:
         return []
-
-
-def _manifest(file: Path) -> dict[str, Any]:
-    """A JSON object of any version; nothing when it is none."""
-    try:
-        return read_json(file, Record)
-    except DataError:
-        return {}
-
-
-def _weights(content: Mapping[str, Any]) -> Any:
-    made = content.get("made_with")
-    return made.get("weights") if isinstance(made, dict) else None
 
 
 def _pack_with(workspace: str, digest: str | None) -> Path | None:

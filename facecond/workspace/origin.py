@@ -269,6 +269,35 @@ def generation_key(origin: Origin, config: GenerateConfig, plan: Mapping[str, An
     })  # fmt: skip
 
 
+def told_items(items: Sequence[int] = (), *, conditions: Sequence[str]) -> list[str]:
+    """Pieces of a generation's name that say: the conditions of validation items; of a few their numbers."""
+    if not conditions:
+        return ["untold"]
+    return ["items", *(map(str, items) if len(items) <= FEW_ITEMS else [])]
+
+
+FEW_ITEMS = 4
+"""Items whose numbers stand in the name of a generation."""
+
+
+def how_sampled(run: RunInfo, config: GenerateConfig) -> list[str]:
+    """Pieces of a generation's name that say how it is sampled, as far as it is not how `run` was trained to be; and eta."""
+    own, sampler = run.config["sampler"], config.sampler
+    usual = GuidanceConfig(**run.config["guidance"])
+    weights = [(config.guidance.weight(name), usual.weight(name)) for name in run.config["model"]["conditions"]]
+    guidance = [f"{weight:g}" for weight, _ in weights]
+    if len(set(guidance)) == 1:
+        guidance = guidance[:1]
+    pieces = {
+        sampler.name.name: sampler.name.name != own["name"],
+        f"{sampler.steps}steps": sampler.steps != own["steps"],
+        f"eta{sampler.eta:g}": sampler.eta != 0,
+        f"guidance{'-'.join(guidance)}": any(weight != before for weight, before in weights),
+        f"seed{config.seed}": config.seed != 0,
+    }
+    return [piece for piece, said in pieces.items() if said]
+
+
 def _chosen(section: Any) -> dict[str, Any]:
     """The settings that differ from the schema's defaults, so that a key the schema gains later changes no name."""
     usual = plain(type(section)())

@@ -1,9 +1,11 @@
 """What the terminal shows of figures: every number in digits that say something, and what it was measured with."""
 
 import pytest
+from rich.console import Console
 
+from facecond.cli import show
 from facecond.cli.show import print_result
-from facecond.commands.result import Result
+from facecond.commands.result import Listing, Result, Row
 from facecond.io.results import Figure
 
 KID = Figure(
@@ -37,3 +39,21 @@ def test_what_figures_share_is_said_once_below_them(capsys: pytest.CaptureFixtur
         in text
     )
     assert "miou parser; floor: shuffled conditions" in text
+
+
+def test_in_a_narrow_terminal_the_widest_columns_of_a_listing_give_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = "facecond sample run=" + "n" * 80
+    row = Row(cells=["n" * 60, "ddim, 20 steps, eta 1", "48 MB"], remark="[odd]", commands=[command])
+    listing = Listing(title="Samples", head=["name", "sampled with", "size"], rows=[row], note="and 3 more")
+    monkeypatch.setattr(show, "_out", Console(soft_wrap=True, width=60))
+    print_result(Result(command="runs", listings=[listing]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Samples"
+    table = [line for line in lines[1:] if "$" not in line]
+    assert max(map(len, table)) <= 60
+    assert any(line.split()[-2:] == ["48", "MB"] for line in table)
+    assert "ddim, 20 steps, eta 1" in "".join(table)
+    assert f"      $ {command}" in lines  # whole, to be copied
+    assert "      [odd]" in lines

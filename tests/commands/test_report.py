@@ -67,7 +67,7 @@ def test_numbers_on_the_page_are_those_in_the_files(page: str, measured: Path) -
             else:
                 assert figure.heading in found
     assert of_both >= 3
-    record = read_records(next((measured / "samples").glob("attr-conditions-*")) / "records.jsonl", Record)[0]
+    record = read_records(next((measured / "samples").glob("attr-items-*")) / "records.jsonl", Record)[0]
     assert {str(record["seed"]), record["source"]} <= found
 
 
@@ -86,7 +86,7 @@ def test_parts_that_are_missing_or_damaged_are_sentences(measured: Path, tmp_pat
     (run / "weights.safetensors").write_bytes(b"torn")
     for file in (home / "results").glob("multicond-eval-*/results.json"):
         write_json(file, read_json(file, Record) | {"version": 99})
-    next((home / "samples").glob("multicond-conditions-*/images/000000.png")).unlink()
+    next((home / "samples").glob("multicond-items-*/images/000000.png")).unlink()
     unfinished = shutil.copytree(run, home / "runs" / "begun")
     for name in ("done.json", "metrics.jsonl"):
         (unfinished / name).unlink()
@@ -108,7 +108,7 @@ def test_parts_that_are_missing_or_damaged_are_sentences(measured: Path, tmp_pat
 def test_samples_belong_to_the_weights_they_were_made_of(measured: Path, tmp_path: Path) -> None:
     """A folder of a run's name that was made of other weights is not shown, nor is its result."""
     shown = gather_run(str(measured), measured / "runs" / "attr", "attr", samples=4, records=1)
-    assert [each.name.partition("-cond")[0] for each in shown.sampled] == ["attr"]
+    assert [each.name.partition("-items")[0] for each in shown.sampled] == ["attr"]
     home = shutil.copytree(measured, tmp_path / "home")
     done = home / "runs" / "attr" / "done.json"
     write_json(done, read_json(done, Record) | {"weights_sha256": "0" * 64})

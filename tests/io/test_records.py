@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from facecond.errors import DataError
-from facecond.io.documents import Record, RecordWriter, keep_records, read_records, write_records
+from facecond.io.documents import Record, RecordWriter, keep_records, last_lines, read_records, write_records
+from facecond.io.runs import read_last
 
 
 def test_round_trip_and_append(tmp_path):
@@ -77,3 +79,34 @@ def test_keep_records(tmp_path):
     assert path.read_text() == '{"images_seen": 48}\n{"images_seen": 96}\n'
     assert keep_records(tmp_path / "none.jsonl", Record, lambda record: True) == []
     assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_the_last_lines_are_read_from_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    assert list(last_lines(file)) == []
+    file.write_bytes(b'{"a": 1}\n\n{"a": 2}\n{"a": 3}\n{"a": ')
+    assert list(last_lines(file)) == [b'{"a": 3}', b'{"a": 2}', b'{"a": 1}']
+    assert list(last_lines(file, most=16)) == [
+        b'{"a": 3}'
+    ]  # what stands before is not read, nor a line that begins there
+    file.write_bytes(b'{"a": 1}')
+    assert list(last_lines(file)) == []
+
+
+def test_of_curves_the_last_line_and_the_last_evaluation_are_read(tmp_path: Path) -> None:
+    assert read_last(tmp_path) == (None, None)
+    file = tmp_path / "metrics.jsonl"
+    lines = [
+        {"images_seen": seen, "kind": kind} for seen, kind in ((8, "evaluation"), (16, "training"), (24, "training"))
+    ]
+    write_records(file, lines, checksum=True)
+    assert read_last(tmp_path) == (lines[2], lines[0])
+    write_records(file, [*lines, {"images_seen": 24, "kind": "evaluation", "loss": None}], checksum=True)
+    last, evaluation = read_last(tmp_path)
+    assert last == evaluation == {"images_seen": 24, "kind": "evaluation", "loss": None}
+    text = file.read_text().replace(
+        '"images_seen": 24, "kind": "evaluation"', '"images_seen": 25, "kind": "evaluation"'
+    )
+    file.write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.jsonl, a line near its end was altered"):
+        read_last(tmp_path)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from facecond.io.results import ClassValue, Figure
+from facecond.reports.made import made_text
 from facecond.reports.page import Cell, Charts, Columns, Folded, Group, Picture, Table, Words
 from facecond.reports.runs import (
     Measured,
@@ -15,7 +16,6 @@ from facecond.reports.runs import (
     by_kind,
     curve,
     curves,
-    made_text,
     measured,
     overview,
     sampled,
