@@ -66,7 +66,7 @@ class Diffuser:
         """
         # One context around all steps: autocast keeps the weights it has cast until its end, but in inference mode it keeps none.
         with torch.no_grad(), autocast(precision, self.device):
-            denoise = self._bound(self.told(values, len(noise_BCHW)), guidance)
+            denoise = self.bound(self.told(values, len(noise_BCHW)), guidance)
             if capture is Capture.auto:
                 denoise = Replayed(denoise)
             z_BCHW = SAMPLERS[sampler.name](
@@ -82,8 +82,8 @@ class Diffuser:
             for each in self.conditioner.conditions
         }
 
-    def _bound(self, values: Values, guidance: GuidanceConfig) -> Denoise:
-        """The denoiser bound to the context of `values`, with guidance."""
+    def bound(self, values: Values, guidance: GuidanceConfig) -> Denoise:
+        """Return the denoiser bound to the context of `values` of every condition, with guidance. Raises as `latents` does."""
         if not self.conditioner.names:
             return self.denoiser.bind(None)
         self.conditioner.check_specified(values)

@@ -32,6 +32,7 @@ MODULES = {
     "eval": "facecond.commands.eval",
     "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
+    "edit": "facecond.commands.edit",
     "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",

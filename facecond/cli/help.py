@@ -59,6 +59,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond compare demo-multicond attr fid miou --count 16 --json",
     ),
     "swap-masks": ("facecond swap-masks --steps 10", "facecond swap-masks --parts hair,nose --pairs 3:7 --steps 10"),
+    "edit": (
+        "facecond edit photo.jpg --attr +Smiling",
+        "facecond edit photos --mask map.png name=other-maps",
+        "facecond edit --items 0,1,2 --attr=-Male,+Eyeglasses --steps 10",
+    ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "reproduce": (

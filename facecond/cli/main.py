@@ -401,6 +401,60 @@ def swap_masks(
     execute("swap-masks", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
+@app.command("edit", cls=Command)
+def edit(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PHOTOS]... [OVERRIDES]...",
+            help="Pictures, and folders of pictures; then overrides.",
+            autocompletion=_completed_by("photos_and_overrides"),
+            show_default=False,
+        ),
+    ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(help="Validation items in place of photographs, for example 0,5 (items=).", show_default=False),
+    ] = None,
+    attr: Annotated[
+        str | None,
+        typer.Option(
+            help="Attributes that should hold, for example +Smiling,-Eyeglasses (attr=).",
+            autocompletion=_completed_by("attributes"),
+            show_default=False,
+        ),
+    ] = None,
+    mask: Annotated[str | None, typer.Option(help="Label map it should have (mask=).", show_default=False)] = None,
+    paint: Annotated[
+        list[str] | None,
+        typer.Option(help="A part as another label map has it: hair=other.png (paint=).", show_default=False),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Parts that may change in any case, or all (region=).", show_default=False)
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="0 changes nothing, 1 begins at noise (strength=).", show_default=False)
+    ] = None,
+    run: Run = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Change photographs, or people of a pack, in one respect; outside of the region concerned not one byte changes.
+
+    Running the same command again does only what is missing.
+    """
+    photos, overrides = _places(words)
+    flags = {
+        "photos": photos, "items": f"[{items}]" if items is not None else None, "attr": attr, "mask": mask,
+        "paint": _listed(paint or []), "region": f"[{region}]" if region is not None else None, "strength": strength,
+        "run": run, "sampler.steps": steps, "seed": seed,
+    }  # fmt: skip
+    execute("edit", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
 @app.command("report", cls=Command)
 def report(
     words: Annotated[

@@ -16,8 +16,7 @@ from facecond.config.commands import ParseConfig
 from facecond.config.compose import compose
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import sha256_file
-from facecond.workspace.find import Found
-from facecond.workspace.judges import latest_judge, named_judge, size_learnt_at
+from facecond.workspace.judges import photo_judge, size_learnt_at
 
 if TYPE_CHECKING:
     from facecond.photos.folder import ParsedFolder, PhotoRecord
@@ -59,12 +58,12 @@ def prepare(words: Sequence[str]) -> Prepared[ParseConfig, Parsing]:
     config: ParseConfig = composed.config
     if not config.photos:
         raise ConfigError("no photograph is named", hint="for example: facecond parse photo.jpg folder")
-    photos = list(dict.fromkeys(photo for name in config.photos for photo in _photos(Path(name))))
-    parser = _judge(config.workspace, "parser", config.parser)
+    photos = list(dict.fromkeys(photo for name in config.photos for photo in photographs(Path(name))))
+    parser = photo_judge(config.workspace, "parser", config.parser)
     classifier = None
     if config.classifier != NO_CLASSIFIER:
         try:
-            classifier = _judge(config.workspace, "classifier", config.classifier)
+            classifier = photo_judge(config.workspace, "classifier", config.classifier)
         except CheckpointError:
             if config.classifier is not None:
                 raise
@@ -82,12 +81,8 @@ def prepare(words: Sequence[str]) -> Prepared[ParseConfig, Parsing]:
     )
 
 
-def _judge(workspace: str, kind: str, named: str | None) -> Found:
-    return latest_judge(workspace, kind) if named is None else named_judge(workspace, kind, named)
-
-
-def _photos(place: Path) -> list[Path]:
-    """A picture, or those of a folder by name. Raises DataError when there is none."""
+def photographs(place: Path) -> list[Path]:
+    """Return a picture, or those of a folder by name. Raises DataError when there is none."""
     from facecond.data.labelmaps import PICTURE_SUFFIXES
 
     if place.is_dir():

@@ -6,6 +6,7 @@ outputs/runs/NAME       trained models (run.json says what of)
 outputs/samples/NAME    generations
 outputs/swaps/NAME      exchanged masks
 outputs/parsed/NAME     photographs as aligned faces with label maps
+outputs/edits/NAME      pictures changed in one respect
 outputs/results/NAME    measurements
 outputs/reports/NAME    pages about runs
 outputs/demo            the demo's page

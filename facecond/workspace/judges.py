@@ -50,6 +50,17 @@ def latest_judge(workspace: str, kind: str) -> Found:
     return Found(found.path, f"{found.why}, {images_seen(found.path)} images seen")
 
 
+def photo_judge(workspace: str, kind: str, named: str | None, beside: Path | None = None) -> Found:
+    """The judge of `kind` that reads photographs: the one that is `named`, or the latest; `beside` a run that came with the
+    program, the judge that came along. Raises CheckpointError as `named_judge` and `latest_judge` do.
+    """
+    if named is not None:
+        return named_judge(workspace, kind, named)
+    if beside is not None and is_bundled(beside) and (along := bundled_runs(kind)):
+        return Found(along[0], CAME_ALONG)
+    return latest_judge(workspace, kind)
+
+
 def size_learnt_at(place: Path) -> int:
     """Side in pixels of the pictures a judge learnt from: a run, its weights file, or BiSeNet weights of face-parsing.PyTorch."""
     from facecond.io.checkpoint import is_ours, load_weights

@@ -275,14 +275,18 @@ def _again(png: Path, picture: np.ndarray | None) -> None:
         write_png(png, picture)
 
 
+def _compare(read: Callable[[Path], np.ndarray], path: Path, expected: str | None, hint: str) -> None:
+    """Raise DataError when the pixels of a picture are not the `expected` ones."""
+    from facecond.io.images import digest_of_pixels
+
+    if digest_of_pixels(read(path)) != expected and expected is not None:
+        raise DataError("its pixels are not those its record vouches for", hint=hint)
+
+
 def _parsed(folder: Path, report: Report) -> None:
     from facecond.io.documents import read_records
-    from facecond.io.images import digest_of_pixels, read_image, read_label_map
+    from facecond.io.images import read_image, read_label_map
     from facecond.photos.folder import FORMAT, VERSION, Parsed, PhotoRecord
-
-    def compare(read: Callable[[Path], np.ndarray], path: Path, expected: str | None) -> None:
-        if digest_of_pixels(read(path)) != expected and expected is not None:
-            raise DataError("its pixels are not those its record vouches for", hint=_PARSE_AGAIN)
 
     file, records = folder / "parsed.json", folder / "records.jsonl"
     report.check(file, partial(read_json, format=(FORMAT, VERSION)), file, Parsed)
@@ -293,10 +297,27 @@ def _parsed(folder: Path, report: Report) -> None:
             path, expected = folder / kind / f"{record['name']}.png", record.get(key)
             if expected is None:
                 report.unchecked.append(path)
-            report.check(path, compare, read, path, expected)
+            report.check(path, _compare, read, path, expected, _PARSE_AGAIN)
 
 
 _PARSE_AGAIN = "delete it: facecond parse makes it again"
+
+
+def _edits(folder: Path, report: Report) -> None:
+    from facecond.io.documents import read_records
+    from facecond.io.images import read_image
+    from facecond.photos.edited import FORMAT, VERSION, EditRecord, EditsHead
+
+    file, records = folder / "edit.json", folder / "records.jsonl"
+    report.check(file, partial(read_json, format=(FORMAT, VERSION)), file, EditsHead)
+    if not report.check(records, read_records, records, EditRecord):
+        return
+    for record in read_records(records, EditRecord):
+        path = folder / "images" / f"{record['name']}.png"
+        report.check(path, _compare, read_image, path, record["pixels"], _EDIT_AGAIN)
+
+
+_EDIT_AGAIN = "delete it: facecond edit makes it again"
 
 
 def _results(folder: Path, report: Report) -> None:
@@ -334,6 +355,7 @@ MARKED: dict[str, Checker] = {
     "run.json": _run,
     "generation.json": _generation,
     "parsed.json": _parsed,
+    "edit.json": _edits,
     "results.json": _results,
 }
 """File that marks a folder -> its checker."""

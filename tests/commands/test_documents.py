@@ -98,7 +98,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
         words += ["--dry-run"] if "--dry-run" not in words else []
     elif words[0] == "train" and "--dry-run" not in words:
         words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
-    elif words[0] in ("sample", "eval", "swap-masks") and "--steps" not in words:
+    elif words[0] in ("sample", "eval", "swap-masks", "edit") and "--steps" not in words:
         words += ["--steps", "2"]
     if words[0] == "eval":
         words += ["download=false"]

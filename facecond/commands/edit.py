@@ -1,0 +1,235 @@
+"""`facecond edit`: photographs, or people of a pack, changed in one respect; outside of a stated region not one byte changes."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facecond.assembly.session import Session, open_session
+from facecond.commands.parse import photographs
+from facecond.commands.prepared import Prepared, prepare_generation
+from facecond.commands.result import Result
+from facecond.conditions.attributes import Attributes
+from facecond.conditions.mask import Mask
+from facecond.conditions.table import CONDITIONS
+from facecond.config.commands import EditConfig
+from facecond.config.diffusion import Sampler
+from facecond.editing.region import WHOLE, classes_of
+from facecond.errors import ConfigError, DataError
+from facecond.io.files import sha256_file
+from facecond.workspace.find import Found, RunInfo
+from facecond.workspace.judges import photo_judge
+from facecond.workspace.origin import Origin, find_maps, generation_key, weights_file
+
+if TYPE_CHECKING:
+    from facecond.assembly.edits import Edited, Face
+    from facecond.photos.edited import EditedFolder
+
+log = logging.getLogger("facecond")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Editing(Origin):
+    """What changes pictures, and which."""
+
+    photos: list[Path]
+    parser: Path | None = None
+    classifier: Path | None = None
+    maps: RunInfo | None = None
+    key: dict[str, Any]
+    """What decides the pictures, beside the photographs and what `generation_key` has (JSON values)."""
+
+
+def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
+    """Check what is asked for; find run, photographs, judges and a generator of maps."""
+    prepared = prepare_generation("edit", words, _check_alone)
+    config, origin = prepared.config, prepared.found
+    asked = {Attributes.name: config.attr, Mask.name: config.mask or (config.paint or None)}
+    for name, value in asked.items():
+        if value is not None and name not in origin.conditions:
+            raise ConfigError(
+                f"{prepared.name} is not conditioned on {name}, which is to change", hint="name another run: run=..."
+            )
+    if others := [name for name in origin.conditions if name not in asked]:
+        raise ConfigError(
+            f"{prepared.name} is told {', '.join(others)}, which nothing here reads off a picture",
+            hint="name a run that is told attributes, maps or both: run=...",
+        )
+    if config.sampler.name is not Sampler.ddim:
+        if prepared.composed.given("sampler"):
+            raise ConfigError(f"sampler={config.sampler.name.name}: pictures are edited with DDIM's steps")
+        prepared.used["sampler"] = f"ddim, {config.sampler.steps} steps: pictures are edited with DDIM's"
+    photos = list(dict.fromkeys(photo for name in config.photos for photo in photographs(Path(name))))
+    parser = classifier = None
+    if photos:
+        prepared.used["photographs"] = str(len(photos))
+        if Mask.name in origin.conditions or config.region or config.attr:
+            parser = photo_judge(config.workspace, "parser", config.parser, origin.run.path)
+            prepared.used["parser"] = str(parser)
+        if Attributes.name in origin.conditions:
+            classifier = photo_judge(config.workspace, "classifier", config.classifier, origin.run.path)
+            prepared.used["classifier"] = str(classifier)
+    maps = None
+    if config.attr and Mask.name in origin.conditions and not (config.mask or config.paint):
+        drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.pack)
+        if drawn_by is not None:
+            maps = drawn_by.run
+            prepared.used["maps"] = f"{drawn_by}: what an attribute changes of a map is drawn"
+    key = {
+        "attr": Attributes().identify(config.attr) if config.attr else None,
+        "mask": CONDITIONS[Mask.name].identify(config.mask) if config.mask else None,
+        "paint": {part: sha256_file(file) for part, file in config.painted()},
+        "region": sorted(config.region), "method": config.method.name, "strength": config.strength, "blend": config.blend,
+        "grow": config.grow, "feather": config.feather, "align": config.align.name,
+        "parser": sha256_file(_weights(parser)) if parser else None,
+        "classifier": sha256_file(_weights(classifier)) if classifier else None,
+        "maps": sha256_file(weights_file(maps)) if maps else None,
+    }  # fmt: skip
+    name = config.name or f"{prepared.name}-edit-{generation_key(origin, config, key)}"
+    found = Editing(
+        **{field.name: getattr(origin, field.name) for field in dataclasses.fields(Origin)},
+        photos=photos,
+        parser=parser.path if parser else None,
+        classifier=classifier.path if classifier else None,
+        maps=maps,
+        key=key,
+    )
+    return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
+
+
+def _weights(found: Found) -> Path:
+    return found.path / "weights.safetensors" if found.path.is_dir() else found.path
+
+
+def _check_alone(config: EditConfig) -> None:
+    """Check what needs neither run nor pack."""
+    if not config.photos and not config.items:
+        raise ConfigError("no picture is named", hint="for example: facecond edit photo.jpg --attr +Smiling")
+    if config.photos and config.items:
+        raise ConfigError("photographs and items are both given", hint="change one kind at a time")
+    if config.mask and config.paint:
+        raise ConfigError("mask and paint are both given", hint="paint the parts into the map")
+    if not (config.attr or config.mask or config.paint or config.region):
+        raise ConfigError("nothing is asked for", hint="for example: --attr +Smiling, --mask map.png, or --region hair")
+    if config.attr:
+        Attributes().check(config.attr)
+    if config.mask:
+        CONDITIONS[Mask.name].check(config.mask)
+    for part, file in config.painted():
+        classes_of([part])
+        CONDITIONS[Mask.name].check(str(file))
+    classes_of([part for part in config.region if part.lower() != WHOLE])
+
+
+def run(prepared: Prepared[EditConfig, Editing]) -> Result:
+    """Edit what is missing; finished pictures are left as they are."""
+    from facecond import progress
+    from facecond.assembly.edits import Edited, Face, edit
+    from facecond.assembly.maps import load_map_generator
+    from facecond.io.lock import WAIT, hold
+    from facecond.photos.edited import EditedFolder
+
+    prepared.announce()
+    config, found = prepared.config, prepared.found
+    session: Session[Any] = open_session(found, config)
+    maps = load_map_generator(found.maps, session.generator.device) if found.maps else None
+    session = dataclasses.replace(session, maps=maps)
+    place = Path(config.workspace) / "edits" / prepared.name
+    edited, skipped = 0, dict[str, str]()
+    count = len(found.photos) or len(config.items)
+    with hold(place, wait=WAIT):
+        folder = EditedFolder(place, made_with={**found.key, **session.made_with, "seed": config.seed})
+        shown: list[Edited] = []
+
+        def work(faces: list[Face]) -> int:
+            for each in edit(session, faces):
+                face, change = each.change.face, each.change
+                folder.write(
+                    each.picture_HWC, face.picture_HWC, source=face.source, digest=face.digest, frame=face.frame,
+                    region=float(change.region_HW.mean()), seed=change.seed, told=each.words(),
+                )  # fmt: skip
+                shown.extend([each] if len(shown) < config.sheet else [])
+            return len(faces)
+
+        with progress.bar("edit", count) as bar:
+            waiting: list[Face] = []
+            for face in _faces(session, found, folder, skipped):
+                waiting += [face] if face is not None else []
+                if len(waiting) == config.batch_size:
+                    edited += work(waiting)
+                    waiting = []
+                bar.update()
+            edited += work(waiting) if waiting else 0
+        if count and len(skipped) == count:
+            source, why = next(iter(skipped.items()))
+            raise DataError(
+                f"none of the {count} pictures can be edited, for example {source}: {why}",
+                hint="align=never takes the middle of a picture as it is",
+            )
+        made = {"pictures": place / "images", "records": place / "records.jsonl"}
+        if config.sheet and shown:
+            made["sheet"] = place / "sheet.png"
+            _draw_sheet(made["sheet"], shown, prepared)
+    return Result(
+        command="edit",
+        used=prepared.used,
+        facts={
+            "pictures": count,
+            "edited now": edited,
+            "finished before": count - edited - len(skipped),
+            "skipped": len(skipped),
+        },
+        made=made,
+    )
+
+
+def _faces(
+    session: Session[EditConfig], found: Editing, folder: "EditedFolder", skipped: dict[str, str]
+) -> "Iterator[Face | None]":
+    """Each picture that is to be edited, in order; None for one that is finished or cannot be used."""
+    from facecond.assembly.edits import of_item, of_photograph
+    from facecond.assembly.photographs import PhotoClassifier, PhotoParser
+
+    if not found.photos:
+        for place in session.config.items:
+            face = of_item(session, place)
+            yield None if folder.get(face.digest) else face
+        return
+    device = session.generator.device
+    parser = PhotoParser(found.parser, device) if found.parser else None
+    classifier = PhotoClassifier(found.classifier, device) if found.classifier else None
+    for photo in found.photos:
+        try:
+            digest = sha256_file(photo)
+            yield None if folder.get(digest) else of_photograph(session, photo, digest, parser, classifier)
+        except DataError as reason:
+            skipped[str(photo)] = reason.message.removeprefix(f"{photo}: ")
+            log.warning("%s: %s; skipped", photo, skipped[str(photo)])
+            yield None
+
+
+def _draw_sheet(path: Path, shown: "Sequence[Edited]", prepared: Prepared[EditConfig, Editing]) -> None:
+    """Before, its map, the map asked for, after, and where they differ."""
+    import numpy as np
+
+    from facecond.io.images import write_png
+    from facecond.photos.frame import cut
+    from facecond.reports.grids import Heads, grid
+
+    config, rows, names = prepared.config, [], []
+    for each in shown:
+        face, change = each.change.face, each.change
+        own = each.picture_HWC.shape == face.image_HWC.shape
+        after = each.picture_HWC if own else cut(each.picture_HWC, face.frame, len(face.image_HWC))
+        difference = np.abs(after.astype(int) - face.image_HWC).max(axis=-1, keepdims=True)
+        maps = [values[Mask.name] for values in (face.values, change.after) if Mask.name in values]
+        rows.append([face.image_HWC, *maps, after, np.repeat((255 - difference).astype(np.uint8), 3, axis=-1)])
+        names.append(Path(face.source).name)
+    asked = ", ".join(filter(None, [config.attr, config.mask, *config.paint, *config.region]))
+    text = f"{prepared.found.run.path.name}: {config.method.name}, strength {config.strength:g}"
+    heads = Heads(
+        columns=["before", *(["its map", "map asked for"] if len(rows[0]) == 5 else []), "after", "difference"]
+    )
+    title = f"Before and after: {asked}"
+    write_png(path, grid(rows, title=title, text=text, heads=heads, names=names, cell=128, legend=len(rows[0]) == 5))

@@ -1,0 +1,134 @@
+"""The folder of edited pictures.
+
+    edit.json         format, version, made_with: all that decides the pictures beside the photographs themselves
+    images/NAME.png   the pictures, as large as they came; the bytes outside of the region are theirs
+    records.jsonl     one line per picture: source, its hash, the frame, the region, what the model was told before and after
+    sheet.png         before and after, to look at
+
+A record is written after its picture. A photograph is known by the hash of its file, an item by the hash of its pixels.
+Format: docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import degrees
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Le, Len
+from numpy.typing import NDArray
+from typing_extensions import TypedDict
+
+from facecond.config.settings import difference
+from facecond.errors import DataError
+from facecond.io.documents import Digest, Finite, Pixels, RecordWriter, read_json, read_records, write_json
+from facecond.io.files import inside
+from facecond.io.images import digest_of_pixels, read_image, write_png
+from facecond.photos.folder import LONGEST_NAME, FrameRecord
+from facecond.photos.frame import Frame
+
+FORMAT, VERSION = "facecond-edits", 1
+
+
+class EditsHead(TypedDict):
+    """What edit.json holds."""
+
+    made_with: dict[str, Any]
+
+
+class EditRecord(TypedDict):
+    """The record of an edited picture."""
+
+    name: Annotated[str, Len(1, 255)]
+    source: str
+    sha256: Digest
+    size: Annotated[list[Pixels], Len(2, 2)]
+    frame: FrameRecord
+    seed: Annotated[int, Ge(0)]
+    before: dict[str, str]
+    after: dict[str, str]
+    region: Annotated[Finite, Ge(0), Le(1)]
+    """Share of the frame that might change."""
+    changed: Annotated[Finite, Ge(0), Le(1)]
+    """Share of the picture's pixels that did."""
+    pixels: Digest
+
+
+class EditedFolder:
+    """The files of one folder. Nothing is written before the first picture."""
+
+    def __init__(self, path: Path, *, made_with: Mapping[str, Any]) -> None:
+        """Open the folder, or prepare a new one.
+
+        Raises DataError when the folder is something else, or was made with other settings.
+        """
+        self.path = path
+        self._content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "made_with": dict(made_with)}
+        if (path / "edit.json").exists():
+            before = read_json(path / "edit.json", EditsHead, format=(FORMAT, VERSION), hint="choose another name=")
+            if other := difference(before["made_with"], self._content["made_with"]):
+                raise DataError(f"{path} was made with {other}", hint="choose another name=, or delete the folder")
+        elif path.is_dir() and any(path.iterdir()):
+            raise DataError(f"{path} holds other files and no edit.json", hint="choose another name=")
+        self._records = {
+            record["sha256"]: record
+            for record in read_records(path / "records.jsonl", EditRecord)
+            if self._is_whole(record)
+        }
+
+    def _is_whole(self, record: EditRecord) -> bool:
+        try:
+            return digest_of_pixels(read_image(self.file(record))) == record["pixels"]
+        except DataError:
+            return False
+
+    def file(self, record: EditRecord) -> Path:
+        """Where a picture is."""
+        return inside(self.path / "images", f"{record['name']}.png", of=f"a record of {self.path}, name")
+
+    def get(self, digest: str) -> EditRecord | None:
+        """The record of the picture whose source has this SHA-256, when it is finished."""
+        return self._records.get(digest)
+
+    def write(
+        self,
+        picture_HWC: NDArray[np.uint8],
+        own_HWC: NDArray[np.uint8],
+        *,
+        source: str,
+        digest: str,
+        frame: Frame,
+        region: float,
+        seed: int,
+        told: tuple[Mapping[str, str], Mapping[str, str]],
+    ) -> None:
+        """Write a picture and its record; `own_HWC` is what it was before, `told` what it showed and should show (condition ->
+        words)."""
+        if not self._records:
+            write_json(self.path / "edit.json", self._content, checksum=True)
+        height, width = picture_HWC.shape[:2]
+        record: EditRecord = {
+            "name": self._name(source, digest),
+            "source": source,
+            "sha256": digest,
+            "size": [width, height],
+            "frame": {"x": frame.x, "y": frame.y, "side": frame.side, "roll": degrees(frame.roll)},
+            "seed": seed,
+            "before": dict(told[0]),
+            "after": dict(told[1]),
+            "region": round(region, 6),
+            "changed": round(float((picture_HWC != own_HWC).any(axis=-1).mean()), 6),
+            "pixels": digest_of_pixels(picture_HWC),
+        }
+        write_png(self.file(record), picture_HWC)
+        with RecordWriter(self.path / "records.jsonl", checksum=True) as writer:
+            writer.write(dict(record))
+        self._records[digest] = record
+
+    def _name(self, source: str, digest: str) -> str:
+        taken = {record["name"].lower() for record in self._records.values()}
+        stem = re.sub(r"[^\w.() -]", "_", Path(source).stem).strip(" .")[:LONGEST_NAME] or "picture"
+        return stem if stem.lower() not in taken else f"{stem}-{digest[:8]}"

@@ -1,0 +1,210 @@
+"""Pictures changed in one respect: not a byte outside of the region, and the very same bytes where nothing is asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from facecond.data.pack import Pack
+from facecond.faces.attributes import attribute_index
+from facecond.faces.names import ATTRIBUTES, CLASSES
+from facecond.io.documents import read_records
+from facecond.io.images import read_image, write_label_map
+from facecond.photos.edited import EditRecord
+from tests.commands.conftest import Facecond, call
+
+NOSE = CLASSES.index("nose")
+QUICK = ["sampler.steps=2", "precision=float32", "maps=none"]
+
+
+def edited(workspace: Path, *words: str) -> tuple[dict[str, EditRecord], dict[str, np.ndarray]]:
+    """Records and pictures by source."""
+    folder = call("edit", f"workspace={workspace}", "run=multicond", *QUICK, *words).made["pictures"].parent
+    records = {record["source"]: record for record in read_records(folder / "records.jsonl", EditRecord)}
+    return records, {source: read_image(folder / "images" / f"{each['name']}.png") for source, each in records.items()}
+
+
+def held_out(workspace: Path, *items: int) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Picture, map and attributes of validation items, by id."""
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    places = pack.indices("validation")[list(items)]
+    return {str(pack.ids[k]): (pack.images[k], pack.labels[k], pack.attributes[k]) for k in places}
+
+
+@pytest.mark.parametrize(("method", "blend"), [("friendly", "true"), ("ddim", "false"), ("sdedit", "true")])
+def test_not_a_byte_changes_outside_of_the_region(method: str, blend: str, workspace: Path) -> None:
+    records, pictures = edited(workspace, "items=[0,3,5]", "region=[nose]", f"method={method}", f"blend={blend}")
+    assert len(pictures) == 3
+    for source, (own, labels, _) in held_out(workspace, 0, 3, 5).items():
+        near = binary_dilation(labels == NOSE)  # 0.02 of 64 pixels: one pixel, and no diagonal one
+        changed = (pictures[source] != own).any(axis=-1)
+        assert changed.any()
+        assert not changed[~near].any()
+        assert records[source]["region"] == pytest.approx(near.mean(), abs=1e-6)
+        assert records[source]["changed"] == pytest.approx(changed.mean(), abs=1e-6)
+
+
+def test_nothing_asked_for_leaves_every_byte(workspace: Path) -> None:
+    ((source, (own, _, attributes)),) = held_out(workspace, 2).items()
+    sign = "+" if attributes[attribute_index("Young")] > 0 else "-"
+    for words in ([f"attr={sign}Young"], ["region=[all]", "strength=0"]):
+        records, pictures = edited(workspace, "items=[2]", *words)
+        assert np.array_equal(pictures[source], own)
+        assert (records[source]["region"], records[source]["changed"]) == (0, 0)
+
+
+def test_a_picture_does_not_depend_on_those_beside_it(workspace: Path) -> None:
+    _, together = edited(workspace, "items=[0,1,2,3,4]", "attr=+Smiling", "batch_size=4", "name=together")
+    _, alone = edited(workspace, "items=[3,1]", "attr=+Smiling", "batch_size=1", "name=alone")
+    for source, picture in alone.items():
+        assert np.abs(picture.astype(int) - together[source]).max() <= 1
+
+
+def test_what_is_finished_is_left_and_what_is_gone_is_made_again(workspace: Path, facecond: Facecond) -> None:
+    words = [
+        "edit",
+        f"workspace={workspace}",
+        "run=multicond",
+        *QUICK,
+        "--attr",
+        "+Male,-Young",
+        "--items",
+        "0,1,2",
+        "--json",
+    ]
+
+    def made() -> dict:
+        status, out, err = facecond(*words)
+        assert status == 0, err
+        return json.loads(out)
+
+    first = made()
+    pictures = sorted(Path(first["made"]["pictures"]).iterdir())
+    before = [picture.read_bytes() for picture in pictures]
+    assert (first["facts"]["edited now"], len(pictures)) == (3, 3)
+    assert Path(first["made"]["sheet"]).is_file()
+    assert made()["facts"]["finished before"] == 3
+    pictures[1].unlink()
+    pictures[2].write_bytes(before[0])
+    assert made()["facts"]["edited now"] == 2
+    assert [picture.read_bytes() for picture in pictures] == before
+
+
+def test_an_altered_picture_is_found(workspace: Path, facecond: Facecond) -> None:
+    made = call(
+        "edit", f"workspace={workspace}", "run=multicond", *QUICK, "items=[6]", "region=[hair]", "name=altered"
+    ).made
+    (picture,) = made["pictures"].iterdir()
+    status, out, err = facecond("verify", picture.parents[1], f"workspace={workspace}", "--json")
+    assert status == 0, out + err
+    pixels = read_image(picture)
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(picture)
+    status, out, err = facecond("verify", picture.parents[1], f"workspace={workspace}", "--json")
+    assert status != 0
+    assert picture.name in out + err
+
+
+@pytest.fixture
+def photos(workspace: Path, tmp_path: Path) -> Path:
+    """A drawn face in the middle of a noisy picture, one that fills its picture, and a file that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    around = np.random.default_rng(0).integers(0, 256, (128, 200, 3), dtype=np.uint8)
+    around[:, 36:164] = np.array(Image.fromarray(pack.images[0]).resize((128, 128), Image.Resampling.LANCZOS))
+    Image.fromarray(around).save(folder / "wide.png")
+    Image.fromarray(pack.images[1]).save(folder / "whole.png")
+    (folder / "torn.png").write_bytes(b"torn")
+    return folder
+
+
+def test_photographs_keep_their_size_and_what_is_around(
+    photos: Path, workspace: Path, facecond: Facecond, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["edit", photos, f"workspace={workspace}", "run=multicond", *QUICK, "align=never", "--attr", "+Young,-Male"]
+    status, out, err = facecond(*words, "parser=parser", "classifier=classifier", "--json")
+    assert status == 0, err
+    made = json.loads(out)
+    assert (made["facts"]["pictures"], made["facts"]["edited now"], made["facts"]["skipped"]) == (3, 2, 1)
+    assert "torn.png" in err
+    folder = Path(made["made"]["pictures"])
+    wide, own = read_image(folder / "wide.png"), read_image(photos / "wide.png")
+    assert wide.shape == own.shape
+    assert np.array_equal(np.delete(wide, slice(36, 164), axis=1), np.delete(own, slice(36, 164), axis=1))
+    assert read_image(folder / "whole.png").shape == (64, 64, 3)
+    told = {record["source"]: record for record in read_records(folder.parent / "records.jsonl", EditRecord)}
+    for record in told.values():
+        assert "-Male" in record["after"]["attributes"]
+        assert "+Young" in record["after"]["attributes"]
+
+
+def test_a_map_and_a_painted_part_are_told(workspace: Path, tmp_path: Path) -> None:
+    ((source, (own, labels, _)),) = held_out(workspace, 4).items()
+    ((_, (_, other, _)),) = held_out(workspace, 7).items()
+    write_label_map(tmp_path / "other.png", other)
+    open_map = np.where(other == NOSE, other, 255).astype(np.uint8)
+    write_label_map(tmp_path / "nose.png", open_map)
+    for words in ([f"mask={tmp_path / 'nose.png'}"], [f"paint=['nose={tmp_path / 'other.png'}']"]):
+        records, pictures = edited(workspace, "items=[4]", *words)
+        concerned = binary_dilation((labels == NOSE) | (other == NOSE))
+        changed = (pictures[source] != own).any(axis=-1)
+        assert changed.any()
+        assert not changed[~concerned].any()
+        assert ".png" in records[source]["after"]["mask"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("edit", "no picture is named"),
+        ("edit items=[0]", "nothing is asked for"),
+        ("edit items=[0] --attr +Smilling", "Smiling"),
+        ("edit items=[0] --region hairs", "unknown part 'hairs'"),
+        ("edit items=[0] --paint hair", "names no part and map"),
+        ("edit items=[0] --paint hair=nowhere.png", "no such label map"),
+        ("edit items=[99] --attr +Smiling run=multicond", "validation item 99 does not exist"),
+        ("edit items=[0] --mask nowhere.png", "no such label map"),
+        ("edit nowhere.jpg --attr +Smiling run=multicond", "no such file or folder"),
+        ("edit items=[0] --attr +Smiling run=multicond sampler=dpmpp", "DDIM"),
+        ("edit items=[0] --attr +Smiling --strength 1.5", "out of range"),
+    ],
+)
+def test_wrong_words_end_in_one_line(words: str, told: str, workspace: Path, facecond: Facecond) -> None:
+    status, _, err = facecond(*words.split(), f"workspace={workspace}")
+    assert status == 2
+    assert told in err
+    assert not (workspace / "edits" / "nowhere").exists()
+
+
+@pytest.mark.bundled
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "least"), [("Eyeglasses", 12), ("Smiling", 12), ("Blond_Hair", 12), ("Wearing_Hat", 10)]
+)
+def test_the_model_that_came_along_does_what_it_is_asked(name: str, least: int, tmp_path: Path) -> None:
+    """The sixteen people that came along, each made the opposite of what they are; read by the classifier that came along."""
+    from facecond.assembly.judges import load_classifier
+    from facecond.workspace.find import bundled_runs
+
+    judge = load_classifier(bundled_runs("classifier")[0], "cpu")  # type: ignore[arg-type]
+    obeyed = 0
+    for sign in "+-":
+        words = [
+            f"workspace={tmp_path}",
+            "run=drawn64-multicond",
+            f"attr={sign}{name}",
+            f"items=[{','.join(map(str, range(16)))}]",
+        ]
+        folder = call("edit", *words).made["pictures"].parent
+        records = read_records(folder / "records.jsonl", EditRecord)
+        for record in records:
+            if record["region"] > 0:
+                picture = read_image(folder / "images" / f"{record['name']}.png")
+                obeyed += bool(judge(picture[None])[0][ATTRIBUTES.index(name)]) == (sign == "+")
+    assert obeyed >= least
