@@ -1,16 +1,34 @@
-"""Settings every test needs: one thread per process, since pytest-xdist runs one process per core, and no stray bars."""
+"""Settings every test needs: one thread per process, since pytest-xdist runs one process per core; no stray bars; byte code."""
 
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
-from hypothesis import HealthCheck, settings
 
+def keep_byte_code() -> None:
+    """Keep byte code beside pytest's own notes where Python was told to write none (PYTHONDONTWRITEBYTECODE) and torch has none.
+
+    Compiling torch takes longer than most tests, and every process that a test starts would do it.
+    """
+    torch = importlib.util.find_spec("torch")
+    if not sys.dont_write_bytecode or torch is None or torch.cached is None or Path(torch.cached).is_file():
+        return
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(
+        Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
+    )
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+keep_byte_code()
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
@@ -38,7 +56,12 @@ COLLECTED = pytest.StashKey[set[Path]]()
 """Files of the tests that were collected, those that are then left out by their marks included."""
 
 
+FIRST = ("commands", "demo", "workspace", "training", "assembly")
+"""Folders of the files that take longest; with them at the end one of pytest-xdist's processes would wait for another."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Remember where the tests come from."""
+    """Remember where the tests come from; begin with those that take longest."""
     config.stash[COLLECTED] = {item.path for item in items}
+    items.sort(key=lambda item: item.path.parent.name not in FIRST)

@@ -6,10 +6,12 @@ here in one line: unknown keys (with the nearest known one), `+` and `~`, settin
 values of a wrong type, values left out, environment variables that are not set.
 """
 
+import copy
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from typing import Any
 
 from facecond.bounds import check_bounds
@@ -104,18 +106,19 @@ def compose(
         chosen += [f"~{group}" for group in _groups_without(kind)]
     chosen = _resolve_denoiser(command, _named(chosen))
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
-    with _hydra(command, kind):
-        try:
-            composed, choices = _compose(command, [*chosen, *beneath, *_over_size(chosen), *values, *above])
-        except ConfigError:
-            skeleton, _ = _compose(command, chosen)
-            known = _keys(skeleton)
-            for word in values:
-                check_key(word.partition("=")[0], known, command)
-            raise
-        config = _to_object(composed, blank=blank)
+    schemas = {**commands.SCHEMAS, "train_schema": commands.TRAINING[kind]}
+    base, choices = _base(command, tuple(chosen), tuple(schemas.items()))
+    composed = copy.deepcopy(base)
+    try:
+        _put_over(composed, [*beneath, *_over_size(chosen), *values, *above], command)
+    except ConfigError:
+        known = _keys(base)
+        for word in values:
+            check_key(word.partition("=")[0], known, command)
+        raise
+    config = _to_object(composed, blank=blank)
     check_bounds(config, slips=config.limits)
-    return Composed(command, freeze(config), choices, overrides)
+    return Composed(command, freeze(config), dict(choices), overrides)
 
 
 def _named(chosen: list[str]) -> list[str]:
@@ -156,21 +159,45 @@ def _over_size(chosen: list[str]) -> list[str]:
     return words
 
 
+@cache
+def _base(command: str, chosen: tuple[str, ...], schemas: tuple[tuple[str, type], ...]) -> tuple[Any, dict[str, str]]:
+    """What the chosen options of the groups make, and the option of each group; `schemas`: what options start from, by name.
+
+    Hydra, which takes most of the time, is asked once; values are put over copies.
+    """
+    from hydra import compose as hydra_compose
+    from omegaconf import open_dict
+
+    with _hydra(command, schemas), _in_our_words(command):
+        composed = hydra_compose(
+            config_name=commands.config_name(command), overrides=list(chosen), return_hydra_config=True
+        )
+        choices = _choices(command, composed)
+        with open_dict(composed):
+            del composed["hydra"]
+    return composed, choices
+
+
+_stored: dict[str, type] = {}
+"""The schemas in Hydra's store, by name."""
+
+
 @contextmanager
-def _hydra(command: str, kind: str) -> Iterator[None]:
-    """Hydra with the schema of `command`, and of a training of `kind`, and those that options of groups start from."""
+def _hydra(command: str, schemas: tuple[tuple[str, type], ...]) -> Iterator[None]:
+    """Hydra with the schema of `command` and those that options of groups start from."""
     from hydra import initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
 
     store = ConfigStore.instance()
     own = f"{commands.config_name(command)}_schema"
-    for name, schema in {**commands.SCHEMAS, "train_schema": commands.TRAINING[kind]}.items():
+    for name, schema in schemas:
         group, _, option = name.rpartition("/")
-        if not group and name != own:
+        if (not group and name != own) or _stored.get(name) is schema:
             continue
         open_sections = {field.name: commands.MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
         store.store(name=option, group=group or None, node=schema(**open_sections))
+        _stored[name] = schema
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
@@ -180,23 +207,36 @@ def _hydra(command: str, kind: str) -> Iterator[None]:
         GlobalHydra.instance().hydra = outer  # of a program around us that uses Hydra itself
 
 
-def _compose(command: str, words: list[str]) -> tuple[Any, dict[str, str]]:
-    """The configuration and the chosen option of each group."""
-    from hydra import compose as hydra_compose
+@contextmanager
+def _in_our_words(command: str) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf refuse inside the block into a ConfigError."""
     from hydra.errors import HydraException
-    from omegaconf import open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        composed = hydra_compose(config_name=commands.config_name(command), overrides=words, return_hydra_config=True)
-        choices = _choices(command, composed)
-        with open_dict(composed):
-            del composed["hydra"]
-        return composed, choices
+        yield
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         reason = error.__cause__ or error
         message, hint = in_our_words(getattr(reason, "full_key", None), first_line(reason))
         raise ConfigError(message, hint=hint or f"see: facecond config show {command}") from error
+
+
+def _put_over(composed: Any, words: Sequence[str], command: str) -> None:
+    """Set the values that `words` name, later ones winning."""
+    from omegaconf import OmegaConf
+
+    with _in_our_words(command):
+        for word in words:
+            parsed = _parsed(word)
+            OmegaConf.update(composed, parsed.get_key_element(), parsed.value(), merge=True)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(word: str) -> Any:
+    """An override in Hydra's grammar."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create().parse_overrides([word])[0]
 
 
 def _to_object(composed: Any, *, blank: bool = False) -> Any:
@@ -248,7 +288,6 @@ def _groups_without(kind: str) -> tuple[str, ...]:
 
 def check_words(command: str, overrides: list[str]) -> None:
     """Refuse words that are no override, of Hydra's own grammar or of several values, and unknown options of groups."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     groups = groups_of(command)
@@ -269,7 +308,7 @@ def check_words(command: str, overrides: list[str]) -> None:
                 f"{word!r}: Hydra's own settings are not used here", hint="name the folder with workspace=DIR"
             )
         try:
-            parsed = OverridesParser.create().parse_overrides([word])[0]
+            parsed = _parsed(word)
         except (HydraException, ValueError) as error:
             raise ConfigError(
                 f"{word!r} cannot be read: {first_line(error)}", hint="quote values with spaces, commas or braces"

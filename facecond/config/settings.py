@@ -6,6 +6,7 @@ not recorded is younger than the record; it means what its default in today's sc
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Collection, Mapping
 from functools import cache
@@ -89,8 +90,19 @@ def restore(schema: type, values: dict[str, Any], origin: str) -> Any:
 _EDITED = "the file was written by another version or edited by hand"
 
 
+_restored: dict[tuple[type, str, str], Any] = {}
+"""What this process restored, by defaults and values: commands read the settings of one run several times."""
+
+
 def restore_onto(base: Any, values: dict[str, Any], origin: str) -> Any:
     """The same with the defaults of an instance, `base`, which also says of which kind its sections are."""
+    key = (type(base), repr(base), repr(values))
+    if key not in _restored:
+        _restored[key] = _merged(base, values, origin)
+    return copy.deepcopy(_restored[key])
+
+
+def _merged(base: Any, values: dict[str, Any], origin: str) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

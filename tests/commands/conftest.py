@@ -1,6 +1,7 @@
 """A workspace with one of everything, as small as it gets, made by the commands themselves and copied for each test file."""
 
 import importlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from facecond.cli.execute import MODULES
 from facecond.cli.main import main
@@ -28,10 +30,22 @@ def call(command: str, *words: str) -> Result:
     return module.run(module.prepare(list(words)))
 
 
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that one of pytest-xdist's processes makes for all of them; nobody writes there afterwards."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    made = root / f"{name}.made"
+    with FileLock(root / f"{name}.lock"):
+        if not made.exists():
+            make(root / name)
+            made.touch()
+    return root / name
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pack, first stage, latents, judges, and a multi-conditional and an attribute-conditional model."""
-    return make_workspace(tmp_path_factory.mktemp("made-once"))
+    return once(tmp_path_factory, "made-once", make_workspace)
 
 
 def make_workspace(folder: Path) -> Path:
@@ -62,7 +76,7 @@ def make_more(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def whole_once(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one of everything."""
-    return make_more(shutil.copytree(made_once, tmp_path_factory.mktemp("whole-once") / "workspace"))
+    return once(tmp_path_factory, "whole-once", lambda folder: make_more(shutil.copytree(made_once, folder)))
 
 
 @pytest.fixture(scope="module")

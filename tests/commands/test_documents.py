@@ -1,7 +1,8 @@
 """The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
-Two things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps. `facecond demo`, `facecond
-reproduce` and the paper-size training are composed and prepared only (`--dry-run`).
+Three things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps, `eval` and `compare` few
+pictures of one condition. `facecond demo`, `facecond reproduce` and the paper-size training are composed and prepared only
+(`--dry-run`).
 """
 
 import ast
@@ -98,10 +99,14 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
         words += ["--dry-run"] if "--dry-run" not in words else []
     elif words[0] == "train" and "--dry-run" not in words:
         words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
+        if not {"model=vq", "model=parser", "model=classifier"} & {*words}:
+            words.append("sampler.steps=2")
     elif words[0] in ("sample", "eval", "swap-masks", "edit") and "--steps" not in words:
         words += ["--steps", "2"]
     if words[0] == "eval":
         words += ["download=false"]
+    if words[0] in ("eval", "compare"):
+        words += ["conditions=2", "variations=3"]
     status, _, err = facecond(*words)
     assert status == 0, err
 
@@ -117,8 +122,9 @@ def test_the_first_lines_of_the_readme_need_nothing_but_the_program(
     assert block is not None
     lines = block[1].splitlines()
     assert {line.split()[1] for line in lines} == {"sample", "swap-masks", "eval"}
+    few = {"eval": ["count=16"], "swap-masks": ["count=1"]}
     for line in lines:
-        status, _, said = facecond(*shlex.split(line)[1:], "--steps", "2")
+        status, _, said = facecond(*shlex.split(line)[1:], "--steps", "2", *few.get(line.split()[1], []))
         assert status == 0, said
         assert "drawn64-multicond (came with the program" in said
 

@@ -51,8 +51,9 @@ def test_images_and_minutes_exclude_one_another(workspace: Path) -> None:
         train.prepare([*TINY, "model=classifier", "minutes=1", f"workspace={workspace}"])
 
 
-def test_how_long_it_takes_is_said(workspace: Path, facecond: Facecond) -> None:
-    long = ["trainer.images=100000", "trainer.stop_after_minutes=0.12", "trainer.sample_grid=0", "name=long"]
+def test_how_long_it_takes_is_said(workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecond.training.run.TIMED_SECONDS", 0.5)
+    long = ["trainer.images=100000", "trainer.stop_after_minutes=0.06", "trainer.sample_grid=0", "name=long"]
     status, _, said = facecond("train", *QUICK, *long, f"workspace={workspace}")
     assert status == 0, said
     assert re.search(r"100000 images, \d+(\.\d+)? a second here: about \d+(\.\d)? (min|h)\b", said), said

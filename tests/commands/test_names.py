@@ -15,6 +15,7 @@ LINES = {
     "train": ["train", "model=vq"],
     "sample": ["sample", "run=multicond", "count=1"],
     "swap-masks": ["swap-masks", "run=multicond", "count=1"],
+    "edit": ["edit", "run=multicond", "items=[0]", "region=[nose]"],
     "demo": ["demo"],
     "report": ["report", "multicond"],
 }
