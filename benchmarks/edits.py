@@ -148,7 +148,10 @@ def figures(judged: list[Judged]) -> dict[str, Any]:
         "inside": [each.inside for each in judged],
         "outside": [each.outside for each in judged],
     }
-    return {name: [mean(values), 1.96 * stdev(values) / len(values) ** 0.5] for name, values in columns.items()}
+    return {
+        name: [mean(values) if values else 0.0, 1.96 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0]
+        for name, values in columns.items()
+    }
 
 
 def table(results: dict[str, Any]) -> str:

@@ -77,12 +77,11 @@ class Edited(NamedTuple):
     picture_HWC: NDArray[np.uint8]
     """The whole picture; the bytes outside of the region are its own."""
 
-    def words(self) -> tuple[dict[str, str], dict[str, str]]:
-        """What the face shows and should show, by condition, for a record."""
+    def words(self, told: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """What the face shows and should show, of the conditions that are `told`, for a record."""
         pairs = ((self.change.face.values, "its own"), (self.change.after, self.change.map_from))
         before, after = (
-            {name: CONDITIONS[name].describe(value, origin) for name, value in values.items()}
-            for values, origin in pairs
+            {name: CONDITIONS[name].describe(values[name], origin) for name in told} for values, origin in pairs
         )
         return before, after
 
@@ -131,8 +130,8 @@ def asked_of(
     """
     given = maps or [None] * len(faces)
     changes = [_asked(session, face, labels) for face, labels in zip(faces, given, strict=True)]
-    named, by_hand = session.config.attr, session.config.mask or session.config.paint
-    if session.maps is None or not named or by_hand:
+    by_hand = session.config.given()
+    if session.maps is None or Attributes.name not in by_hand or Mask.name in by_hand or session.config.paint:
         return changes
     places = [k for k, each in enumerate(changes) if given[k] is None and _reshapes(each)]
     for start in range(0, len(places), TOGETHER):
@@ -151,8 +150,8 @@ def _reshapes(change: Change) -> bool:
 def _reaches(config: EditConfig, face: Face) -> list[Reach]:
     """What is asked for besides a map reaches."""
     reaches = []
-    if config.attr:
-        wanted, own = parse_attributes(config.attr), face.values[Attributes.name]
+    if text := config.given().get(Attributes.name):
+        wanted, own = parse_attributes(text), face.values[Attributes.name]
         reaches = [AFFECTS[ATTRIBUTES[k]] for k in np.flatnonzero((wanted != 0) & (wanted != own))]
     if config.region:
         whole = any(part.lower() == WHOLE for part in config.region)
@@ -164,12 +163,12 @@ def _asked(session: Session[EditConfig], face: Face, map_HW: NDArray[np.uint8] |
     config, size = session.config, session.generator.resolution
     seed = rng.mix(config.seed, "edit", int(face.digest[:15], 16))
     after, reaches = dict(face.values), _reaches(config, face)
-    if config.attr:
-        own, wanted = face.values[Attributes.name], parse_attributes(config.attr)
+    if text := config.given().get(Attributes.name):
+        own, wanted = face.values[Attributes.name], parse_attributes(text)
         after[Attributes.name] = CONDITIONS[Attributes.name].change(own, wanted)
     if Mask.name not in face.values:  # no parser: nothing is known of where parts are
         return Change(face, seed, after, np.full((size, size), bool(reaches)))
-    own_HW, origin = face.values[Mask.name], config.mask or ", ".join(config.paint) or "its own"
+    own_HW, origin = face.values[Mask.name], config.given().get(Mask.name) or ", ".join(config.paint) or "its own"
     after[Mask.name] = _mapped(config, own_HW, size) if map_HW is None else map_HW
     return Change(face, seed, after, region_of(own_HW, after[Mask.name], reaches, grow=config.grow), origin)
 
@@ -186,8 +185,8 @@ def _with_map(session: Session[EditConfig], change: Change, labels_HW: NDArray[n
 def _mapped(config: EditConfig, own_HW: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """The map a person asks for: theirs where it says something, parts of others, the face's own elsewhere."""
     mask = CONDITIONS[Mask.name]
-    if config.mask:
-        given_HW = mask.read(config.mask, size)
+    if text := config.given().get(Mask.name):
+        given_HW = mask.read(text, size)
         return np.where(given_HW != UNSPECIFIED_LABEL, given_HW, own_HW)
     labels_HW = own_HW
     for part, file in config.painted():
@@ -217,8 +216,8 @@ def edit(
     What needs no change, and a strength of 0, leave a picture byte for byte as it is.
     """
     config, generator = session.config, session.generator
-    changes = asked_of(session, faces, maps)
-    at_work = [each for each in changes if each.region_HW.any() and config.strength > 0]
+    changes, steps = asked_of(session, faces, maps), round(config.strength * config.sampler.steps)
+    at_work = [each for each in changes if each.region_HW.any() and steps > 0]
     made: dict[str, NDArray[np.uint8]] = {}
     if at_work:
         how = Changing(config.method, config.sampler.steps, config.strength, config.guidance, config.blend)
@@ -235,7 +234,8 @@ def edit(
         if new is None:
             found.append(Edited(each._replace(region_HW=np.zeros_like(each.region_HW)), face.picture_HWC))
             continue
-        shown_HW = fading(each.region_HW, config.feather * generator.resolution)
+        inside = face.picture_HWC is not face.image_HWC
+        shown_HW = fading(each.region_HW, config.feather * generator.resolution, inside=inside)
         found.append(Edited(each, paste(face.picture_HWC, new, shown_HW, face.frame)))
     return found
 

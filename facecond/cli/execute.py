@@ -145,7 +145,7 @@ def _jobs(
     command: str, rounds: Sequence[Sequence[str]], prepared: Sequence["Prepared[Any, Any]"], size: int
 ) -> list["Submission | None"]:
     """The jobs that the rounds become, where they name a launcher."""
-    if not any(item.config.launcher for item in prepared):
+    if not any(getattr(item.config, "launcher", None) for item in prepared):
         return [None] * len(prepared)
     if size > 1:
         raise ConfigError("launcher= starts the processes of a job itself", hint="leave torchrun out")

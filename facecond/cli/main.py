@@ -402,6 +402,7 @@ def swap_masks(
 
 
 @app.command("edit", cls=Command)
+@_with_condition_flags
 def edit(
     words: Annotated[
         list[str] | None,
@@ -416,15 +417,6 @@ def edit(
         str | None,
         typer.Option(help="Validation items in place of photographs, for example 0,5 (items=).", show_default=False),
     ] = None,
-    attr: Annotated[
-        str | None,
-        typer.Option(
-            help="Attributes that should hold, for example +Smiling,-Eyeglasses (attr=).",
-            autocompletion=_completed_by("attributes"),
-            show_default=False,
-        ),
-    ] = None,
-    mask: Annotated[str | None, typer.Option(help="Label map it should have (mask=).", show_default=False)] = None,
     paint: Annotated[
         list[str] | None,
         typer.Option(help="A part as another label map has it: hair=other.png (paint=).", show_default=False),
@@ -441,6 +433,7 @@ def edit(
     json: AsJson = False,
     dry_run: DryRun = False,
     multirun: Multirun = False,
+    **given: str | None,
 ) -> None:
     """Change photographs, or people of a pack, in one respect; outside of the region concerned not one byte changes.
 
@@ -448,7 +441,7 @@ def edit(
     """
     photos, overrides = _places(words)
     flags = {
-        "photos": photos, "items": f"[{items}]" if items is not None else None, "attr": attr, "mask": mask,
+        "photos": photos, "items": f"[{items}]" if items is not None else None, **given,
         "paint": _listed(paint or []), "region": f"[{region}]" if region is not None else None, "strength": strength,
         "run": run, "sampler.steps": steps, "seed": seed,
     }  # fmt: skip

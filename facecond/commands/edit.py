@@ -15,6 +15,7 @@ from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import EditConfig
 from facecond.config.diffusion import Sampler
+from facecond.data.pack import read_manifest
 from facecond.editing.region import WHOLE, classes_of
 from facecond.errors import ConfigError, DataError
 from facecond.io.files import sha256_file
@@ -45,41 +46,38 @@ def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
     """Check what is asked for; find run, photographs, judges and a generator of maps."""
     prepared = prepare_generation("edit", words, _check_alone)
     config, origin = prepared.config, prepared.found
-    asked = {Attributes.name: config.attr, Mask.name: config.mask or (config.paint or None)}
-    for name, value in asked.items():
-        if value is not None and name not in origin.conditions:
+    given = config.given()
+    for name in dict.fromkeys([*given, *([Mask.name] if config.paint else [])]):
+        if name not in origin.conditions:
             raise ConfigError(
                 f"{prepared.name} is not conditioned on {name}, which is to change", hint="name another run: run=..."
             )
-    if others := [name for name in origin.conditions if name not in asked]:
+    if others := [name for name in origin.conditions if name not in (Attributes.name, Mask.name)]:
         raise ConfigError(
             f"{prepared.name} is told {', '.join(others)}, which nothing here reads off a picture",
             hint="name a run that is told attributes, maps or both: run=...",
         )
-    if config.sampler.name is not Sampler.ddim:
-        if prepared.composed.given("sampler"):
-            raise ConfigError(f"sampler={config.sampler.name.name}: pictures are edited with DDIM's steps")
-        prepared.used["sampler"] = f"ddim, {config.sampler.steps} steps: pictures are edited with DDIM's"
+    _check_used(prepared)
+    prepared.used["sampler"] = f"DDIM's steps, {config.sampler.steps} of them"
     photos = list(dict.fromkeys(photo for name in config.photos for photo in photographs(Path(name))))
     parser = classifier = None
     if photos:
         prepared.used["photographs"] = str(len(photos))
-        if Mask.name in origin.conditions or config.region or config.attr:
+        if Mask.name in origin.conditions or config.region or given:
             parser = photo_judge(config.workspace, "parser", config.parser, origin.run.path)
             prepared.used["parser"] = str(parser)
         if Attributes.name in origin.conditions:
             classifier = photo_judge(config.workspace, "classifier", config.classifier, origin.run.path)
             prepared.used["classifier"] = str(classifier)
     maps = None
-    if config.attr and Mask.name in origin.conditions and not (config.mask or config.paint):
+    if Attributes.name in given and Mask.name in origin.conditions and not (Mask.name in given or config.paint):
         drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.pack)
         if drawn_by is not None:
             maps = drawn_by.run
             prepared.used["maps"] = f"{drawn_by}: what an attribute changes of a map is drawn"
     key = {
-        "attr": Attributes().identify(config.attr) if config.attr else None,
-        "mask": CONDITIONS[Mask.name].identify(config.mask) if config.mask else None,
-        "paint": {part: sha256_file(file) for part, file in config.painted()},
+        "given": {name: CONDITIONS[name].identify(text) for name, text in given.items()},
+        "paint": [[part, sha256_file(file)] for part, file in config.painted()],
         "region": sorted(config.region), "method": config.method.name, "strength": config.strength, "blend": config.blend,
         "grow": config.grow, "feather": config.feather, "align": config.align.name,
         "parser": sha256_file(_weights(parser)) if parser else None,
@@ -102,20 +100,44 @@ def _weights(found: Found) -> Path:
     return found.path / "weights.safetensors" if found.path.is_dir() else found.path
 
 
+def _check_used(prepared: Prepared[EditConfig, Origin]) -> None:
+    """Refuse what is typed and would have no effect, and items that are not there."""
+    config, composed = prepared.config, prepared.composed
+    typed = {word.partition("=")[0] for word in composed.overrides}
+    if config.sampler.name is not Sampler.ddim and typed & {"sampler", "sampler.name"}:
+        raise ConfigError(f"sampler={config.sampler.name.name}: pictures are edited with DDIM's steps")
+    by_map = Mask.name in config.given() or bool(config.paint) or Attributes.name not in config.given()
+    idle = {
+        "sampler.eta": "fresh noise follows from method=", "capture": "for edits",
+        **({"parser": "for items, which are known", "classifier": "for items, which are known"} if config.items else {}),
+        **({"maps": "where no attribute changes a map"} if by_map else {}),
+    }  # fmt: skip
+    for key, why in idle.items():
+        if key in typed:
+            raise ConfigError(f"{key} has no effect: {why}", hint="leave it out")
+    count = sum(last - first for first, last in read_manifest(prepared.found.pack)["splits"].get("validation", []))
+    for place in config.items:
+        if not 0 <= place < count:
+            raise DataError(
+                f"validation item {place} does not exist", hint=f"{prepared.found.pack} has 0 to {count - 1}"
+            )
+
+
 def _check_alone(config: EditConfig) -> None:
     """Check what needs neither run nor pack."""
     if not config.photos and not config.items:
         raise ConfigError("no picture is named", hint="for example: facecond edit photo.jpg --attr +Smiling")
     if config.photos and config.items:
         raise ConfigError("photographs and items are both given", hint="change one kind at a time")
-    if config.mask and config.paint:
-        raise ConfigError("mask and paint are both given", hint="paint the parts into the map")
-    if not (config.attr or config.mask or config.paint or config.region):
+    given = config.given()
+    if Mask.name in given and config.paint:
+        raise ConfigError("a map and parts of others are both given", hint="paint the parts into the map")
+    if not (given or config.paint or config.region):
         raise ConfigError("nothing is asked for", hint="for example: --attr +Smiling, --mask map.png, or --region hair")
-    if config.attr:
-        Attributes().check(config.attr)
-    if config.mask:
-        CONDITIONS[Mask.name].check(config.mask)
+    for name, text in given.items():
+        if name not in (Attributes.name, Mask.name):
+            raise ConfigError(f"{CONDITIONS[name].word}= cannot be read off a picture", hint="give attributes or a map")
+        CONDITIONS[name].check(text)
     for part, file in config.painted():
         classes_of([part])
         CONDITIONS[Mask.name].check(str(file))
@@ -142,12 +164,14 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
         folder = EditedFolder(place, made_with={**found.key, **session.made_with, "seed": config.seed})
         shown: list[Edited] = []
 
+        told = session.generator.conditioner.names
+
         def work(faces: list[Face]) -> int:
             for each in edit(session, faces):
                 face, change = each.change.face, each.change
                 folder.write(
                     each.picture_HWC, face.picture_HWC, source=face.source, digest=face.digest, frame=face.frame,
-                    region=float(change.region_HW.mean()), seed=change.seed, told=each.words(),
+                    region=float(change.region_HW.mean()), seed=change.seed, told=each.words(told),
                 )  # fmt: skip
                 shown.extend([each] if len(shown) < config.sheet else [])
             return len(faces)
@@ -161,6 +185,7 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
                     waiting = []
                 bar.update()
             edited += work(waiting) if waiting else 0
+        folder.finish()
         if count and len(skipped) == count:
             source, why = next(iter(skipped.items()))
             raise DataError(
@@ -220,13 +245,13 @@ def _draw_sheet(path: Path, shown: "Sequence[Edited]", prepared: Prepared[EditCo
     config, rows, names = prepared.config, [], []
     for each in shown:
         face, change = each.change.face, each.change
-        own = each.picture_HWC.shape == face.image_HWC.shape
+        own = face.picture_HWC is face.image_HWC  # the picture is the face
         after = each.picture_HWC if own else cut(each.picture_HWC, face.frame, len(face.image_HWC))
         difference = np.abs(after.astype(int) - face.image_HWC).max(axis=-1, keepdims=True)
         maps = [values[Mask.name] for values in (face.values, change.after) if Mask.name in values]
         rows.append([face.image_HWC, *maps, after, np.repeat((255 - difference).astype(np.uint8), 3, axis=-1)])
         names.append(Path(face.source).name)
-    asked = ", ".join(filter(None, [config.attr, config.mask, *config.paint, *config.region]))
+    asked = ", ".join([*config.given().values(), *config.paint, *config.region])
     text = f"{prepared.found.run.path.name}: {config.method.name}, strength {config.strength:g}"
     heads = Heads(
         columns=["before", *(["its map", "map asked for"] if len(rows[0]) == 5 else []), "after", "difference"]

@@ -117,14 +117,16 @@ def _encode(
     side = pack.resolution // first_stage.network.factor
     shape = (first_stage.network.channels, side, side)
     writer: LatentWriter | None = None
+    missing: list[slice] = []
 
     def begin() -> None:
-        nonlocal writer
+        nonlocal writer, missing
         if not (folder / "manifest.json").exists():
             writer = LatentWriter(
                 pack.path, first_stage.sha256, count=len(pack), shape=shape, flips=config.flips,
                 source={"first_stage": str(first_stage.origin)},
             )  # fmt: skip
+            missing = writer.missing(config.batch_size)
 
     halving = Halving("batch_size")
 
@@ -144,7 +146,7 @@ def _encode(
         bar.update(len(latents))
 
     processes.first_does(begin)
-    missing = processes.as_first(writer.missing(config.batch_size) if writer else [])
+    missing = processes.as_first(missing)
     made = sum(rows.stop - rows.start for rows in missing)
     with progress.bar("encode", len(pack), initial=len(pack) - made, shown=processes.first) as bar:
         processes.share_out(missing, look, write)

@@ -158,7 +158,7 @@ def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
     except FacecondError:
         raise
     except Exception as error:  # what counts uses what torch may change
-        if auto:
+        if config.trainer.micro_batch == AUTO:
             raise
         log.info("memory: not counted (%s)", first_line(error))  # a training goes without
         return
@@ -176,7 +176,8 @@ def settle(prepared: Any, pack: Pack, device: torch.device) -> None:
         words.append(f"trainer.micro_batch={'null' if whole else chosen.micro_batch}")
         log.info("micro-batch: %s", used["micro-batch"])
     if config.trainer.gradient_checkpointing == AUTO:
-        used["gradient checkpointing"] = "on: it does not fit without" if chosen.recompute else "off: it fits without"
+        off = "off: it fits without" if chosen.fits else "off: this kind of model has none"
+        used["gradient checkpointing"] = "on: it does not fit without" if chosen.recompute else off
         words.append(f"trainer.gradient_checkpointing={str(chosen.recompute).lower()}")
         log.info("gradient checkpointing: %s", used["gradient checkpointing"])
     prepared.found = replace(found, settled=[*found.settled, *words])

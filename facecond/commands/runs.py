@@ -47,8 +47,10 @@ LONGEST = 60
 
 OTHERS = {
     "demo": "the demo's page",
+    "edits": "pictures changed in one respect: facecond edit",
     "features": "what networks saw in pictures; deleting it costs time only",
     "first_stages": "first stages that were given as files",
+    "jobs": "logs and words of jobs: launcher=",
     "releases": "data sets that were drawn as files",
     "reports": "pages about runs; each can be written again",
     "reproduced": "tables and figures of the paper",

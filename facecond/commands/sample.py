@@ -166,7 +166,8 @@ def _told(origin: Origin, config: SampleConfig, told: Sequence[str]) -> list[str
     for text in config.attribute_sets:
         pieces += _changing(CONDITIONS).short(text)
     pieces += ["only", *told] if len(told) < len(origin.conditions) else []
-    return pieces + (["maps", NO_MAPS] if config.maps == NO_MAPS else [])
+    drawn = config.maps == NO_MAPS and Mask.name in told and _is_by_hand(config, told)
+    return pieces + (["maps", NO_MAPS] if drawn else [])
 
 
 def _samples(config: SampleConfig) -> int:

@@ -146,8 +146,17 @@ class ComputeConfig(CommandConfig):
     """auto = the first CUDA device when there is one."""
     pack: str | None = None
     """Pack to use: a folder, or a name in WORKSPACE/packs; none = the latest."""
-    launcher: LauncherConfig | None = None
-    """What starts the command as a job; none = it runs here."""
+
+
+def _launched() -> list[tuple[str, Any, Any, str]]:
+    """The key of commands that can be jobs."""
+    meaning = "What starts the command as a job; none = it runs here."
+    return [("launcher", LauncherConfig | None, field(default=None), meaning)]
+
+
+def _given() -> list[tuple[str, Any, Any, str]]:
+    """The keys of what a person can say by hand, one for each condition."""
+    return [(each.word, str | None, field(default=None), f"{each.help}.") for each in CONDITIONS.values()]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -163,6 +172,7 @@ class PackConfig(CommandConfig):
     """Processes that read and resize; 0 = one per core."""
 
 
+@with_fields(_launched())
 @dataclass(kw_only=True, slots=True)
 class ParseConfig(CommandConfig):
     """`facecond parse`: photographs become aligned faces with label maps, and attributes."""
@@ -184,8 +194,6 @@ class ParseConfig(CommandConfig):
     """Photographs on the contact sheet; 0 = no sheet."""
     name: str | None = None
     """Name of the folder in WORKSPACE/parsed; none = the first photograph or folder, and the resolution."""
-    launcher: LauncherConfig | None = None
-    """What starts the command as a job; none = it runs here."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -237,6 +245,7 @@ class RunsConfig(CommandConfig):
     given; `--json` has those of all."""
 
 
+@with_fields(_launched())
 @dataclass(kw_only=True, slots=True)
 class TrainConfig(ComputeConfig):
     """`facecond train`: one model on one pack; what every kind of model has."""
@@ -322,6 +331,7 @@ TRAINING: dict[str, type[TrainConfig]] = {
 """Configuration of `facecond train` for each kind of model."""
 
 
+@with_fields(_launched())
 @dataclass(kw_only=True, slots=True)
 class EncodeConfig(ComputeConfig):
     """`facecond encode`: latents of every picture of a pack, computed once."""
@@ -357,15 +367,20 @@ class GenerateConfig(ComputeConfig):
     """auto = replay the steps of a batch as a CUDA graph on a GPU. No GPU has confirmed it yet, hence never."""
 
 
-@with_fields((each.word, str | None, field(default=None), f"{each.help}.") for each in CONDITIONS.values())
+def said_by_hand(config: Any) -> dict[str, str]:
+    """What the keys of `_given` say: condition -> text."""
+    texts = {name: getattr(config, each.word) for name, each in CONDITIONS.items()}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+@with_fields([*_given(), *_launched()])
 @dataclass(kw_only=True, slots=True)
 class SampleConfig(GenerateConfig):
     """`facecond sample`: faces that obey conditions."""
 
     def given(self) -> dict[str, str]:
         """What the user gave by hand: condition -> text."""
-        texts = {name: getattr(self, each.word) for name, each in CONDITIONS.items()}
-        return {name: text for name, text in texts.items() if text is not None}
+        return said_by_hand(self)
 
     grid: Grid = Grid.conditions
     """conditions = a row for each condition; attributes = same noise, many attribute sets; variations = several samples of one
@@ -392,6 +407,7 @@ class SampleConfig(GenerateConfig):
     """Name of the folder in WORKSPACE/samples; none = made from the run, the sampler and the condition."""
 
 
+@with_fields(_launched())
 @dataclass(kw_only=True, slots=True)
 class EvalConfig(GenerateConfig):
     """`facecond eval`: how well samples obey, with ceilings and floors."""
@@ -447,6 +463,7 @@ class CompareConfig(EvalConfig):
     is measured, else fid."""
 
 
+@with_fields(_launched())
 @dataclass(kw_only=True, slots=True)
 class SwapConfig(GenerateConfig):
     """`facecond swap-masks`: parts of the masks of two people are exchanged and both mixed masks sampled."""
@@ -463,18 +480,23 @@ class SwapConfig(GenerateConfig):
     """Name of the folder in WORKSPACE/swaps; none = made from the run and the parts."""
 
 
+@with_fields(_given())
 @dataclass(kw_only=True, slots=True)
 class EditConfig(GenerateConfig):
-    """`facecond edit`: photographs, or people of a pack, changed in one respect and left alone in all others."""
+    """`facecond edit`: photographs, or people of a pack, changed in one respect and left alone in all others.
+
+    Attributes by hand should hold afterwards, all others stay as they are seen; so do the parts of a label map by hand that are
+    255.
+    """
+
+    def given(self) -> dict[str, str]:
+        """What should hold afterwards: condition -> text."""
+        return said_by_hand(self)
 
     photos: list[str] = field(default_factory=list)
     """Pictures, and folders of pictures."""
     items: list[int] = field(default_factory=list)
     """Validation items (0, 1, ...) of the pack to change, in place of photographs."""
-    attr: str | None = None
-    """Attributes that should hold afterwards, for example +Smiling,-Eyeglasses; all others stay as a classifier sees them."""
-    mask: str | None = None
-    """Label map (PNG, pixel value = class; 255 = as it is) that the face should have afterwards."""
     paint: list[str] = field(default_factory=list)
     """Parts to take from other label maps, for example hair=other.png."""
     region: list[str] = field(default_factory=list)

@@ -124,7 +124,7 @@ def compose(
 def _named(chosen: list[str]) -> list[str]:
     """Group choices without those that the last word about their group takes back (`size=null`)."""
     last = {word.partition("=")[0]: word.partition("=")[2] for word in chosen}
-    return [word for word in chosen if last[word.partition("=")[0]] != "null"]
+    return [word for word in chosen if "null" not in (word.partition("=")[2], last[word.partition("=")[0]])]
 
 
 def _resolve_size(command: str, word: str, chosen: list[str]) -> str:

@@ -87,7 +87,7 @@ def classes_of(parts: Sequence[str]) -> list[int]:
     known = {*CLASSES, *PART_GROUPS}
     for part in named:
         if part.lower() not in known:
-            raise ConfigError(f"unknown part {part!r}", hint=nearest(part, [*known, WHOLE]))
+            raise ConfigError(f"unknown part {part!r}", hint=nearest(part, list(known)))
     return [*([0] if len(named) < len(parts) else []), *part_indices(named)]
 
 
@@ -129,18 +129,19 @@ def painted(own_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], part: str) -
     return np.where(new_HW, other_HW, own_HW[tuple(nearest)])
 
 
-def fading(region_HW: NDArray[np.bool_], feather: float) -> NDArray[np.float32]:
+def fading(region_HW: NDArray[np.bool_], feather: float, *, inside: bool = False) -> NDArray[np.float32]:
     """Return how much of an edit shows at each pixel, float32 (H, W) in [0, 1]: 0 outside of the region, 1 from `feather` pixels
-    inside its border on. The picture's own edges are no border.
+    inside its border on. A picture's own edges are no border; those of a face `inside` a larger picture are.
     """
     from scipy.ndimage import distance_transform_edt
 
     if not region_HW.any():
         return np.zeros(region_HW.shape, dtype=np.float32)
-    if feather <= 0 or region_HW.all():
+    if feather <= 0 or (region_HW.all() and not inside):
         return region_HW.astype(np.float32)
-    inside_HW = distance_transform_edt(np.pad(region_HW, 1, mode="edge"))[1:-1, 1:-1]
-    return np.minimum(inside_HW / (feather + 1), 1).astype(np.float32)
+    around_HW = np.pad(region_HW, 1) if inside else np.pad(region_HW, 1, mode="edge")
+    depth_HW = distance_transform_edt(around_HW)[1:-1, 1:-1]
+    return np.minimum(depth_HW / (feather + 1), 1).astype(np.float32)
 
 
 def _grown(region_HW: NDArray[np.bool_], pixels: float) -> NDArray[np.bool_]:

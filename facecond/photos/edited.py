@@ -24,7 +24,16 @@ from typing_extensions import TypedDict
 
 from facecond.config.settings import difference
 from facecond.errors import DataError
-from facecond.io.documents import Digest, Finite, Pixels, RecordWriter, read_json, read_records, write_json
+from facecond.io.documents import (
+    Digest,
+    Finite,
+    Pixels,
+    RecordWriter,
+    read_json,
+    read_records,
+    write_json,
+    write_records,
+)
 from facecond.io.files import inside
 from facecond.io.images import digest_of_pixels, read_image, write_png
 from facecond.photos.folder import LONGEST_NAME, FrameRecord
@@ -127,6 +136,11 @@ class EditedFolder:
         with RecordWriter(self.path / "records.jsonl", checksum=True) as writer:
             writer.write(dict(record))
         self._records[digest] = record
+
+    def finish(self) -> None:
+        """Drop the records that were replaced."""
+        if self._records:
+            write_records(self.path / "records.jsonl", map(dict, self._records.values()), checksum=True)
 
     def _name(self, source: str, digest: str) -> str:
         taken = {record["name"].lower() for record in self._records.values()}

@@ -387,7 +387,7 @@ def _entry(path: Path, came_along: bool, dated_by: Iterable[Path]) -> Entry:
 
 
 def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="seconds")
+    return time.isoformat(timespec="microseconds")  # two small runs may end within a second
 
 
 def _filled(entry: E, read: Callable[[], None]) -> E:

@@ -69,7 +69,7 @@ def make_more(folder: Path) -> Path:
     shutil.copy(photo, folder / "photo.png")
     call("parse", f"photos=[{folder / 'photo.png'}]", here, "align=never", "name=parsed")
     (folder / "photo.png").unlink()
-    call("edit", here, "run=multicond", "items=[0]", "region=[nose]", "sampler.steps=1", "maps=none", "name=edited")
+    call("edit", here, "run=multicond", "items=[0]", "region=[nose]", "sampler.steps=1", "name=edited")
     return folder
 
 

@@ -19,7 +19,7 @@ from facecond.photos.edited import EditRecord
 from tests.commands.conftest import Facecond, call
 
 NOSE = CLASSES.index("nose")
-QUICK = ["sampler.steps=2", "precision=float32", "maps=none"]
+QUICK = ["sampler.steps=2", "precision=float32"]
 
 
 def edited(workspace: Path, *words: str) -> tuple[dict[str, EditRecord], dict[str, np.ndarray]]:
@@ -138,6 +138,11 @@ def test_photographs_keep_their_size_and_what_is_around(
     assert wide.shape == own.shape
     assert np.array_equal(np.delete(wide, slice(36, 164), axis=1), np.delete(own, slice(36, 164), axis=1))
     assert read_image(folder / "whole.png").shape == (64, 64, 3)
+    changed = np.abs(wide.astype(int) - own)[:, 36:164]  # two pixels of the photograph for each that the model sees
+    edge = np.concatenate([changed[:1].ravel(), changed[-1:].ravel(), changed[:, :1].ravel(), changed[:, -1:].ravel()])
+    middle = changed[32:96, 32:96]
+    assert middle.mean() > 2
+    assert edge.mean() < 0.6 * middle.mean()  # it fades in from the frame's edge: no seam
     told = {record["source"]: record for record in read_records(folder.parent / "records.jsonl", EditRecord)}
     for record in told.values():
         assert "-Male" in record["after"]["attributes"]
@@ -173,13 +178,19 @@ def test_a_map_and_a_painted_part_are_told(workspace: Path, tmp_path: Path) -> N
         ("edit nowhere.jpg --attr +Smiling run=multicond", "no such file or folder"),
         ("edit items=[0] --attr +Smiling run=multicond sampler=dpmpp", "DDIM"),
         ("edit items=[0] --attr +Smiling --strength 1.5", "out of range"),
+        ("edit items=[0] --attr +Smiling run=multicond sampler.eta=1", "sampler.eta has no effect"),
+        ("edit items=[0] --region nose run=multicond parser=parser", "parser has no effect"),
+        ("edit items=[0] --region nose run=multicond maps=none", "maps has no effect"),
+        ("edit items=[0] --sketch drawing.png", "sketch= cannot be read off a picture"),
+        ("edit items=[0] --attr +Smiling run=multicond launcher=local", "launcher"),
     ],
 )
 def test_wrong_words_end_in_one_line(words: str, told: str, workspace: Path, facecond: Facecond) -> None:
+    before = sorted((workspace / "edits").glob("*"))
     status, _, err = facecond(*words.split(), f"workspace={workspace}")
     assert status == 2
     assert told in err
-    assert not (workspace / "edits" / "nowhere").exists()
+    assert sorted((workspace / "edits").glob("*")) == before
 
 
 @pytest.mark.bundled

@@ -41,7 +41,7 @@ def figures(results: Path) -> dict[str, tuple[Any, ...]]:
 def test_two_processes_measure_what_one_does(workspace: Path) -> None:
     """Five samples of batches of two, four of which one process makes; 16 real pictures, seen eight at a time."""
     words = ["run=multicond", f"workspace={workspace}", "count=5", "batch_size=2", "precision=float32", "seed=7"]
-    words += ["metrics=[miou,attributes,reconstruction]", "sampler.steps=1"]
+    words += ["metrics=[miou,attributes,reconstruction]", "sampler.steps=1", "parser=parser", "classifier=classifier"]
     done = together("eval", *words, "--json")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("sampler: ") == 1  # one process speaks

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
         done = read_json(home / "runs" / name / "done.json", Record)
         assert (run["finished"], run["images"], run["images_seen"]) == (True, 16, done["images_seen"])
         assert (run["pack"], run["pack_here"], run["weights"]) == ("drawn-64", True, done["weights_sha256"])
-        assert run["when"] == done["finished"][:19] + "+00:00"
+        assert datetime.fromisoformat(run["when"]) == datetime.fromisoformat(done["finished"])
         assert run["bytes"] == bytes_in(home / "runs" / name)
     assert [*runs] == ["multicond", "attr", "classifier", "parser", "vq"]  # the latest first
     assert runs["attr"]["told"] == ["attributes"]
@@ -72,7 +73,7 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
     assert samples["made_with"]["sampler"]["steps"] == 1
     assert samples["told"] == ["attributes", "mask"]
     assert [parsed["pictures"] for parsed in held["parsed"]] == [1]
-    assert {each["name"] for each in held["others"]} == {"features"}
+    assert {each["name"] for each in held["others"]} == {"features", "edits"}
     assert held["bytes"] == bytes_in(home)
     assert not any(
         entry["remark"] for part in ("packs", "runs", "samples", "results", "parsed") for entry in held[part]

@@ -167,3 +167,17 @@ def test_a_program_that_uses_hydra_itself_keeps_its_state(tmp_path: Path) -> Non
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
         compose("sample", [])
         assert outer_compose("own").answer == 42
+
+
+def test_two_compositions_do_not_touch_one_another() -> None:
+    """What groups make is kept for the next one; what is typed is put over a copy."""
+    first = compose("train", ["model=attr", "size=tiny", "model.attributes.hidden=[7]", "trainer.images=77"]).config
+    second = compose("train", ["model=attr", "size=tiny"]).config
+    assert (first.model.attributes.hidden, first.trainer.images) == ([7], 77)
+    assert second.model.attributes.hidden != [7]
+    assert second.trainer.images != 77
+
+
+def test_the_last_word_about_a_group_counts() -> None:
+    assert compose("train", ["model=attr", "size=null", "size=tiny"]).choices["size"] == "tiny"
+    assert compose("train", ["model=attr", "size=tiny", "size=null"]).choices.get("size") is None

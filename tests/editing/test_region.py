@@ -63,6 +63,8 @@ def test_an_edit_fades_in_inside_of_its_region() -> None:
     assert shown[0, 16] == 1
     np.testing.assert_allclose(shown[5, 8:12], [0.25, 0.5, 0.75, 1])
     assert np.array_equal(fading(region, 0), region.astype(np.float32))
+    np.testing.assert_allclose(fading(region, 3, inside=True)[:4, 16], [0.25, 0.5, 0.75, 1])  # in a larger picture
+    np.testing.assert_allclose(fading(np.ones((9, 9), dtype=bool), 1, inside=True)[4], [0.5, *[1.0] * 7, 0.5])
     assert fading(np.ones((4, 4), dtype=bool), 3).min() == 1
     assert not fading(np.zeros((4, 4), dtype=bool), 3).any()
 

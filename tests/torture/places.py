@@ -38,6 +38,8 @@ def use_of(path: Path, workspace: Path) -> Callable[[], str]:
         return lambda: _results(folder / "results.json")
     if kind == "parsed":
         return lambda: _parsed(folder)
+    if kind == "edits":
+        return lambda: _edits(folder)
     return lambda: _features(path.with_suffix(".npy"))
 
 
@@ -160,6 +162,15 @@ def _parsed(folder: Path) -> str:
         raise DataError(f"{finding.path}: {finding.what}")
     images, maps = sorted((folder / "images").iterdir()), sorted((folder / "labels").iterdir())
     return digest([*map(read_image, images), *map(read_label_map, maps)])
+
+
+def _edits(folder: Path) -> str:
+    from facecond.io.images import read_image
+    from facecond.workspace.verify import verify
+
+    for finding in verify([folder]).findings:
+        raise DataError(f"{finding.path}: {finding.what}")
+    return digest(map(read_image, sorted((folder / "images").iterdir())))
 
 
 def _features(file: Path) -> str:
