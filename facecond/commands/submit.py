@@ -15,11 +15,11 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import NO_MAPS, ComputeConfig, Device, ParseConfig
+from facecond.config.commands import NO_MAPS, Device
 from facecond.config.compose import quoted
 from facecond.config.launcher import LauncherConfig, LocalConfig, SlurmConfig
 from facecond.config.settings import first_line
@@ -200,7 +200,14 @@ def submission(command: str, words: Sequence[str], prepared: Prepared[Any, Any])
     return Submission(prepared=prepared, launcher=launcher, job=job, gpus=gpus, folder=folder)
 
 
-def gpus_of(config: ComputeConfig | ParseConfig) -> int:
+class Launched(Protocol):
+    """The configuration of a command that can be a job."""
+
+    launcher: LauncherConfig | None
+    device: Device
+
+
+def gpus_of(config: Launched) -> int:
     """GPUs that a job has on each machine. Raises ConfigError when `device` says something else."""
     assert config.launcher is not None
     gpus = config.launcher.gpus
@@ -213,7 +220,7 @@ def gpus_of(config: ComputeConfig | ParseConfig) -> int:
     return gpus
 
 
-def device_of(config: ComputeConfig | ParseConfig) -> str | None:
+def device_of(config: Launched) -> str | None:
     """Where a job will compute, "cpu" or "cuda", when its launcher says so; None = where this process would."""
     if config.launcher is None:
         return None
