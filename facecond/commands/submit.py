@@ -15,7 +15,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
@@ -200,15 +200,8 @@ def submission(command: str, words: Sequence[str], prepared: Prepared[Any, Any])
     return Submission(prepared=prepared, launcher=launcher, job=job, gpus=gpus, folder=folder)
 
 
-class Launched(Protocol):
-    """The configuration of a command that can be a job."""
-
-    launcher: LauncherConfig | None
-    device: Device
-
-
-def gpus_of(config: Launched) -> int:
-    """GPUs that a job has on each machine. Raises ConfigError when `device` says something else."""
+def gpus_of(config: Any) -> int:
+    """GPUs that a job of a command with `config` has on each machine. Raises ConfigError when `device` says something else."""
     assert config.launcher is not None
     gpus = config.launcher.gpus
     if gpus is None:
@@ -220,7 +213,7 @@ def gpus_of(config: Launched) -> int:
     return gpus
 
 
-def device_of(config: Launched) -> str | None:
+def device_of(config: Any) -> str | None:
     """Where a job will compute, "cpu" or "cuda", when its launcher says so; None = where this process would."""
     if config.launcher is None:
         return None
