@@ -169,6 +169,7 @@ class _Next:
 
     def of_results(self, results: ResultsEntry) -> list[str]:
         known = {run["name"] for run in self.held["runs"]}
+        known |= {name for name, _, _ in self.finished}  # those, too, that a word leaves out of the list
         runs = results.get("runs", [])
         return [self.suggest(shlex.join(["report", *runs]))] if runs and known.issuperset(runs) else []
 

@@ -233,7 +233,9 @@ def _check_shared(config: Any, size: int) -> None:
 
 
 def _found(command: str, prepared: Prepared[Any, Any]) -> list[str]:
-    """Overrides that name what was found by default, so that the job finds the same whenever its turn comes."""
+    """Overrides that name run, pack, first stage, size and name that were found by default, so that the job finds the same whenever
+    its turn comes. Judges that nobody named are looked for when it runs.
+    """
     found, given = prepared.found, prepared.composed.given
     named: dict[str, Any] = {}
     if command == "train":
