@@ -54,7 +54,11 @@ class Processes(NamedTuple):
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if not dist.is_initialized():
             # The first process evaluates and writes alone; the others wait for it that long.
-            dist.init_process_group(backend, timeout=timedelta(hours=2))
+            timeout = timedelta(hours=2)
+            store, rank, size = next(iter(dist.rendezvous("env://", timeout=timeout)))
+            # torchrun keeps the store when it starts killed processes again: theirs are other addresses.
+            store = dist.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
         return cls(rank, size, local_rank)
 
     def __enter__(self) -> Processes:

@@ -144,7 +144,7 @@ def test_a_killed_process_is_started_again_and_all_go_on(workspace: Path) -> Non
         assert running.wait(200) == 0, log.read_text()
     finally:
         running.kill()
-    assert "resuming" in log.read_text().lower() or "continu" in log.read_text().lower()
+    assert "exitcode: -9" in log.read_text()  # it was hit
     ours, theirs = (load_file(next((workspace / "runs" / name).glob("*.safetensors"))) for name in ("hit", "calm"))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
