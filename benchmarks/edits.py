@@ -112,7 +112,10 @@ def edited(session: Any, found: list[Pair], way: tuple[str, bool, bool], batch: 
     made: dict[int, Edited] = {}
     began = time.perf_counter()
     with bar(f"{method}{'' if blend else ', not blended'}", len(found)) as progress:
-        asked = lambda k: (found[k].trait, found[k].sign)  # noqa: E731
+
+        def asked(k: int) -> tuple[str, int]:
+            return found[k].trait, found[k].sign
+
         for (trait, sign), group in itertools.groupby(sorted(range(len(found)), key=asked), asked):
             config = replace(
                 session.config, method=EditMethod[method], blend=blend, attr=f"{'+' if sign > 0 else '-'}{trait}"

@@ -132,7 +132,7 @@ def sampling(learner: Any, size: str, resolution: int, device: torch.device, sec
         operations = flops(lambda: denoise(z, when)) / batch
         ways = {"": denoise} | ({"capture=auto": record(denoise, z, when)} if device.type == "cuda" else {})
         for words, step in ways.items():
-            took = each(lambda step=step: step(z, when), device, seconds)  # type: ignore[misc]
+            took = each(partial(step, z, when), device, seconds)
             rows.append({
                 "what": "sampling step", "size": size, "batch": batch, "words": words, "images_s": batch / took,
                 "flops": operations, "gib": memory(device),

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from facecond.errors import FacecondError
@@ -159,9 +160,9 @@ class Processes(NamedTuple):
         """
         for start in range(0, len(pieces), self.size):
             dealt = pieces[start : start + self.size]
-            done = self.all_do(lambda dealt=dealt: work(dealt[self.rank]) if self.rank < len(dealt) else None)  # type: ignore[misc]
-            every = self.gather(done)[: len(dealt)]
-            self.first_does(lambda every=every: [take(each) for each in every])  # type: ignore[misc]
+            own = dealt[self.rank : self.rank + 1]
+            done = self.gather(self.all_do(partial(_each, work, own)))
+            self.first_does(partial(_each, take, [found for one in done for found in one]))
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Return for each flag whether some process raises it. Runs on the CPU: no accelerator is waited for."""
@@ -187,6 +188,11 @@ class Processes(NamedTuple):
 
 ALONE = Processes()
 """One process, the usual case."""
+
+
+def _each(work: Callable[[T], R], pieces: Iterable[T]) -> list[R]:
+    """What `work` gives for each piece."""
+    return [work(piece) for piece in pieces]
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:

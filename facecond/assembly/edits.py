@@ -218,7 +218,7 @@ def edit(
     config, generator = session.config, session.generator
     changes, steps = asked_of(session, faces, maps), round(config.strength * config.sampler.steps)
     at_work = [each for each in changes if each.region_HW.any() and steps > 0]
-    made: dict[str, NDArray[np.uint8]] = {}
+    made: dict[str, NDArray[np.uint8]] = {}  # by digest; no face comes twice
     if at_work:
         how = Changing(config.method, config.sampler.steps, config.strength, config.guidance, config.blend)
         pictures = change(

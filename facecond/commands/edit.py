@@ -216,10 +216,18 @@ def _faces(
     from facecond.assembly.edits import of_item, of_photograph
     from facecond.assembly.photographs import PhotoClassifier, PhotoParser
 
+    seen: set[str] = set()
+
+    def known(digest: str) -> bool:
+        """Whether it is finished, or among those before."""
+        before = digest in seen or folder.get(digest) is not None
+        seen.add(digest)
+        return before
+
     if not found.photos:
         for place in session.config.items:
             face = of_item(session, place)
-            yield None if folder.get(face.digest) else face
+            yield None if known(face.digest) else face
         return
     device = session.generator.device
     parser = PhotoParser(found.parser, device) if found.parser else None
@@ -227,7 +235,7 @@ def _faces(
     for photo in found.photos:
         try:
             digest = sha256_file(photo)
-            yield None if folder.get(digest) else of_photograph(session, photo, digest, parser, classifier)
+            yield None if known(digest) else of_photograph(session, photo, digest, parser, classifier)
         except DataError as reason:
             skipped[str(photo)] = reason.message.removeprefix(f"{photo}: ")
             log.warning("%s: %s; skipped", photo, skipped[str(photo)])

@@ -11,7 +11,6 @@ Format: docs/formats.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from math import degrees
 from pathlib import Path
@@ -36,7 +35,7 @@ from facecond.io.documents import (
 )
 from facecond.io.files import inside
 from facecond.io.images import digest_of_pixels, read_image, write_png
-from facecond.photos.folder import LONGEST_NAME, FrameRecord
+from facecond.photos.folder import FrameRecord, name_among
 from facecond.photos.frame import Frame
 
 FORMAT, VERSION = "facecond-edits", 1
@@ -143,6 +142,4 @@ class EditedFolder:
             write_records(self.path / "records.jsonl", map(dict, self._records.values()), checksum=True)
 
     def _name(self, source: str, digest: str) -> str:
-        taken = {record["name"].lower() for record in self._records.values()}
-        stem = re.sub(r"[^\w.() -]", "_", Path(source).stem).strip(" .")[:LONGEST_NAME] or "picture"
-        return stem if stem.lower() not in taken else f"{stem}-{digest[:8]}"
+        return name_among({record["name"].lower() for record in self._records.values()}, Path(source), digest)

@@ -14,7 +14,7 @@ Format: docs/formats.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import degrees
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
@@ -180,8 +180,13 @@ class ParsedFolder:
         """The name a photograph has, else its file's stem, with some of its hash where that is another's."""
         if digest in self._records:
             return str(self._records[digest]["name"])
-        stem = re.sub(r"[^\w.() -]", "_", source.stem).strip(" .")[:LONGEST_NAME] or "photo"
-        return stem if stem.lower() not in self._taken else f"{stem}-{digest[:8]}"
+        return name_among(self._taken, source, digest)
+
+
+def name_among(taken: Collection[str], source: Path, digest: str) -> str:
+    """A picture's name: its file's stem, with some of its hash where that is `taken` (names in small letters)."""
+    stem = re.sub(r"[^\w.() -]", "_", source.stem).strip(" .")[:LONGEST_NAME] or "photo"
+    return stem if stem.lower() not in taken else f"{stem}-{digest[:8]}"
 
 
 def class_shares(labels_HW: NDArray[np.uint8]) -> dict[str, float]:

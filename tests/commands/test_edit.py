@@ -89,6 +89,9 @@ def test_what_is_finished_is_left_and_what_is_gone_is_made_again(workspace: Path
     assert (first["facts"]["edited now"], len(pictures)) == (3, 3)
     assert Path(first["made"]["sheet"]).is_file()
     assert made()["facts"]["finished before"] == 3
+    words[words.index("0,1,2")] = "2,0,1,2"  # one of them twice
+    assert made()["facts"]["finished before"] == 4
+    assert len(list(pictures[0].parent.iterdir())) == 3
     pictures[1].unlink()
     pictures[2].write_bytes(before[0])
     assert made()["facts"]["edited now"] == 2
@@ -121,6 +124,7 @@ def photos(workspace: Path, tmp_path: Path) -> Path:
     Image.fromarray(around).save(folder / "wide.png")
     Image.fromarray(pack.images[1]).save(folder / "whole.png")
     (folder / "torn.png").write_bytes(b"torn")
+    (folder / "again.png").write_bytes((folder / "wide.png").read_bytes())
     return folder
 
 
@@ -131,10 +135,11 @@ def test_photographs_keep_their_size_and_what_is_around(
     status, out, err = facecond(*words, "parser=parser", "classifier=classifier", "--json")
     assert status == 0, err
     made = json.loads(out)
-    assert (made["facts"]["pictures"], made["facts"]["edited now"], made["facts"]["skipped"]) == (3, 2, 1)
+    assert (made["facts"]["pictures"], made["facts"]["edited now"], made["facts"]["skipped"]) == (4, 2, 1)
+    assert made["facts"]["finished before"] == 1  # the same photograph under another name
     assert "torn.png" in err
     folder = Path(made["made"]["pictures"])
-    wide, own = read_image(folder / "wide.png"), read_image(photos / "wide.png")
+    wide, own = read_image(folder / "again.png"), read_image(photos / "wide.png")
     assert wide.shape == own.shape
     assert np.array_equal(np.delete(wide, slice(36, 164), axis=1), np.delete(own, slice(36, 164), axis=1))
     assert read_image(folder / "whole.png").shape == (64, 64, 3)

@@ -562,4 +562,7 @@ def test_a_job_whose_time_is_over_is_queued_again_and_ends(workspace: Path, runn
     assert "timed-out too many times" in text
     assert said.count("Loading pickle") == 2
     assert said.count("stopped by SIGTERM") == 2
+    until = time.monotonic() + 60
+    while processes_of(log.parent) and time.monotonic() < until:  # it writes how it ended, then ends
+        time.sleep(0.1)
     assert not processes_of(log.parent)
