@@ -13,7 +13,7 @@ from facecond.commands.result import Result
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import EditConfig
+from facecond.config.commands import EditConfig, EditMethod
 from facecond.config.diffusion import Sampler
 from facecond.data.pack import read_manifest
 from facecond.editing.region import WHOLE, classes_of
@@ -154,6 +154,11 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
 
     prepared.announce()
     config, found = prepared.config, prepared.found
+    if not (config.given() or config.paint) and config.method is not EditMethod.sdedit:
+        log.warning(
+            "region alone: method=%s leads back to the picture itself; method=sdedit draws the region anew",
+            config.method.name,
+        )
     session: Session[Any] = open_session(found, config)
     maps = load_map_generator(found.maps, session.generator.device) if found.maps else None
     session = dataclasses.replace(session, maps=maps)

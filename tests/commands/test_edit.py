@@ -37,9 +37,12 @@ def held_out(workspace: Path, *items: int) -> dict[str, tuple[np.ndarray, np.nda
 
 
 @pytest.mark.parametrize(("method", "blend"), [("friendly", "true"), ("ddim", "false"), ("sdedit", "true")])
-def test_not_a_byte_changes_outside_of_the_region(method: str, blend: str, workspace: Path) -> None:
+def test_not_a_byte_changes_outside_of_the_region(
+    method: str, blend: str, workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     records, pictures = edited(workspace, "items=[0,3,5]", "region=[nose]", f"method={method}", f"blend={blend}")
     assert len(pictures) == 3
+    assert ("region alone" in caplog.text) == (method != "sdedit")  # those lead back to the picture
     for source, (own, labels, _) in held_out(workspace, 0, 3, 5).items():
         near = binary_dilation(labels == NOSE)  # 0.02 of 64 pixels: one pixel, and no diagonal one
         changed = (pictures[source] != own).any(axis=-1)
