@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +14,11 @@ from facecond.assembly.generator import Diffuser, fields_of, load_diffuser, read
 from facecond.autoencoder.maps import channels_of, labels_of
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.diffusion import GuidanceConfig, SamplerConfig
+from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, MapLoss, MapsConfig, SamplerConfig
 from facecond.config.settings import plain, restore
 from facecond.config.training import Precision
+from facecond.denoisers.denoiser import LatentScale
+from facecond.diffusion.classes import of_classes
 from facecond.diffusion.prediction import Predict, pinned
 from facecond.errors import DataError, NotFiniteError
 from facecond.faces.names import NUM_CLASSES
@@ -49,7 +51,10 @@ class MapGenerator(Diffuser):
         given_BHW = values.get(Mask.name)
         shape = (NUM_CLASSES, self.resolution, self.resolution)
 
+        read = reader(self.config, self.scale)
+
         def amend(predict: Predict) -> Predict:
+            predict = read(predict)
             if given_BHW is None:
                 return predict
             return pinned(predict, self.scale.standardise(channels_of(given_BHW)), (given_BHW < NUM_CLASSES)[:, None])
@@ -75,6 +80,13 @@ class MapGenerator(Diffuser):
         """What its maps depend on besides seeds and conditions (JSON values)."""
         guidance = {name: self.guidance.weight(name) for name in self.conditioner.names}
         return {"weights": self.sha256, "sampler": plain(self.sampler), "guidance": guidance}
+
+
+def reader(config: DiffusionConfig, scale: LatentScale) -> Callable[[Predict], Predict]:
+    """Return what turns a network's raw answers, of the kind that `config` trained it to give, into predictions of maps."""
+    if isinstance(config, MapsConfig) and config.loss is MapLoss.cross_entropy:
+        return lambda predict: of_classes(predict, scale.mean, scale.std)
+    return lambda predict: predict
 
 
 def load_map_generator(run: RunInfo, device: torch.device) -> MapGenerator:

@@ -12,6 +12,7 @@ from facecond.assembly.first_stage import FirstStage, load_first_stage
 from facecond.assembly.generator import Diffuser, Generator, diffusion_networks
 from facecond.assembly.initial import Learnt, start_classifier, start_diffusion, start_first_stage, start_parser
 from facecond.assembly.judges import ANSWERS
+from facecond.assembly.maps import reader
 from facecond.assembly.room import require_what_training_takes
 from facecond.autoencoder.losses import VQLoss
 from facecond.autoencoder.maps import channels_of, labels_of
@@ -28,7 +29,7 @@ from facecond.config.commands import (
     TrainMapsConfig,
     TrainParserConfig,
 )
-from facecond.config.diffusion import DiffusionConfig
+from facecond.config.diffusion import DiffusionConfig, MapLoss, Target
 from facecond.config.settings import plain
 from facecond.data.batches import ResidentData
 from facecond.data.latents import LatentStore
@@ -42,6 +43,7 @@ from facecond.judges.classifier import build_classifier
 from facecond.judges.parser import build_parser
 from facecond.learners.classifier import ClassifierLearner
 from facecond.learners.diffusion import DiffusionLearner, GridRequest
+from facecond.learners.maps import MapLearner
 from facecond.learners.parser import ParserLearner
 from facecond.learners.vq import FirstStageLearner
 from facecond.reports.layouts import Shown, samples_figure
@@ -151,13 +153,20 @@ def _maps(config: TrainMapsConfig, pack: Pack, device: torch.device) -> Built:
         split: ResidentData(pack, split=split, maps=channels_of, conditions=chosen(model.conditions), device=device)
         for split in SPLITS
     }
-    mean, deviation = _class_statistics(pack)
-    scale = LatentScale(NUM_CLASSES, *((mean, deviation**model.balance) if model.standardise_latents else ()))
+    if model.loss is MapLoss.cross_entropy and model.target is not Target.x0:
+        raise ConfigError(
+            f"model.target={model.target.name} cannot be learnt by model.loss=cross_entropy: classes are asked of the clean map",
+            hint="set model.target=x0, or model.loss=squared_error",
+        )
+    mean, deviation = _class_statistics(pack) if model.standardise_latents else (np.zeros(NUM_CLASSES), np.ones(1))
+    spread = np.broadcast_to(deviation**model.balance / model.strength, NUM_CLASSES)
+    scale = LatentScale(NUM_CLASSES, mean, spread)
     if config.init is not None:
         start_diffusion(denoiser, conditioner, config.init, kind="maps")
     for module in (denoiser, conditioner, scale):
         module.to(device)
-    built = DiffusionLearner(
+    learner = MapLearner if model.loss is MapLoss.cross_entropy else DiffusionLearner
+    built = learner(
         denoiser, conditioner, scale, model, config.weighting, config.trainer,
         train=data["train"], validation=data["validation"],
         identity=_identity(pack) | {"model": plain(model), "weighting": plain(config.weighting)},
@@ -252,6 +261,7 @@ def _maps_drawer(
                 config.guidance,
                 _grid_noise(noise_BCHW),
                 precision,
+                reader(config.model, request.scale),
             )
             drawn = labels_of(drawn_BCHW).cpu().numpy()
         except NotFiniteError as reason:

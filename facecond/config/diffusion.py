@@ -46,6 +46,15 @@ class Target(Enum):
     """eps - x0, the direction of the straight line."""
 
 
+class MapLoss(Enum):
+    """What a generator of maps is trained by."""
+
+    squared_error = "squared_error"
+    """The squared error of what `target` says, as for latents."""
+    cross_entropy = "cross_entropy"
+    """-log p of each pixel's class: the network names classes (`facecond.diffusion.classes`)."""
+
+
 class Weighting(Enum):
     """Weight of the squared error at a timestep."""
 
@@ -141,6 +150,11 @@ class MapsConfig(DiffusionConfig):
     balance: float = bounded(1.0, minimum=0.0, maximum=1.0)
     """Exponent of a class's deviation, which its channel is divided by where `standardise_latents`: 0 leaves rare classes as faint
     as they are, 1 makes all equally strong, so that the rarest are settled in the first steps of sampling."""
+    loss: MapLoss = MapLoss.squared_error
+    """What training minimises."""
+    strength: float = bounded(1.0, above=0.0)
+    """How strong all channels are beside the noise. A map's pixels tell of one another, so that at 1 all but its edges is settled
+    close to pure noise, in very few of a sampler's steps; below 1 it is settled over more of them (Chen 2023, arXiv 2301.10972)."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -17,17 +17,20 @@ from facecond.conditions.mask import Mask
 from facecond.conditions.table import chosen
 from facecond.config.compose import compose
 from facecond.config.data import DrawnConfig
-from facecond.config.diffusion import GuidanceConfig, SamplerConfig, Target
+from facecond.config.diffusion import GuidanceConfig, MapLoss, SamplerConfig, Target
 from facecond.config.training import Precision
 from facecond.data.batches import ResidentData
+from facecond.data.pack import Pack
 from facecond.data.packing import pack_source
 from facecond.denoisers.denoiser import LatentScale
 from facecond.diffusion.prediction import Prediction, pinned
 from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import StraightLine
+from facecond.errors import ConfigError
 from facecond.faces.labels import flip_labels
 from facecond.faces.names import NUM_CLASSES
 from facecond.sampling.plans import Prompt, one_each
+from facecond.training.learner import Learner
 from facecond.types import Level
 
 SIZE = 64
@@ -38,11 +41,13 @@ def maps_of(count: int) -> torch.Tensor:
     return torch.randint(NUM_CLASSES, (count, SIZE, SIZE), generator=source).to(torch.uint8)
 
 
-def generator(eta: float = 0.0, conditions: Sequence[str] = ("attributes", "mask")) -> MapGenerator:
+def generator(
+    eta: float = 0.0, conditions: Sequence[str] = ("attributes", "mask"), loss: MapLoss = MapLoss.cross_entropy
+) -> MapGenerator:
     """Random weights, an answer that is not zero."""
     words = ["model=maps", "size=tiny", "model.denoiser.model_channels=32", "model.denoiser.head_channels=32",
              f"model.conditions=[{','.join(conditions)}]"]  # fmt: skip
-    config: Any = compose("train", words).config
+    config: Any = compose("train", [*words, f"model.loss={loss.name}"]).config
     torch.manual_seed(0)
     denoiser, conditioner = diffusion_networks(config.model, NUM_CLASSES, SIZE)
     with torch.no_grad():
@@ -85,9 +90,10 @@ def test_what_is_known_is_what_a_sampler_ends_at() -> None:
         torch.testing.assert_close(found, torch.where(known, clean, wrong))
 
 
-def test_a_map_depends_on_its_seed_and_keeps_what_it_is_given() -> None:
+@pytest.mark.parametrize("loss", list(MapLoss))
+def test_a_map_depends_on_its_seed_and_keeps_what_it_is_given(loss: MapLoss) -> None:
     for eta in (0.0, 1.0):
-        maps, given = generator(eta), maps_of(3)
+        maps, given = generator(eta, loss=loss), maps_of(3)
         given[:, 20:] = 255
         given[2] = 255
         together = maps.complete({Mask.name: given}, [5, 6, 7])
@@ -170,10 +176,55 @@ def test_evaluations_are_told_no_map(tmp_path: Path) -> None:
     assert (asked[0]["attributes"] != 0).any()
 
 
-@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
-def test_standardised_channels_have_mean_0_and_a_deviation_that_is_balanced(balance: float, tmp_path: Path) -> None:
+def small_learner(pack: Pack, *words: str) -> Learner:
+    tiny = ["model=maps", "size=tiny", "model.denoiser.model_channels=32", "model.denoiser.head_channels=32"]
+    config: Any = compose("train", [*tiny, "trainer.sample_grid=0", *words]).config
+    return learner("maps", config, pack, torch.device("cpu"))[0]
+
+
+def test_an_answer_that_says_nothing_leaves_the_noisy_pixels_own_evidence(tmp_path: Path) -> None:
+    """The last layer is zero at the start: the loss is that of Bayes' rule with classes equally likely beforehand."""
+    pack = pack_source(open_source(DrawnConfig(count=12, validation=4)), tmp_path / "pack", SIZE, workers=1)
+    built: Any = small_learner(pack)
+    batch = built._validation_batch(np.arange(2))
+    noise = torch.randn(2, NUM_CLASSES, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    time = torch.tensor([300.0, 800.0], dtype=torch.float64)
+    z0 = built.scale.standardise(batch.latents_BCHW)
+    denoise = built.denoiser.bind(built.conditioner(batch.conditions))
+    with torch.no_grad():
+        found = built._loss(denoise, z0, noise, built.schedule.at(time))
+    likely = []
+    for clean, eps, sigma in zip(z0, noise, (time / 1000).tolist(), strict=True):
+        z = ((1 - sigma) * clean + sigma * eps).double()
+        apart = torch.stack([
+            (z - (1 - sigma) * built.scale.standardise(of_class.view(1, -1, 1, 1))[0].double()).square().sum(dim=0)
+            for of_class in torch.eye(NUM_CLASSES)
+        ])  # fmt: skip
+        likely.append((-apart / (2 * sigma**2)).log_softmax(dim=0))
+    labels = batch.latents_BCHW.argmax(dim=1)
+    expected = -torch.stack(likely).gather(1, labels[:, None]).mean()
+    assert float(found.mean) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_classes_are_asked_of_the_clean_map(tmp_path: Path) -> None:
+    pack = pack_source(open_source(DrawnConfig(count=4, validation=2)), tmp_path / "pack", SIZE, workers=1)
+    with pytest.raises(ConfigError, match=r"model\.target=velocity cannot be learnt by model\.loss=cross_entropy"):
+        small_learner(pack, "model.target=velocity")
+    small_learner(pack, "model.target=velocity", "model.loss=squared_error")
+
+
+@pytest.mark.parametrize(("balance", "strength"), [(0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (0.5, 0.4)])
+def test_standardised_channels_have_mean_0_and_a_deviation_that_is_balanced(
+    balance: float, strength: float, tmp_path: Path
+) -> None:
     pack = pack_source(open_source(DrawnConfig(count=24, validation=4)), tmp_path / "pack", SIZE, workers=1)
-    words = ["model=maps", "size=tiny", f"model.balance={balance}", "trainer.sample_grid=0"]
+    words = [
+        "model=maps",
+        "size=tiny",
+        f"model.balance={balance}",
+        f"model.strength={strength}",
+        "trainer.sample_grid=0",
+    ]
     config: Any = compose("train", words).config
     built, _ = learner("maps", config, pack, torch.device("cpu"))
     labels = np.array(pack.labels[pack.indices("train")])
@@ -181,5 +232,5 @@ def test_standardised_channels_have_mean_0_and_a_deviation_that_is_balanced(bala
     channels = built.modules["scale"].standardise(both)  # type: ignore[operator]
     common = both.mean(dim=(0, 2, 3)) > 1e-3
     torch.testing.assert_close(channels.mean(dim=(0, 2, 3))[common], torch.zeros(int(common.sum())), atol=1e-3, rtol=0)
-    expected = both.std(dim=(0, 2, 3))[common] ** (1 - balance)
+    expected = strength * both.std(dim=(0, 2, 3))[common] ** (1 - balance)
     torch.testing.assert_close(channels.std(dim=(0, 2, 3))[common], expected, atol=1e-3, rtol=0)

@@ -38,11 +38,13 @@ def figures(results: Path) -> dict[str, tuple[Any, ...]]:
     return {each.name: (each.value, each.ceiling, each.floor, each.count) for each in found}
 
 
-def test_two_processes_measure_what_one_does(workspace: Path) -> None:
-    """Five samples of batches of two, four of which one process makes; 16 real pictures, seen eight at a time."""
+@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_processes_measure_what_one_does(workspace: Path, size: int) -> None:
+    """Five samples of batches of two, of which two processes make four and one, four of them two, two, one and none; 16 real
+    pictures, seen eight at a time."""
     words = ["run=multicond", f"workspace={workspace}", "count=5", "batch_size=2", "precision=float32", "seed=7"]
     words += ["metrics=[miou,attributes,reconstruction]", "sampler.steps=1", "parser=parser", "classifier=classifier"]
-    done = together("eval", *words, "--json")
+    done = together("eval", *words, "--json", size=size)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("sampler: ") == 1  # one process speaks
     made = json.loads(done.stdout)["made"]
@@ -121,6 +123,31 @@ def test_processes_encode_and_parse_what_one_does(workspace: Path, tmp_path: Pat
         assert results["alone", command] == results["together", command]
     assert results["together", "parse"][0]["parsed now"] == 5
     assert results["together", "parse"][0]["skipped"] == 1
+
+
+def learnt(run: Path) -> tuple[list[float], dict[str, torch.Tensor]]:
+    """The losses of a training run, and its weights."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines], load_file(next(run.glob("*.safetensors")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_learn_what_one_does(workspace: Path, size: int) -> None:
+    """Ten steps of eight images, shared: the losses of training and of an evaluation, and the weights in the end."""
+    words = ["model=attr", f"workspace={workspace}", *MODEL, *TINY, "trainer.precision=float32"]
+    words += ["trainer.images=80", "trainer.evaluate_every=80", "trainer.log_every=8", "trainer.checkpoint_every=80"]
+    alone = call("train", *words, "name=learns-alone")
+    name = f"learn-{size}"
+    done = together("train", *words, f"name={name}", size=size)
+    assert done.returncode == 0, done.stderr
+    losses, weights = learnt(Path(alone.made["run"]))
+    found_losses, found_weights = learnt(workspace / "runs" / name)
+    assert len(losses) >= 11
+    assert found_losses == pytest.approx(losses, rel=1e-4)
+    assert found_weights.keys() == weights.keys()
+    for key, tensor in weights.items():
+        torch.testing.assert_close(found_weights[key], tensor, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
