@@ -85,7 +85,7 @@ class MapGenerator(Diffuser):
 def reader(config: DiffusionConfig, scale: LatentScale) -> Callable[[Predict], Predict]:
     """Return what turns a network's raw answers, of the kind that `config` trained it to give, into predictions of maps."""
     if isinstance(config, MapsConfig) and config.loss is MapLoss.cross_entropy:
-        return lambda predict: of_classes(predict, scale.mean, scale.std)
+        return lambda predict: of_classes(predict, scale.mean, scale.std, config.temperature)
     return lambda predict: predict
 
 

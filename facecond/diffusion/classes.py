@@ -48,11 +48,15 @@ def expected(log_BCHW: Tensor, mean_K: Tensor, std_K: Tensor) -> Tensor:
     return (log_BCHW.exp() - mean_K[:, None, None]) / std_K[:, None, None]
 
 
-def of_classes(predict: Predict, mean_K: Tensor, std_K: Tensor) -> Predict:
-    """Return `predict`, whose raw answers are those of a network trained on classes, as samplers take it: with E[x0 | z]."""
+def of_classes(predict: Predict, mean_K: Tensor, std_K: Tensor, temperature: float = 1.0) -> Predict:
+    """Return `predict`, whose raw answers are those of a network trained on classes, as samplers take it: with E[x0 | z].
+
+    What the network says of the surroundings is divided by `temperature`, above 0; the evidence of the pixel stays as it is.
+    """
 
     def amended(z_BCHW: Tensor, level: Level[float]) -> Prediction:
-        log_BCHW = log_posterior(predict(z_BCHW, level).raw_BCHW, z_BCHW, level, mean_K, std_K)
+        answer_BCHW = predict(z_BCHW, level).raw_BCHW / temperature
+        log_BCHW = log_posterior(answer_BCHW, z_BCHW, level, mean_K, std_K)
         return Prediction(expected(log_BCHW, mean_K, std_K).to(z_BCHW.dtype), Target.x0, z_BCHW, level)
 
     return amended

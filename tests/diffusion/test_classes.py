@@ -49,6 +49,21 @@ def test_expected_latents_and_cross_entropy_of_known_probabilities() -> None:
     assert cross_entropy(log, labels).item() == pytest.approx(-math.log(0.2 * 0.5 * 0.5 * 0.3) / 4)
 
 
+def test_temperature_is_the_power_of_what_the_surroundings_say() -> None:
+    source = torch.Generator().manual_seed(0)
+    z, answer = (torch.randn(2, 3, 4, 4, generator=source) for _ in range(2))
+    level = Level(0.4, 0.6, 600.0)
+
+    def predict(z_BCHW: Tensor, level: Level[float]) -> Prediction:
+        return Prediction(answer, Target.x0, z_BCHW, level)
+
+    alone = log_posterior(torch.zeros_like(z), z, level, MEAN, STD).exp()
+    joint = alone * answer.softmax(dim=1) ** 2
+    wanted = joint / joint.sum(dim=1, keepdim=True)
+    found = of_classes(predict, MEAN, STD, 0.5)(z, level).x0 * STD[:, None, None] + MEAN[:, None, None]
+    torch.testing.assert_close(found, wanted)
+
+
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_sampling_returns_the_frequencies_that_the_surroundings_say(eta: float) -> None:
     """Pixels that know nothing of one another: a network that answers their log-frequencies answers perfectly."""
