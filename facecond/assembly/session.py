@@ -213,6 +213,10 @@ class Session(Generic[C]):
         check_bounds(config, slips=config.limits)
         return dataclasses.replace(self, config=config)
 
+    def without_maps(self) -> Session[C]:
+        """The same session, which leaves open what is open, as `maps=none` does."""
+        return dataclasses.replace(self, maps=None)
+
     def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None, *, how: str = "changed") -> Prompt:
         """The values of validation item `place` (0, 1, ...), as far as the model is told them, with `changes` put over them.
 
