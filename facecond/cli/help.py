@@ -64,6 +64,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond edit photos --mask map.png name=other-maps",
         "facecond edit --items 0,1,2 --attr=-Male,+Eyeglasses --steps 10",
     ),
+    "studio": (
+        "facecond studio",
+        "facecond studio run=multicond port=0 device=cpu",
+        "facecond studio compare=attr --port 9000",
+    ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "reproduce": (

@@ -448,6 +448,23 @@ def edit(
     execute("edit", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
+@app.command("studio", cls=Command)
+def studio(
+    overrides: Overrides = None,
+    run: Run = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen at; 0 = any that is free (port=).", show_default=False)
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Open a page on which label maps are painted and become faces, served on this machine; Ctrl-C ends it.
+
+    Nothing is written; pictures are kept by downloading them.
+    """
+    execute("studio", overrides, {"run": run, "port": port}, json=json, dry_run=dry_run)
+
+
 @app.command("report", cls=Command)
 def report(
     words: Annotated[
