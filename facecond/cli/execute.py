@@ -34,6 +34,7 @@ MODULES = {
     "swap-masks": "facecond.commands.swap_masks",
     "edit": "facecond.commands.edit",
     "studio": "facecond.studio.command",
+    "export web": "facecond.export.command",
     "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",

@@ -563,6 +563,30 @@ class StudioConfig(ComputeConfig):
 
 
 @dataclass(kw_only=True, slots=True)
+class ExportWebConfig(CommandConfig):
+    """`facecond export web`: the studio's page as a folder for any static host, which samples inside the browser."""
+
+    run: str | None = None
+    """Run of a diffusion model: a folder, or a name in WORKSPACE/runs; none = the latest."""
+    pack: str | None = None
+    """Pack whose people the gallery shows: a folder, or a name in WORKSPACE/packs; none = the one the run was trained on."""
+    first_stage: str | None = None
+    """Where the run's first stage is (a run or a file), when it is not in the workspace; none = found by its content."""
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    """What the page begins with."""
+    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    """What the page begins with."""
+    maps: str | None = None
+    """Run of `model=maps` that draws what a map leaves open; null = the latest that fits, if there is one; none = nothing does."""
+    people: int | None = bounded(None, minimum=0, maximum=200)
+    """People of the pack in the page's gallery, for everyone to see who opens it; none = 24 of drawn faces, 0 of any others."""
+    runtime: str | None = None
+    """onnxruntime-web: the .tgz that npm packs, or its folder; none = fetched once, compared with its hash and kept."""
+    name: str | None = None
+    """Name of the folder in WORKSPACE/exports; none = the run's, and `web`."""
+
+
+@dataclass(kw_only=True, slots=True)
 class ReportConfig(CommandConfig):
     """`facecond report`: runs beside one another on one page."""
 
@@ -631,6 +655,7 @@ COMMANDS: dict[str, type] = {
     "swap-masks": SwapConfig,
     "edit": EditConfig,
     "studio": StudioConfig,
+    "export web": ExportWebConfig,
     "report": ReportConfig,
     "demo": DemoConfig,
     "reproduce": ReproduceConfig,

@@ -1,4 +1,4 @@
-"""onnxruntime-web, which runs the exported networks in a browser: found on this machine, or fetched once; never part of this program.
+"""onnxruntime-web, which runs exported networks in a browser: found on this machine, or fetched once; no part of this program.
 
 One version is pinned, with the SHA-256 of its archive and of the three files an export takes from it: code that will run in
 people's browsers is compared byte by byte, wherever it comes from.

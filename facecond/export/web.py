@@ -9,30 +9,30 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from facecond import __version__
-from facecond.assembly.generator import Diffuser, Generator
-from facecond.assembly.maps import MapGenerator
+from facecond.assembly.generator import Diffuser
+from facecond.assembly.session import Session
+from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
-from facecond.conditions.table import CONDITIONS
-from facecond.config.diffusion import GuidanceConfig, SamplerConfig, ScheduleShape
+from facecond.config.diffusion import GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain
 from facecond.diffusion.schedule import BetaSchedule, schedule_of
 from facecond.errors import CheckpointError, DataError
 from facecond.export import runtime
 from facecond.export.networks import Piece, decoder_of, pieces_of
 from facecond.export.onnx_files import OPSET, write_onnx
-from facecond.faces.labels import PALETTE
-from facecond.faces.names import ATTRIBUTES, CLASSES, NUM_CLASSES
+from facecond.faces.names import ATTRIBUTES, NUM_CLASSES
 from facecond.io.documents import Count, Digest, Record, json_text, read_json, write_json
 from facecond.io.files import explained, flush_folder, sha256_file
 from facecond.progress import bar
+from facecond.studio.about import about
 
 FORMAT, VERSION = "facecond-export", 1
 """Of export.json."""
@@ -42,11 +42,13 @@ MODEL_FORMAT, MODEL_VERSION = "facecond-web", 1
 
 EXPORT_FILE = "export.json"
 
-COMFORTABLE = 128
-"""Pixels above which a picture takes a browser long."""
+NETWORKS = "networks"
+"""Folder of the networks."""
 
 FEWEST = 16
-"""Numbers of a latent that torch draws in the way the engine knows."""
+"""Numbers of a latent below which torch draws noise in a way that the engine does not know."""
+
+CANNOT_PARSE = "this page has no parser of photographs: facecond studio has, and facecond parse"
 
 
 class File(TypedDict):
@@ -64,34 +66,21 @@ class Exported(TypedDict):
     files: dict[str, File]
 
 
-@dataclass(frozen=True, slots=True)
-class Exporting:
-    """What an export is made of."""
-
-    generator: Generator
-    maps: MapGenerator | None
-    run: str
-    """Name of the run."""
-    sampler: SamplerConfig
-    """What the page samples with until told otherwise."""
-    guidance: GuidanceConfig
-
-
-def check_exportable(generator: Generator, run: str) -> None:
-    """Raise CheckpointError for what a browser could not sample as this program does."""
+def check_exportable(session: Session[Any]) -> None:
+    """Raise CheckpointError for a run that a browser could not sample as this program does."""
+    generator, name = session.generator, session.run.path.name
     network = generator.first_stage.network
-    if not isinstance(network, VQModel) and generator.first_stage.sha256 != "none":
-        raise CheckpointError(f"{run}: the first stage is a {type(network).__name__}", hint="expected model=vq or none")
-    channels, height, width = generator.latent_shape
-    if channels * height * width < FEWEST:
-        raise CheckpointError(f"{run}: latents of {channels * height * width} numbers", hint=f"at least {FEWEST}")
+    if not isinstance(network, VQModel | Pixels):
+        raise CheckpointError(
+            f"{name}: its first stage is a {type(network).__name__}", hint="expected model=vq or none"
+        )
+    if (numbers := prod(generator.latent_shape)) < FEWEST:
+        raise CheckpointError(f"{name}: its latents have {numbers} numbers", hint=f"expected at least {FEWEST}")
 
 
 def page_folder() -> Path:
-    """The page: facecond studio's where it is installed, with one of our own for tests until then."""
-    package = Path(str(resources.files("facecond")))
-    studio = package / "studio" / "page"
-    return studio if (studio / "index.html").is_file() else package / "export" / "plain"
+    """The page, that of `facecond studio`."""
+    return Path(str(resources.files("facecond"))) / "studio" / "page"
 
 
 def engine_folder() -> Path:
@@ -99,24 +88,24 @@ def engine_folder() -> Path:
     return Path(str(resources.files("facecond"))) / "export" / "browser"
 
 
-def made_with(exporting: Exporting) -> dict[str, Any]:
+def made_with(session: Session[Any], people: int) -> dict[str, Any]:
     """What decides the files of an export (JSON values)."""
-    generator, maps = exporting.generator, exporting.maps
+    generator, maps, config = session.generator, session.maps, session.config
     return {
         "target": "web",
-        "run": exporting.run,
+        "run": session.run.path.name,
         "weights": generator.sha256,
         "first_stage": generator.first_stage.sha256,
-        "sampler": plain(exporting.sampler),
-        "guidance": {name: exporting.guidance.weight(name) for name in generator.conditioner.names},
+        "sampler": plain(config.sampler),
+        "guidance": {name: config.guidance.weight(name) for name in generator.conditioner.names},
         "maps": {"run": maps.name, **maps.made_with} if maps else None,
+        "pack": session.pack_sha256 if people else None,
+        "people": people,
         "opset": OPSET,
-        "runtime": {"name": "onnxruntime-web", "version": runtime.VERSION, "files": runtime.FILES},
-        "page": {
-            place.name: digest_of_folder(place) for place in (engine_folder(), page_folder())
-        },
+        "runtime": {"name": "onnxruntime-web", "version": runtime.VERSION},
+        "page": {folder.name: digest_of_folder(folder) for folder in (page_folder(), engine_folder())},
         "code": {"facecond": __version__},
-    }  # fmt: skip
+    }
 
 
 def digest_of_folder(folder: Path) -> str:
@@ -149,8 +138,13 @@ def finished(place: Path, wanted: Mapping[str, Any]) -> Exported | None:
     return content if whole else None
 
 
-def write(exporting: Exporting, place: Path, wanted: Mapping[str, Any], files: Mapping[str, bytes]) -> Exported:
-    """Write the folder, `files` being those of onnxruntime-web; what stood there as an export before is replaced."""
+def write(
+    session: Session[Any], place: Path, wanted: Mapping[str, Any], files: Mapping[str, bytes], people: int
+) -> Exported:
+    """Write the folder; what stood there as an export before is replaced.
+
+    `wanted` is what `made_with` returned, `files` are those of onnxruntime-web, `people` how many of the pack the gallery shows.
+    """
     partial, before = (place.with_name(f".{place.name}.{what}") for what in ("partial", "before"))
     for remains in (partial, before):
         shutil.rmtree(remains, ignore_errors=True)
@@ -162,91 +156,98 @@ def write(exporting: Exporting, place: Path, wanted: Mapping[str, Any], files: M
         for name, content in files.items():
             _write(partial / "runtime" / name, content)
         _write(partial / "runtime" / "LICENSE", runtime.LICENCE.format(version=runtime.VERSION).encode())
-    pieces = _pieces(exporting)
+    pieces = _pieces(session)
     with bar("export", len(pieces)) as progress:
         for piece in pieces:
             progress.note(piece.name)
-            write_onnx(piece, partial / "networks" / f"{piece.name}.onnx")
+            write_onnx(piece, partial / NETWORKS / f"{piece.name}.onnx")
             progress.update()
-    network = exporting.generator.first_stage.network
+    network = session.generator.first_stage.network
     if isinstance(network, VQModel):
         codes = network.quantize.embedding.weight.detach().float().cpu().numpy()
-        _write(partial / "networks" / "codebook.bin", codes.astype("<f4").tobytes())
-    _write(partial / "model.json", json_text(describe(exporting)).encode())
-    _write(partial / "studio.json", json_text(studio(exporting)).encode())
-    content: Exported = {
+        _write(partial / NETWORKS / "codebook.bin", codes.astype("<f4").tobytes())
+    told = about(
+        [session],
+        engine="browser",
+        steps=session.config.sampler.steps,
+        people=people,
+        parse=False,
+        cannot_parse=CANNOT_PARSE,
+    )
+    _write(partial / "model.json", json_text(describe(session)).encode())
+    _write(partial / "studio.json", json_text(told).encode())
+    written: Exported = {
         "made_with": dict(wanted),
         "files": {
             path.relative_to(partial).as_posix(): {"sha256": sha256_file(path), "bytes": path.stat().st_size}
             for path in _files(partial)
         },
     }
-    write_json(partial / EXPORT_FILE, {"format": FORMAT, "version": VERSION, **content}, checksum=True)
+    write_json(partial / EXPORT_FILE, {"format": FORMAT, "version": VERSION, **written}, checksum=True)
     with explained(place):
         if place.exists():
             place.rename(before)
         partial.rename(place)
         flush_folder(place.parent)
     shutil.rmtree(before, ignore_errors=True)
-    return content
+    return written
 
 
-def _pieces(exporting: Exporting) -> list[Piece]:
-    generator, maps = exporting.generator, exporting.maps
-    pieces = [*pieces_of(generator, "picture", generator.latent_shape)]
+def _pieces(session: Session[Any]) -> list[Piece]:
+    generator, maps = session.generator, session.maps
+    pieces = list(pieces_of(generator, "picture", generator.latent_shape))
     if maps is not None:
         pieces += pieces_of(maps, "map", (NUM_CLASSES, maps.resolution, maps.resolution))
     decoder = decoder_of(generator.first_stage, generator.latent_shape)
     return [*pieces, decoder] if decoder else pieces
 
 
-def describe(exporting: Exporting) -> dict[str, Any]:
+def describe(session: Session[Any]) -> dict[str, Any]:
     """model.json: what the engine must know of the networks (JSON values)."""
-    generator, maps = exporting.generator, exporting.maps
-    network = generator.first_stage.network
-    return {
+    generator, maps, config = session.generator, session.maps, session.config
+    described: dict[str, Any] = {
         "format": MODEL_FORMAT,
         "version": MODEL_VERSION,
-        "run": exporting.run,
+        "run": session.run.path.name,
         "resolution": generator.resolution,
         "first_stage": generator.first_stage.sha256,
         "runtime": runtime.VERSION,
         "attributes": list(ATTRIBUTES),
-        "picture": _diffuser(generator, "picture", generator.latent_shape, exporting.sampler, exporting.guidance),
-        "maps": None
-        if maps is None
-        else {
-            "run": maps.name,
-            **_diffuser(maps, "map", (NUM_CLASSES, maps.resolution, maps.resolution), maps.sampler, maps.guidance),
-        },
-        "decoder": {"file": "networks/decoder.onnx", "codebook": "networks/codebook.bin", "channels": network.channels}
-        if isinstance(network, VQModel)
-        else None,
+        "picture": _diffuser(generator, "picture", generator.latent_shape, config.sampler, config.guidance),
+        "maps": None,
+        "decoder": None,
     }
+    if maps is not None:
+        shape = (NUM_CLASSES, maps.resolution, maps.resolution)
+        described["maps"] = {"run": maps.name, **_diffuser(maps, "map", shape, maps.sampler, maps.guidance)}
+    if isinstance(network := generator.first_stage.network, VQModel):
+        described["decoder"] = {
+            "file": f"{NETWORKS}/decoder.onnx", "codebook": f"{NETWORKS}/codebook.bin", "channels": network.channels,
+        }  # fmt: skip
+    return described
 
 
 def _diffuser(
     diffuser: Diffuser, name: str, shape: tuple[int, int, int], sampler: SamplerConfig, guidance: GuidanceConfig
 ) -> dict[str, Any]:
-    schedule, config = schedule_of(diffuser.config.schedule), diffuser.config
+    config, schedule = diffuser.config, schedule_of(diffuser.config.schedule)
     levels = {"alphas_cumprod": schedule.alphas_cumprod.tolist()} if isinstance(schedule, BetaSchedule) else {}
-    shown = ScheduleShape.straight if not levels else config.schedule.shape
     return {
         "weights": diffuser.sha256,
         "latent": list(shape),
         "target": config.target.name,
-        "schedule": {"shape": shown.name, **levels},
+        "schedule": {"shape": config.schedule.shape.name, **levels},
         "scale": {key: getattr(diffuser.scale, key).tolist() for key in ("mean", "std")},
         "sampler": plain(sampler),
         "guidance": {each: guidance.weight(each) for each in diffuser.conditioner.names},
         "optional": diffuser.conditioner.optional,
         "token_count": len(diffuser.conditioner.places()),
         "token_width": config.token_width,
-        "step": f"networks/{name}-step.onnx",
+        "step": f"{NETWORKS}/{name}-step.onnx",
         "conditions": [
             {
                 "name": each.name,
-                "file": f"networks/{name}-{each.name}.onnx",
+                "file": f"{NETWORKS}/{name}-{each.name}.onnx",
                 "dtype": each.column.dtype,
                 "shape": list(each.column.shape(diffuser.resolution)),
                 "entries": list(each.column.entries),
@@ -257,36 +258,12 @@ def _diffuser(
     }
 
 
-def studio(exporting: Exporting) -> dict[str, Any]:
-    """studio.json: which engine the page uses and what it can do (JSON values)."""
-    generator, sampler = exporting.generator, exporting.sampler
-    names = generator.conditioner.names
-    return {
-        "engine": "browser",
-        "module": "engine-browser.js",
-        "run": exporting.run,
-        "resolution": generator.resolution,
-        "conditions": [{"name": name, "heading": CONDITIONS[name].heading} for name in names],
-        "attributes": list(ATTRIBUTES),
-        "classes": [
-            {"name": name, "colour": [int(part) for part in colour]}
-            for name, colour in zip(CLASSES, PALETTE, strict=True)
-        ],
-        "sampler": plain(sampler),
-        "guidance": {name: exporting.guidance.weight(name) for name in names},
-        "can": {
-            "maps": exporting.maps is not None,
-            "open": generator.conditioner.optional,
-            "photographs": False,
-            "compare": False,
-        },
-    }
-
-
 def _files(folder: Path) -> list[Path]:
     """All files of a folder, in order; none that begins with a dot, and no bytecode."""
     found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".py")
-    return sorted(path for path in found if not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts))
+    return sorted(
+        path for path in found if not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

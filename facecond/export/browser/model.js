@@ -9,13 +9,13 @@ import { SAMPLERS, guided, prediction, sharesOf } from "./sampling.js";
 
 /** Value of a label map where nothing is said. */
 const UNSAID = 255;
-/** Steps after which a preview is shown, beside the first. */
-const PREVIEW_EVERY = 4;
+/** Share of the time that previews may take; the first comes with the first step. */
+const PREVIEWS = 0.2;
 
 const f32 = Math.fround;
 const sizeOf = (shape) => shape.reduce((product, side) => product * side, 1);
 
-/** Loads what the folder `base` (a URL that ends in a slash) holds; `ort` is onnxruntime-web, `told(share)` hears of progress. */
+/** Loads what the folder `base` (a URL that ends in a slash) holds; `ort` is onnxruntime-web, `told(done, of)` hears of networks loaded. */
 export async function loadModel(base, ort, told = () => {}) {
   const answer = await fetch(new URL("model.json", base));
   if (!answer.ok) throw new Error(`model.json: the server answers ${answer.status}`);
@@ -28,7 +28,7 @@ export async function loadModel(base, ort, told = () => {}) {
     files++;
     const bytes = await fetched(new URL(file, base));
     const made = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-    told(++done / files);
+    told(++done, files);
     return made;
   };
   const diffuser = async (told) => ({
@@ -67,61 +67,84 @@ class Model {
 
   /**
    * Makes `count` pictures that are told the same. `values` holds what is said, by the name of the condition: Int8Array(40) of -1,
-   * 0, 1, Uint8Array(pixels) with 255 where nothing is said; null or nothing at all = unsaid. `onPreview({index, step, steps, pixels})`
-   * hears of pictures in the making; `pause()` is waited for before every step and may throw.
-   * Returns [{index, seed, pixels, width, height, told, record}]: RGBA bytes, and `told` as the model was told it.
+   * 0, 1, Uint8Array(pixels) with 255 where nothing is said; null or nothing at all = unsaid. With `draw: false` what a map leaves
+   * open stays open. `onStep({what, index, step, of, pixels})` hears of every step on the way to a map or a picture; `pixels`, RGBA
+   * bytes of the picture in the making, now and then, else null. `pause()` is waited for before every step and may throw.
+   * Returns [{index, pixels, told, record}], `told` as the model was told it.
    */
-  async sample(request, onPreview = () => {}, pause = async () => {}) {
-    const { picture } = this.about;
-    const settings = { sampler: { ...picture.sampler }, guidance: {} };
-    for (const key of ["name", "steps", "eta"]) {
-      const given = key === "name" ? request.sampler : request[key];
-      if (given !== undefined && given !== null) settings.sampler[key] = given;
-    }
-    if (!(settings.sampler.name in SAMPLERS)) throw new RangeError(`sampler ${settings.sampler.name}: expected ${Object.keys(SAMPLERS)}`);
-    if (!(settings.sampler.eta >= 0 && settings.sampler.eta <= 1)) throw new RangeError(`eta ${settings.sampler.eta}: expected 0 to 1`);
-    for (const { name } of picture.conditions) {
-      const given = typeof request.guidance === "number" ? request.guidance : (request.guidance?.[name] ?? request.guidance?.scale);
-      settings.guidance[name] = given ?? picture.guidance[name];
-      if (!(settings.guidance[name] >= 0)) throw new RangeError(`guidance of ${name}: expected a number from 0`);
-    }
+  async sample(request, onStep = () => {}, pause = async () => {}) {
+    const settings = this.#settings(request);
+    const values = this.#told(request.values ?? {});
     const pictures = [];
     for (let index = 0; index < (request.count ?? 1); index++) {
       const seed = mix(request.seed ?? 0, "image", index);
-      pictures.push(await this.#one(index, seed, request.values ?? {}, settings, onPreview, pause));
+      pictures.push(await this.#one(index, seed, values, request.draw ?? true, settings, onStep, pause));
     }
     return pictures;
   }
 
-  async #one(index, seed, given, settings, onPreview, pause) {
-    const { picture, resolution } = this.about;
+  /** Sampler and guidance: the run's own where nothing else is asked for. */
+  #settings(request) {
+    const { picture } = this.about;
+    const sampler = { ...picture.sampler };
+    const asked = { name: request.sampler, steps: request.steps, eta: request.eta };
+    for (const [key, value] of Object.entries(asked)) sampler[key] = value ?? sampler[key];
+    if (!Object.hasOwn(SAMPLERS, sampler.name)) throw new RangeError(`sampler ${sampler.name}: expected ${Object.keys(SAMPLERS).join(" or ")}`);
+    if (!(sampler.eta >= 0 && sampler.eta <= 1)) throw new RangeError(`eta ${sampler.eta}: expected 0 to 1`);
+    const guidance = {};
+    for (const { name } of picture.conditions) {
+      const own = typeof request.guidance === "number" ? request.guidance : request.guidance?.[name];
+      guidance[name] = own ?? picture.guidance[name];
+      if (!(guidance[name] >= 0)) throw new RangeError(`guidance of ${name}: expected a number from 0`);
+      if (guidance[name] !== 1 && !picture.optional) throw new RangeError(`guidance of ${name}: the model was always told everything, so it stays at 1`);
+    }
+    return { sampler, guidance };
+  }
+
+  /** What is said, of the conditions the model has. */
+  #told(values) {
     const told = {};
-    for (const each of picture.conditions) if (given[each.name]) told[each.name] = checked(given[each.name], each);
-    const drawn = "mask" in this.picture.encoders && this.maps && (!told.mask || told.mask.includes(UNSAID));
-    if (drawn) told.mask = await this.#drawn(seed, given, pause);
+    for (const { name, shape, entries, nothing } of this.about.picture.conditions) {
+      const value = values[name];
+      if (!value) continue;
+      if (value.length !== sizeOf(shape)) throw new RangeError(`${name} has ${value.length} entries, expected ${sizeOf(shape)}`);
+      const wrong = value.find((entry) => !entries.includes(entry));
+      if (wrong !== undefined) throw new RangeError(`${name} holds ${wrong}, expected ${entries.join(", ")}`);
+      if (value.some((entry) => entry !== nothing)) told[name] = value;
+    }
+    return told;
+  }
+
+  async #one(index, seed, given, draw, settings, onStep, pause) {
+    const { picture } = this.about;
+    const drawn = draw && this.maps && (!given.mask || given.mask.includes(UNSAID));
+    const told = { ...given };
+    if (drawn) {
+      const { steps } = this.about.maps.sampler;
+      told.mask = await this.#drawn(seed, given, (step) => onStep({ what: "maps", index, step: step + 1, of: steps, pixels: null }), pause);
+    }
+    const open = picture.conditions.find(({ name, nothing }) => !told[name] || told[name].includes(nothing));
+    if (open && !picture.optional) throw new Error(`${open.name} is not given in full, and the model must be told it`);
     const pixelsOf = async (z) => toPixels(await this.#decoded(restored(z, picture.scale)));
     const { steps } = settings.sampler;
-    const preview = async (step, x0) => {
-      if (step + 1 < steps && step % PREVIEW_EVERY === 0) {
-        onPreview({ index, step: step + 1, steps, width: resolution, height: resolution, pixels: await pixelsOf(x0) });
+    let next = 0;
+    const shown = async (step, x0) => {
+      let pixels = null;
+      const began = performance.now();
+      if (step + 1 < steps && began >= next) {
+        pixels = await pixelsOf(x0);
+        const now = performance.now();
+        next = now + (now - began) / PREVIEWS;
       }
+      onStep({ what: "pictures", index, step: step + 1, of: steps, pixels });
     };
-    const z = await this.#latents(this.picture, told, seed, settings, (predict) => predict, preview, pause);
+    const z = await this.#latents(this.picture, told, seed, settings, (predict) => predict, shown, pause);
     if (!isFinite(z)) throw new Error(`latents of seed ${seed} are not finite`);
-    const pixels = await pixelsOf(z);
-    return {
-      index,
-      seed: String(seed),
-      pixels,
-      width: resolution,
-      height: resolution,
-      told,
-      record: this.#record(index, seed, told, given, drawn, settings),
-    };
+    return { index, pixels: await pixelsOf(z), told, record: this.#record(index, seed, told, given, drawn, settings) };
   }
 
   /** The label map of a picture's seed under what is said: facecond/assembly/maps.py. */
-  async #drawn(seed, given, pause) {
+  async #drawn(seed, given, onStep, pause) {
     const { maps } = this.about;
     const [classes, side] = maps.latent;
     const cells = side * side;
@@ -138,7 +161,7 @@ class Model {
       return prediction(x0, "x0", z, level);
     };
     const settings = { sampler: maps.sampler, guidance: maps.guidance };
-    const z = await this.#latents(this.maps, values, mix(seed, "map"), settings, pinned, async () => {}, pause);
+    const z = await this.#latents(this.maps, values, mix(seed, "map"), settings, pinned, async (step) => onStep(step), pause);
     const channels = restored(z, maps.scale);
     if (!isFinite(channels)) throw new Error(`the map of seed ${seed} is not finite`);
     return said.map((label, cell) => {
@@ -178,13 +201,11 @@ class Model {
 
   /** Tokens of the contexts that guidance evaluates, joined, and the share of each: facecond/diffusion/guidance.py. */
   async #contexts(net, told, guidance) {
-    const { conditions, optional } = net.about;
+    const { conditions } = net.about;
     if (!conditions.length) return { tokens: null, shares: [1] };
     const encoded = {};
     for (const each of conditions) {
-      const value = told[each.name];
-      if (!value && !optional) throw new Error(`${each.name} is not given, and the model must be told it`);
-      encoded[each.name] = await this.#encode(net, each, value);
+      encoded[each.name] = await this.#encode(net, each, told[each.name] ?? null);
     }
     const order = [...conditions].reverse();
     const weights = order.map(({ name }) => guidance[name]);
@@ -233,41 +254,40 @@ class Model {
     return new this.ort.Tensor(type, data, shape);
   }
 
-  /** What is kept of a picture, as a generation's records have it. */
+  /** What `Session.sample` says of a picture; seeds have 63 bits, so they are text. */
   #record(index, seed, told, given, drawn, settings) {
     const { about } = this;
-    const values = {};
     const description = {};
+    const digests = {};
     for (const { name, dtype, shape } of about.picture.conditions) {
       if (!told[name]) continue;
-      values[name] = { sha256: digestOf(told[name], dtype, shape) };
-      if (name === "attributes") {
-        values[name].value = Array.from(told[name], (sign) => "-0+"[sign + 1]).join("");
-        const named = about.attributes.filter((_, i) => told[name][i]);
-        description[name] = named.map((each) => (told[name][about.attributes.indexOf(each)] > 0 ? "+" : "-") + each).join(",");
-      } else description[name] = given[name] ? "painted in the browser" : "";
-    }
-    if (drawn) {
-      const painted = given.mask && given.mask.some((label) => label !== UNSAID);
-      values.mask.given = given.mask ? digestOf(given.mask, "uint8", [about.resolution, about.resolution]) : null;
-      description.mask = painted ? `${description.mask}, the rest drawn by ${about.maps.run}` : `drawn by ${about.maps.run}`;
+      digests[name] = { sha256: digestOf(told[name], dtype, shape) };
+      description[name] = name === "attributes" ? attributeWords(told[name], about.attributes) : "painted";
+      if (drawn && name === "mask") {
+        digests.mask.given = given.mask ? digestOf(given.mask, dtype, shape) : null;
+        description.mask = given.mask ? `painted, the rest drawn by ${about.maps.run}` : `drawn by ${about.maps.run}`;
+      }
     }
     return {
       index,
       seed: String(seed),
       source: null,
       description,
-      told: values,
+      told: digests,
+      place: {},
       weights: about.picture.weights,
       first_stage: about.first_stage,
-      sampler: settings.sampler,
-      guidance: settings.guidance,
+      ...settings,
       precision: "float32",
+      ...(drawn && { maps: { weights: about.maps.weights, sampler: about.maps.sampler, guidance: about.maps.guidance } }),
       made_by: `onnxruntime-web ${about.runtime}`,
-      ...(about.maps && { maps: { weights: about.maps.weights, sampler: about.maps.sampler, guidance: about.maps.guidance } }),
     };
   }
 }
+
+/** Attributes in words, "+Smiling,-Male", in the order of their names: `facecond.faces.attributes.format_attributes`. */
+export const attributeWords = (signs, names) =>
+  names.flatMap((name, place) => (signs[place] ? [(signs[place] > 0 ? "+" : "-") + name] : [])).join(",");
 
 /** SHA-256 of kind, shape and content of a value, as `facecond.sampling.folder.digest_of` takes it. */
 export function digestOf(value, dtype, shape) {
@@ -276,11 +296,4 @@ export function digestOf(value, dtype, shape) {
   bytes.set(head);
   bytes.set(new Uint8Array(value.buffer, value.byteOffset, value.length), head.length);
   return hex(sha256(bytes));
-}
-
-function checked(value, { name, shape, entries }) {
-  if (value.length !== sizeOf(shape)) throw new RangeError(`${name} has ${value.length} entries, expected ${sizeOf(shape)}`);
-  const wrong = value.find((entry) => !entries.includes(entry));
-  if (wrong !== undefined) throw new RangeError(`${name} holds ${wrong}, expected ${entries.join(", ")}`);
-  return value;
 }

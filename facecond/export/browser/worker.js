@@ -19,21 +19,19 @@ const breath = () =>
   });
 
 self.onmessage = ({ data }) => {
-  if (data.kind === "open") open(data);
+  if (data.kind === "open") {
+    model = open(data);
+    model.catch((error) => self.postMessage({ kind: "failed", id: null, name: error.name, message: String(error.message ?? error) }));
+  }
   else if (data.kind === "cancel") cancelled.add(data.id);
   else before = before.then(() => sample(data));
 };
 
 async function open({ base, threads }) {
-  try {
-    ort.env.wasm.numThreads = threads;
-    const place = (file) => new URL(`runtime/${file}`, base).href;
-    ort.env.wasm.wasmPaths = { mjs: place("ort-wasm-simd-threaded.mjs"), wasm: place("ort-wasm-simd-threaded.wasm") };
-    model = await loadModel(base, ort, (share) => self.postMessage({ kind: "progress", share }));
-    self.postMessage({ kind: "opened", about: model.about });
-  } catch (error) {
-    self.postMessage({ kind: "failed", id: null, name: error.name, message: String(error.message ?? error) });
-  }
+  ort.env.wasm.numThreads = threads;
+  const place = (file) => new URL(`runtime/${file}`, base).href;
+  ort.env.wasm.wasmPaths = { mjs: place("ort-wasm-simd-threaded.mjs"), wasm: place("ort-wasm-simd-threaded.wasm") };
+  return await loadModel(base, ort, (done, of) => self.postMessage({ kind: "loading", done, of }));
 }
 
 async function sample({ id, request }) {
@@ -42,8 +40,9 @@ async function sample({ id, request }) {
     if (cancelled.has(id)) throw new DOMException("the request was cancelled", "AbortError");
   };
   try {
+    const made = await model;
     await pause();
-    const pictures = await model.sample(request, (preview) => self.postMessage({ kind: "preview", id, preview }), pause);
+    const pictures = await made.sample(request, (step) => self.postMessage({ kind: "step", id, step }), pause);
     self.postMessage({ kind: "done", id, pictures });
   } catch (error) {
     self.postMessage({ kind: "failed", id, name: error.name, message: String(error.message ?? error) });
