@@ -157,7 +157,7 @@ def write(
             _write(partial / "runtime" / name, content)
         _write(partial / "runtime" / "LICENSE", runtime.LICENCE.format(version=runtime.VERSION).encode())
     pieces = _pieces(session)
-    with bar("export", len(pieces)) as progress:
+    with bar("export", len(pieces), unit="network") as progress:
         for piece in pieces:
             progress.note(piece.name)
             write_onnx(piece, partial / NETWORKS / f"{piece.name}.onnx")
