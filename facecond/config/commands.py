@@ -552,6 +552,8 @@ class StudioConfig(ComputeConfig):
     """Run of `model=classifier` that says which attributes a photograph shows; none = the latest run, if there is one."""
     steps: int = bounded(10, minimum=1, maximum=250)
     """Sampling steps that the page begins with."""
+    threads: int | None = bounded(None, minimum=1, maximum=1024)
+    """Threads that sample on a CPU; none = one fewer than there are cores, since the browser needs one, or OMP_NUM_THREADS."""
     people: int = bounded(24, minimum=0, maximum=200)
     """People of the pack in the page's gallery, those of the validation split first."""
     host: str = "127.0.0.1"

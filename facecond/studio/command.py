@@ -128,12 +128,18 @@ def run(prepared: Prepared[StudioConfig, Studio]) -> Result:
 
 def load(prepared: Prepared[StudioConfig, Studio]) -> Engine:
     """Load all networks, once."""
+    import os
+
+    import torch
+
     from facecond.assembly.photographs import PhotoClassifier, PhotoParser
     from facecond.assembly.session import open_session
     from facecond.studio.engine import Engine
     from facecond.workspace.origin import compose_sampling
 
     config, found = prepared.config, prepared.found
+    if config.threads or "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     sessions = []
     for origin, maps in zip(found.origins, found.maps, strict=True):
         words = [f"device={config.device.name}"]

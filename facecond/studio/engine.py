@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from facecond.assembly.photographs import PhotoClassifier, PhotoParser, read_photograph
 from facecond.assembly.session import Pictures, Session
@@ -41,6 +43,9 @@ PREVIEW_EVERY = 0.2
 
 MOST_PHOTO_PIXELS = 50_000_000
 """Pixels of a photograph."""
+
+MOST_SIDE = 2048
+"""Pixels of its longer side when it is read."""
 
 Event = dict[str, Any]
 """JSON values, one line of an answer."""
@@ -223,6 +228,7 @@ class Engine:
             raise DataError("there is no parser of photographs", hint="train one: facecond train model=parser")
         image_HWC = image_of(content, origin="the photograph", most_pixels=MOST_PHOTO_PIXELS)
         work.check()
+        image_HWC = _smaller(image_HWC)
         found = read_photograph(image_HWC, self._parser, self._classifier, self.size, Align.auto)
         if found is None:  # a drawn face, or one that fills the picture: as it is framed
             raise DataError("no face was found in the photograph", hint="take one in which the face is larger")
@@ -260,6 +266,16 @@ def records_of(session: Session[Any], wanted: Wanted, made: Pictures) -> list[Ev
 
 def _look(step: Step) -> None:
     step.look()
+
+
+def _smaller(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A photograph whose longer side is at most MOST_SIDE: a face is read at a few hundred pixels, and detection takes long on more."""
+    height, width = image_HWC.shape[:2]
+    if max(height, width) <= MOST_SIDE:
+        return image_HWC
+    share = MOST_SIDE / max(height, width)
+    size = max(1, round(width * share)), max(1, round(height * share))
+    return np.array(Image.fromarray(image_HWC).resize(size, Image.Resampling.LANCZOS))
 
 
 def _base64(content: bytes) -> str:
