@@ -2,8 +2,9 @@
 
     python -m benchmarks.studio [--strokes 60] [--steps 10] [--pictures docs/pictures]
 
-Server and browser share the machine, as they do where a person uses them. A stroke is drawn with the mouse on a whole map; the clock
-starts in the page when the button is let go. Needs Playwright (`pip install playwright`) and Chromium (`apt-get install chromium`).
+Server and browser share the machine, as they do where a person uses them. A stroke is drawn with the mouse on a whole map; the
+clock starts in the page when the button is let go. Needs Playwright (`pip install playwright`) and Chromium
+(`apt-get install chromium`).
 """
 
 import argparse
@@ -19,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
-
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 READY = "body[data-ready]"
 IDLE = "body[data-state=idle][data-made]"
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}

@@ -269,7 +269,7 @@ def _look(step: Step) -> None:
 
 
 def _smaller(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A photograph whose longer side is at most MOST_SIDE: a face is read at a few hundred pixels, and detection takes long on more."""
+    """A photograph whose longer side is at most MOST_SIDE: a face is read at a few hundred pixels, and detection takes time."""
     height, width = image_HWC.shape[:2]
     if max(height, width) <= MOST_SIDE:
         return image_HWC
