@@ -22,12 +22,12 @@ from facecond.config.training import Capture, Precision
 from facecond.denoisers.denoiser import Denoiser, LatentScale
 from facecond.denoisers.table import DENOISERS
 from facecond.diffusion.guidance import guide, stack
-from facecond.diffusion.prediction import Predict, predictor
+from facecond.diffusion.prediction import Predict, Prediction, predictor, watched
 from facecond.diffusion.samplers import SAMPLERS
 from facecond.diffusion.schedule import schedule_of
 from facecond.errors import CheckpointError
 from facecond.io.checkpoint import Weights, load_strictly, load_weights, split_modules
-from facecond.sampling.generation import Render
+from facecond.sampling.generation import Render, Step, Watch
 from facecond.sampling.replay import Replayed
 from facecond.training.device import autocast, resolve_precision
 from facecond.types import Denoise, NoiseSource, Values
@@ -82,6 +82,26 @@ class Diffuser:
             for each in self.conditioner.conditions
         }
 
+    def showing(
+        self, watch: Watch | None, what: str, steps: int, decode: Callable[[Tensor], NDArray[np.uint8]]
+    ) -> Callable[[Predict], Predict]:
+        """Return what lets `watch` see each prediction of one of `steps`, x0 on the scale of the data by `decode`."""
+
+        def shown(predict: Predict) -> Predict:
+            if watch is None:
+                return predict
+
+            def see(number: int, prediction: Prediction) -> None:
+                def look() -> NDArray[np.uint8]:
+                    with torch.autocast(self.device.type, enabled=False):
+                        return decode(require_finite(self.scale.restore(prediction.x0), "latents"))
+
+                watch(Step(what, number, steps, look))
+
+            return watched(predict, see)
+
+        return shown
+
     def bound(self, values: Values, guidance: GuidanceConfig) -> Denoise:
         """Return the denoiser bound to the context of `values` of every condition, with guidance. Raises as `latents` does."""
         if not self.conditioner.names:
@@ -107,15 +127,19 @@ class Generator(Diffuser):
         return self.first_stage.network.channels, side, side
 
     def renderer(
-        self, sampler: SamplerConfig, guidance: GuidanceConfig, precision: Precision, capture: Capture = Capture.never
+        self,
+        sampler: SamplerConfig,
+        guidance: GuidanceConfig,
+        precision: Precision,
+        capture: Capture = Capture.never,
+        watch: Watch | None = None,
     ) -> Render:
-        """Return `render(values, noise, noise_source) -> pictures` for `facecond.sampling.generate`."""
+        """Return `render(values, noise, noise_source) -> pictures` for `facecond.sampling.generate`; `watch` sees its steps."""
         precision = resolve_precision(precision, self.device)
+        amend = self.showing(watch, "pictures", sampler.steps, self.first_stage.decode)
 
         def render(values: Values, start_noise_BCHW: Tensor, noise_source: NoiseSource) -> NDArray[np.uint8]:
-            latents = self.latents(
-                values, start_noise_BCHW, sampler, guidance, noise_source, precision, capture=capture
-            )
+            latents = self.latents(values, start_noise_BCHW, sampler, guidance, noise_source, precision, amend, capture)
             return self.first_stage.decode(latents)
 
         return render

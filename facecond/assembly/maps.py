@@ -23,7 +23,7 @@ from facecond.diffusion.prediction import Predict, pinned
 from facecond.errors import DataError, NotFiniteError
 from facecond.faces.names import NUM_CLASSES
 from facecond.rng import mix
-from facecond.sampling.generation import StepNoise, start_noise
+from facecond.sampling.generation import StepNoise, Watch, start_noise
 from facecond.sampling.plans import Prompt, Request
 from facecond.training.device import resolve_precision
 from facecond.types import Values
@@ -41,23 +41,33 @@ class MapGenerator(Diffuser):
     guidance: GuidanceConfig
 
     def complete(
-        self, values: Values, seeds: Sequence[int], precision: Precision = Precision.auto
+        self,
+        values: Values,
+        seeds: Sequence[int],
+        precision: Precision = Precision.auto,
+        watch: Watch | None = None,
     ) -> NDArray[np.uint8]:
         """Draw a whole label map for each seed, uint8 (B, H, W), under what `values` (of B items) say of attributes and maps.
 
         What a map says is kept, pixel by pixel; what it leaves open (255, or no map at all) is drawn. A map depends on
-        weights, values and its seed, and on nothing else. Raises DataError where the network's answers are not finite.
+        weights, values and its seed, and on nothing else. `watch` sees the steps.
+
+        Raises DataError where the network's answers are not finite.
         """
         given_BHW = values.get(Mask.name)
         shape = (NUM_CLASSES, self.resolution, self.resolution)
 
         read = reader(self.config, self.scale)
+        showing = self.showing(
+            watch, "maps", self.sampler.steps, lambda drawn_BCHW: labels_of(drawn_BCHW).cpu().numpy()
+        )
 
         def amend(predict: Predict) -> Predict:
             predict = read(predict)
-            if given_BHW is None:
-                return predict
-            return pinned(predict, self.scale.standardise(channels_of(given_BHW)), (given_BHW < NUM_CLASSES)[:, None])
+            if given_BHW is not None:
+                known_B1HW = (given_BHW < NUM_CLASSES)[:, None]
+                predict = pinned(predict, self.scale.standardise(channels_of(given_BHW)), known_B1HW)
+            return showing(predict)
 
         own = [mix(seed, "map") for seed in seeds]
         with StepNoise(own, shape, self.device) as fresh:
@@ -114,14 +124,16 @@ def is_open(prompt: Prompt) -> bool:
     return prompt.source is None and labels.ndim == 2 and bool((labels >= NUM_CLASSES).any())
 
 
-def complete(requests: Sequence[Request], maps: MapGenerator, precision: Precision) -> list[Request]:
-    """Return the requests with a map drawn, from the seed of each, where it is left open."""
+def complete(
+    requests: Sequence[Request], maps: MapGenerator, precision: Precision, watch: Watch | None = None
+) -> list[Request]:
+    """Return the requests with a map drawn, from the seed of each, where it is left open; `watch` sees the steps."""
     whole = list(requests)
     places = [place for place, request in enumerate(requests) if is_open(request.prompt)]
     for start in range(0, len(places), TOGETHER):
         here = places[start : start + TOGETHER]
         chosen = [requests[place] for place in [*here, *[here[-1]] * (TOGETHER - len(here))]]
-        drawn_BHW = maps.complete(_values(chosen, maps), [request.seed for request in chosen], precision)
+        drawn_BHW = maps.complete(_values(chosen, maps), [request.seed for request in chosen], precision, watch)
         for place, drawn_HW in zip(here, drawn_BHW, strict=False):
             whole[place] = replace(requests[place], prompt=_completed(requests[place].prompt, drawn_HW, maps.name))
     return whole

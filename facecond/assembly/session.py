@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -35,7 +36,7 @@ from facecond.workspace.origin import Origin, compose_sampling, find_maps, own_p
 if TYPE_CHECKING:
     from facecond.assembly.generator import Generator
     from facecond.assembly.maps import MapGenerator
-    from facecond.sampling.generation import Generation
+    from facecond.sampling.generation import Generation, Watch
 
 log = logging.getLogger("facecond")
 
@@ -119,6 +120,7 @@ class Session(Generic[C]):
         batch_size: int | None = None,
         adapt_masks: bool = True,
         folder: str | os.PathLike[str] | None = None,
+        watch: Watch | None = None,
         **conditions: Given | None,
     ) -> Pictures:
         """Sample `count` pictures that are told the same, each from noise of its own.
@@ -135,6 +137,8 @@ class Session(Generic[C]):
             batch_size: pictures sampled at once; without influence on them beyond rounding.
             adapt_masks: let the item's map agree with attributes that contradict it, as `facecond sample` does.
             folder: folder to keep pictures and records in, or to continue; without it nothing is written.
+            watch: called at every step of every batch with a `facecond.sampling.generation.Step`, which can show what the network
+                takes the pictures to be by then; an exception that it raises ends the sampling. Without a folder only.
             **conditions: what the model is told, by name of the condition: words or a path as on the command line, or the array
                 they stand for, of the shape, dtype and entries of `Condition.column`: int8 (40,) in {-1, 0, 1}, or uint8 (H, W)
                 as large as the pictures. What is left out, or None, is unspecified; of a map it is drawn, for each picture apart,
@@ -150,6 +154,8 @@ class Session(Generic[C]):
         from facecond.progress import bar
         from facecond.sampling.generation import batches, record_of
 
+        if watch is not None and folder is not None:
+            raise ConfigError("watch and folder are both given", hint="watch a sampling that writes nothing")
         given = self._known({name: value for name, value in conditions.items() if value is not None})
         weights = guidance if isinstance(guidance, Mapping) else {"scale": guidance}
         settings = {"sampler": sampler, "sampler.steps": steps, "sampler.eta": eta, "precision": precision,
@@ -172,11 +178,12 @@ class Session(Generic[C]):
                 records.append(record_of(dataclasses.replace(request, prompt=told), {}))
         else:
             generator, config, size = session.generator, session.config, session.generator.resolution
-            render = generator.renderer(config.sampler, config.guidance, config.precision, config.capture)
+            render = generator.renderer(config.sampler, config.guidance, config.precision, config.capture, watch)
+            complete = partial(session.complete, watch=watch)
             images = np.empty((count, size, size, 3), dtype=np.uint8)
             with bar("sampling", count) as progress:
                 for batch, pictures in batches(
-                    plan, render, generator.latent_shape, config.batch_size, generator.device, session.complete
+                    plan, render, generator.latent_shape, config.batch_size, generator.device, complete
                 ):
                     images[[request.index for request in batch]] = pictures
                     known: dict[int, dict[str, str]] = {}  # of one batch: prompts are told apart while they are there
@@ -205,6 +212,10 @@ class Session(Generic[C]):
         config = dataclasses.replace(config, count=count, seed=seed, workspace=self.config.workspace)
         check_bounds(config, slips=config.limits)
         return dataclasses.replace(self, config=config)
+
+    def without_maps(self) -> Session[C]:
+        """The same session, which leaves open what is open, as `maps=none` does."""
+        return dataclasses.replace(self, maps=None)
 
     def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None, *, how: str = "changed") -> Prompt:
         """The values of validation item `place` (0, 1, ...), as far as the model is told them, with `changes` put over them.
@@ -248,13 +259,13 @@ class Session(Generic[C]):
             description[name] = condition.describe(values[name], origin)
         return Prompt(values=values, description=description)
 
-    def complete(self, requests: Sequence[Request]) -> list[Request]:
+    def complete(self, requests: Sequence[Request], watch: Watch | None = None) -> list[Request]:
         """Return the requests with maps drawn where they leave them open, when there is a generator of maps."""
         if self.maps is None:
             return list(requests)
         from facecond.assembly.maps import complete
 
-        return complete(requests, self.maps, self.config.precision)
+        return complete(requests, self.maps, self.config.precision, watch)
 
     def told(self, prompt: Prompt, made: Generation, index: int) -> Prompt:
         """Return what the model was told for picture `index` of a generation: the prompt, with what was drawn where it was open."""

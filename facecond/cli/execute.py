@@ -33,6 +33,8 @@ MODULES = {
     "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
     "edit": "facecond.commands.edit",
+    "studio": "facecond.studio.command",
+    "export web": "facecond.export.command",
     "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",
@@ -40,7 +42,7 @@ MODULES = {
 """Module of each command; it has `prepare(words) -> Prepared`, which finds defaults on disk, and `run(prepared) -> Result`; where
 --dry-run says more than the configuration, also `foresee(prepared) -> dict`."""
 
-READING = ("runs", "verify")
+READING = ("runs", "verify", "studio")
 """Commands that may read where nothing can be written; what they remember is then not kept."""
 
 TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse")

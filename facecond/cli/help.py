@@ -17,6 +17,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond swap-masks",
     ),
     "data": ("facecond data draw --count 256 name=few", "facecond data inspect"),
+    "export": ("facecond export web",),
     "config": ("facecond config list", "facecond config show train model=mask size=paper"),
     "data pack": (
         "facecond data pack data=celebamask_hq data.root=CelebAMask-HQ",
@@ -63,6 +64,16 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond edit photo.jpg --attr +Smiling",
         "facecond edit photos --mask map.png name=other-maps",
         "facecond edit --items 0,1,2 --attr=-Male,+Eyeglasses --steps 10",
+    ),
+    "studio": (
+        "facecond studio",
+        "facecond studio run=multicond port=0 device=cpu",
+        "facecond studio compare=attr --port 9000",
+    ),
+    "export web": (
+        "facecond export web",
+        "facecond export web run=multicond sampler.steps=10 name=page",
+        "facecond export web runtime=onnxruntime-web-1.30.0.tgz people=0 --dry-run",
     ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),

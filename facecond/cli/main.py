@@ -37,7 +37,14 @@ data = typer.Typer(
     rich_markup_mode="rich",
 )
 config = typer.Typer(help="See what can be configured.", cls=Group, no_args_is_help=True, rich_markup_mode="rich")
+export = typer.Typer(
+    help="Take a model elsewhere: the page and its networks as a folder of files.",
+    cls=Group,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
 app.add_typer(data, name="data")
+app.add_typer(export, name="export")
 app.add_typer(config, name="config")
 
 
@@ -446,6 +453,41 @@ def edit(
         "run": run, "sampler.steps": steps, "seed": seed,
     }  # fmt: skip
     execute("edit", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
+@app.command("studio", cls=Command)
+def studio(
+    overrides: Overrides = None,
+    run: Run = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen at; 0 = any that is free (port=).", show_default=False)
+    ] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Open a page on which label maps are painted and become faces, served on this machine; Ctrl-C ends it.
+
+    Nothing is written; pictures are kept by downloading them.
+    """
+    execute("studio", overrides, {"run": run, "port": port}, json=json, dry_run=dry_run)
+
+
+@export.command("web", cls=Command)
+def export_web(
+    overrides: Overrides = None,
+    run: Run = None,
+    steps: Steps = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Write the studio's page with a run's networks into a folder: any static host serves it, and the browser samples.
+
+    Running the same command again does nothing where the folder is whole.
+    """
+    execute(
+        "export web", overrides, {"run": run, "sampler.steps": steps}, json=json, dry_run=dry_run, multirun=multirun
+    )
 
 
 @app.command("report", cls=Command)

@@ -16,6 +16,7 @@ D is alpha for eps, -sigma for x0, alpha^2 + sigma^2 for v and alpha + sigma for
 sigma = 0 say nothing else about the latents. At a given z the errors of two answers differ by the factor D' / D.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -105,6 +106,18 @@ def predictor(denoise: Denoise, target: Target) -> Predict:
         return Prediction(denoise(z_BCHW, time_B).to(z_BCHW.dtype), target, z_BCHW, level)
 
     return predict
+
+
+def watched(predict: Predict, see: Callable[[int, Prediction], None]) -> Predict:
+    """Return `predict` that shows each prediction to `see`, with its number 0, 1, ...; what `see` raises ends the sampling."""
+    numbers = itertools.count()
+
+    def shown(z_BCHW: Tensor, level: Level[float]) -> Prediction:
+        prediction = predict(z_BCHW, level)
+        see(next(numbers), prediction)
+        return prediction
+
+    return shown
 
 
 def pinned(predict: Predict, x0_BCHW: Tensor, known_B1HW: Tensor) -> Predict:

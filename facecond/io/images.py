@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,30 +37,34 @@ def open_picture(path: Path) -> Image.Image:
     Raises DataError when it is missing, no regular file, damaged, of another format than `FORMATS`, too large, or several.
     """
     with open_regular(path, what="picture", most=MOST_PICTURE) as stream:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is below
-                picture = Image.open(stream, formats=FORMATS)
-            _check_extent(picture, path)
-            picture.load()
-        except UnidentifiedImageError:
-            raise DataError(
-                f"{path}: not a picture this program can read", hint=f"it reads {', '.join(FORMATS)}"
-            ) from None
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as reason:
-            raise DataError(f"{path}: damaged picture: {reason}") from reason
+        return _opened(stream, str(path), MOST_PIXELS)
+
+
+def _opened(stream: BinaryIO, origin: str, most_pixels: int) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is below
+            picture = Image.open(stream, formats=FORMATS)
+        _check_extent(picture, origin, most_pixels)
+        picture.load()
+    except UnidentifiedImageError:
+        raise DataError(
+            f"{origin}: not a picture this program can read", hint=f"it reads {', '.join(FORMATS)}"
+        ) from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as reason:
+        raise DataError(f"{origin}: damaged picture: {reason}") from reason
     return picture
 
 
-def _check_extent(picture: Image.Image, path: Path) -> None:
+def _check_extent(picture: Image.Image, origin: str, most_pixels: int) -> None:
     width, height = picture.size
-    if width * height > MOST_PIXELS:
+    if width * height > most_pixels:
         raise DataError(
-            f"{path} is {width} x {height}, expected at most {MOST_PIXELS:,} pixels", hint="make it smaller"
+            f"{origin} is {width} x {height}, expected at most {most_pixels:,} pixels", hint="make it smaller"
         )
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a telephone's photograph with a preview behind it
-        raise DataError(f"{path} holds {frames} pictures, expected one", hint="save the one that is meant by itself")
+        raise DataError(f"{origin} holds {frames} pictures, expected one", hint="save the one that is meant by itself")
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -66,7 +72,16 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     white, and of 16 bits the upper eight are kept. Raises DataError also for pixels that are no colours (floating point).
     """
     place = Path(path)
-    picture = ImageOps.exif_transpose(open_picture(place))
+    return _colours_of(open_picture(place), str(place))
+
+
+def image_of(content: bytes, *, origin: str, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
+    """Return a picture that is in memory, as `read_image` does one on the disk; `origin` names it in messages."""
+    return _colours_of(_opened(io.BytesIO(content), origin, most_pixels), origin)
+
+
+def _colours_of(opened: Image.Image, origin: str) -> NDArray[np.uint8]:
+    picture = ImageOps.exif_transpose(opened)
     if picture.mode in SIXTEEN_BITS:
         grey = (np.asarray(picture).astype(np.uint32) * 255 + 32767) // 65535
         return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
@@ -75,7 +90,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         picture = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
     elif picture.mode not in COLOURS:
         raise DataError(
-            f"{place}: its pixels are of mode {picture.mode}, expected colours of 8 or 16 bits",
+            f"{origin}: its pixels are of mode {picture.mode}, expected colours of 8 or 16 bits",
             hint="save it as a PNG or JPEG",
         )
     return np.array(picture.convert("RGB"))
@@ -137,6 +152,13 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8], *, compres
         raise ValueError(f"expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
     with atomic_write(path) as temporary:
         Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG", compress_level=compression)
+
+
+def png_of(image: NDArray[np.uint8], *, compression: int = 4) -> bytes:
+    """Return the PNG that `write_png` writes."""
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(content, format="PNG", compress_level=compression)
+    return content.getvalue()
 
 
 def digest_of_pixels(image: NDArray[np.uint8]) -> str:

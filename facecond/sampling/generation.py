@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -38,6 +38,23 @@ Digests = dict[int, dict[str, str]]
 
 Complete = Callable[[Sequence[Request]], list[Request]]
 """Returns requests with what their prompts leave open filled in, as far as it can; a pure function of each request."""
+
+
+class Step(NamedTuple):
+    """A step of sampling that is under way: the network has answered, its answer is not yet used."""
+
+    what: str
+    """"pictures", or "maps" where label maps are drawn first."""
+    number: int
+    """From 0."""
+    of: int
+    """Steps in all."""
+    look: Callable[[], NDArray[np.uint8]]
+    """Returns what the network now takes for the clean data: pictures uint8 (B, H, W, 3), or label maps uint8 (B, H, W)."""
+
+
+Watch = Callable[[Step], None]
+"""Sees every step. What it raises ends the sampling, and nothing of it is kept. It changes no picture."""
 
 
 class Render(Protocol):
