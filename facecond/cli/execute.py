@@ -33,6 +33,7 @@ MODULES = {
     "compare": "facecond.commands.compare",
     "swap-masks": "facecond.commands.swap_masks",
     "edit": "facecond.commands.edit",
+    "synthesize": "facecond.commands.synthesize",
     "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",
@@ -43,7 +44,7 @@ MODULES = {
 READING = ("runs", "verify")
 """Commands that may read where nothing can be written; what they remember is then not kept."""
 
-TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse")
+TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse", "synthesize")
 """Commands whose work several processes can share (torchrun), and that can become jobs (launcher=)."""
 
 

@@ -64,6 +64,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond edit photos --mask map.png name=other-maps",
         "facecond edit --items 0,1,2 --attr=-Male,+Eyeglasses --steps 10",
     ),
+    "synthesize": (
+        "facecond synthesize --count 16 --steps 10",
+        "facecond synthesize --count 16 attributes=balanced 'pairs=[Eyeglasses+Wearing_Hat]' tries=2 --steps 10",
+        "facecond synthesize --count 8 --attr +Smiling maps_from=exchanged parts=[hair] forms=[imagefolder,coco] --steps 10",
+    ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "reproduce": (

@@ -448,6 +448,37 @@ def edit(
     execute("edit", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
+@app.command("synthesize", cls=Command)
+def synthesize(
+    overrides: Overrides = None,
+    attr: Annotated[
+        str | None,
+        typer.Option(
+            help="Attributes that every face has, for example +Smiling,-Male (attr=).",
+            autocompletion=_completed_by("value", "attr"),
+            show_default=False,
+        ),
+    ] = None,
+    run: Run = None,
+    eta: Eta = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Faces (count=).", show_default=False)] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Make labelled faces in quantity: each is read by judges, and put aside with the reason where it shows not what was told.
+
+    They become a pack, an image folder with metadata, COCO files and Croissant metadata. Running the same command again does only
+    what is missing.
+    """
+    flags = {
+        "attr": attr, "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count,
+    }  # fmt: skip
+    execute("synthesize", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
 @app.command("report", cls=Command)
 def report(
     words: Annotated[
