@@ -49,8 +49,8 @@ def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def paper_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Tables and figures of the paper, then overrides."""
-    return _named(options_of("paper"), incomplete) + overrides(ctx, incomplete)
+    """Tables and figures of the paper, and studies, then overrides."""
+    return _named([*options_of("paper"), *options_of("study")], incomplete) + overrides(ctx, incomplete)
 
 
 def runs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -515,8 +515,8 @@ def reproduce(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TABLE|FIGURE... [OVERRIDES]...",
-            help="table1 to table5, figure2 to figure12, one after another; then overrides.",
+            metavar="TABLE|FIGURE|STUDY... [OVERRIDES]...",
+            help="table1 to table5, figure2 to figure12, synthetic, memorisation, one after another; then overrides.",
             autocompletion=_completed_by("paper_and_overrides"),
             show_default=False,
         ),
@@ -527,10 +527,12 @@ def reproduce(
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make tables and figures of the paper: train what is missing, sample, measure, and test what the paper claims."""
+    """Make tables and figures of the paper, and studies: train what is missing, sample, measure, and test what is claimed."""
     named = dict.fromkeys(word for word in words or [] if "=" not in word)
     overrides = [word for word in words or [] if "=" in word]
-    papers = [f"paper={name}" for name in named]
+    from facecond.config.catalogue import options_of
+
+    papers = [f"{'study' if name in options_of('study') else 'paper'}={name}" for name in named]
     execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run, each=papers)
 
 

@@ -24,7 +24,7 @@ from facecond.config.models import (
     ParserModelConfig,
 )
 from facecond.config.networks import DENOISERS
-from facecond.config.reproduce import PaperConfig, ScaleConfig
+from facecond.config.reproduce import PaperConfig, ScaleConfig, StudyConfig
 from facecond.config.training import Capture, Precision, TrainerConfig
 from facecond.errors import ConfigError
 
@@ -673,9 +673,10 @@ class DemoConfig(CommandConfig):
 
 @dataclass(kw_only=True, slots=True)
 class ReproduceConfig(CommandConfig):
-    """`facecond reproduce`: one table or figure of the paper."""
+    """`facecond reproduce`: one table or figure of the paper, or a study of our own."""
 
     paper: PaperConfig = field(default_factory=PaperConfig)
+    study: StudyConfig = field(default_factory=StudyConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     device: Device = Device.auto
     """auto = the first CUDA device when there is one."""
