@@ -49,8 +49,8 @@ def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def paper_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Tables and figures of the paper, then overrides."""
-    return _named(options_of("paper"), incomplete) + overrides(ctx, incomplete)
+    """Tables and figures of the paper, and studies, then overrides."""
+    return _named([*options_of("paper"), *options_of("study")], incomplete) + overrides(ctx, incomplete)
 
 
 def runs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -71,7 +71,7 @@ def names_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of packs, runs, samples and results, then overrides."""
     from facecond.workspace.belonging import folders_in
 
-    parts = ("packs", "runs", "samples", "swaps", "results", "parsed")
+    parts = ("packs", "runs", "samples", "swaps", "results", "parsed", "synthesized")
     names = [path.name for part in parts for path in folders_in(Path(_workspace(ctx)) / part)]
     return _named(dict.fromkeys(names), incomplete) + overrides(ctx, incomplete)
 

@@ -35,6 +35,7 @@ MODULES = {
     "edit": "facecond.commands.edit",
     "studio": "facecond.studio.command",
     "export web": "facecond.export.command",
+    "synthesize": "facecond.commands.synthesize",
     "report": "facecond.commands.report",
     "demo": "facecond.demo.command",
     "reproduce": "facecond.experiments.command",
@@ -45,7 +46,7 @@ MODULES = {
 READING = ("runs", "verify", "studio")
 """Commands that may read where nothing can be written; what they remember is then not kept."""
 
-TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse")
+TOGETHER = ("train", "encode", "sample", "eval", "compare", "swap-masks", "parse", "synthesize")
 """Commands whose work several processes can share (torchrun), and that can become jobs (launcher=)."""
 
 

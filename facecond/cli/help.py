@@ -75,6 +75,11 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond export web run=multicond sampler.steps=10 name=page",
         "facecond export web runtime=onnxruntime-web-1.30.0.tgz people=0 --dry-run",
     ),
+    "synthesize": (
+        "facecond synthesize --count 16 --steps 10",
+        "facecond synthesize --count 16 attributes=balanced 'pairs=[Eyeglasses+Wearing_Hat]' tries=2 --steps 10",
+        "facecond synthesize --count 8 --attr +Smiling maps_from=exchanged parts=[hair] forms=[imagefolder,coco] --steps 10",
+    ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
     "reproduce": (

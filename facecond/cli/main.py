@@ -490,6 +490,37 @@ def export_web(
     )
 
 
+@app.command("synthesize", cls=Command)
+def synthesize(
+    overrides: Overrides = None,
+    attr: Annotated[
+        str | None,
+        typer.Option(
+            help="Attributes that every face has, for example +Smiling,-Male (attr=).",
+            autocompletion=_completed_by("value", "attr"),
+            show_default=False,
+        ),
+    ] = None,
+    run: Run = None,
+    eta: Eta = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Faces (count=).", show_default=False)] = None,
+    json: AsJson = False,
+    dry_run: DryRun = False,
+    multirun: Multirun = False,
+) -> None:
+    """Make labelled faces in quantity: each is read by judges, and put aside with the reason where it shows not what was told.
+
+    They become a pack, an image folder with metadata, COCO files and Croissant metadata. Running the same command again does only
+    what is missing.
+    """
+    flags = {
+        "attr": attr, "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count,
+    }  # fmt: skip
+    execute("synthesize", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
+
+
 @app.command("report", cls=Command)
 def report(
     words: Annotated[
@@ -526,8 +557,8 @@ def reproduce(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TABLE|FIGURE... [OVERRIDES]...",
-            help="table1 to table5, figure2 to figure12, one after another; then overrides.",
+            metavar="TABLE|FIGURE|STUDY... [OVERRIDES]...",
+            help="table1 to table5, figure2 to figure12, synthetic, memorisation, one after another; then overrides.",
             autocompletion=_completed_by("paper_and_overrides"),
             show_default=False,
         ),
@@ -538,10 +569,12 @@ def reproduce(
     json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make tables and figures of the paper: train what is missing, sample, measure, and test what the paper claims."""
+    """Make tables and figures of the paper, and studies: train what is missing, sample, measure, and test what is claimed."""
     named = dict.fromkeys(word for word in words or [] if "=" not in word)
     overrides = [word for word in words or [] if "=" in word]
-    papers = [f"paper={name}" for name in named]
+    from facecond.config.catalogue import options_of
+
+    papers = [f"{'study' if name in options_of('study') else 'paper'}={name}" for name in named]
     execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run, each=papers)
 
 

@@ -27,6 +27,7 @@ from facecond.workspace.inventory import (
     ResultsEntry,
     RunEntry,
     SamplesEntry,
+    SynthesizedEntry,
     Value,
     take,
 )
@@ -74,6 +75,7 @@ def run(prepared: Prepared[RunsConfig, None]) -> Result:
     kind = None if config.kind is None or config.kind in _PARTS else config.kind.name
     held = take(config.workspace, parts=PARTS if part is None else (part,), kind=kind, words=config.words)
     entries: list[Entry] = [*held["packs"], *held["runs"], *held["samples"], *held["results"], *held["parsed"]]
+    entries += held["synthesized"]
     _Next(prepared, held).fill()
     own = [entry for entry in entries if not entry["came_along"]]
     everything = part is None and not config.words
@@ -121,6 +123,8 @@ class _Next:
             results["next"] = self.of_results(results)
         for parsed in held["parsed"]:
             parsed["next"] = self.of_parsed(parsed)
+        for synthesized in held["synthesized"]:
+            synthesized["next"] = self.of_synthesized(synthesized)
 
     def of_pack(self, pack: PackEntry) -> list[str]:
         if "items" not in pack:
@@ -183,6 +187,12 @@ class _Next:
         named = {"data": "label_maps", "data.root": parsed["path"], **table, "resolution": size, "name": parsed["name"]}
         return [self.suggest("data pack", **named)]
 
+    def of_synthesized(self, synthesized: SynthesizedEntry) -> list[str]:
+        name = f"{synthesized['name']}-{synthesized.get('asked')}"
+        if "pack" not in synthesized.get("forms", []) or name not in {pack["name"] for pack in self.held["packs"]}:
+            return []
+        return [self.suggest("train model=parser", pack=name)]
+
 
 def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
     """What is shown of each kind of entry: the newest, with what there is to say in columns."""
@@ -213,6 +223,7 @@ def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
         listing("Samples", ["run", "pictures", "sampled with"], held["samples"], _of_samples),
         listing("Results", ["of"], held["results"], _of_results),
         listing("Parsed photographs", ["pictures", "px"], held["parsed"], _of_parsed),
+        listing("Synthesized sets", ["run", "faces", "px", "forms"], held["synthesized"], _of_synthesized),
     ]
     if held["others"]:
         others = [
@@ -288,6 +299,15 @@ def _of_parsed(parsed: ParsedEntry) -> tuple[list[str], str]:
         return [MISSING] * 2, ""
     judges = ", ".join(name for name in parsed["judges"].values() if isinstance(name, str))
     return [_grouped(parsed["pictures"]), str(parsed["resolution"])], judges
+
+
+def _of_synthesized(entry: SynthesizedEntry) -> tuple[list[str], str]:
+    if "asked" not in entry:
+        return [MISSING] * 4, ""
+    faces, made = entry.get("faces", 0), entry.get("made", 0)
+    said = f"{faces / made:.1%} of {_grouped(made)} made were accepted" if made else ""
+    counts = f"{_grouped(faces)} of {_grouped(entry['asked'])}"
+    return [entry.get("run") or MISSING, counts, str(entry["resolution"]), ", ".join(entry["forms"]) or MISSING], said
 
 
 def _grouped(count: int) -> str:

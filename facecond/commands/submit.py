@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import NO_MAPS, Device
+from facecond.config.commands import NO_JUDGE, NO_MAPS, Device
 from facecond.config.compose import quoted
 from facecond.config.launcher import LauncherConfig, LocalConfig, SlurmConfig
 from facecond.config.settings import first_line
@@ -244,11 +244,19 @@ def _found(command: str, prepared: Prepared[Any, Any]) -> list[str]:
         named = {"pack": found.pack, "first_stage": found.first_stage}
     elif command == "parse":
         named = {"parser": found.parser, "classifier": found.classifier}
-    elif command in ("sample", "swap-masks") or (command == "eval" and not given("samples") and not given("reference")):
+    elif command in ("sample", "swap-masks", "synthesize") or (
+        command == "eval" and not given("samples") and not given("reference")
+    ):
         origin = found.origin if command == "eval" else found
         named = {"run": origin.run.path, "pack": origin.pack}
         if command == "sample":
             named["maps"] = found.maps.path if found.maps else NO_MAPS
+        if command == "synthesize":
+            named |= {
+                "maps": found.maps.path if found.maps else None,
+                "parser": found.parser or NO_JUDGE,
+                "classifier": found.classifier or NO_JUDGE,
+            }
     words = [f"{key}={quoted(str(value))}" for key, value in named.items() if value is not None and not given(key)]
     if command == "train" and "size" in prepared.used:
         words.append(f"size={prepared.composed.choices['size']}")

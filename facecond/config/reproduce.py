@@ -70,6 +70,52 @@ class PaperConfig:
     """Claims to be tested."""
 
 
+class Study(enum.Enum):
+    """A question of our own, beside the paper's tables and figures."""
+
+    none = "none"
+    synthetic = "synthetic"
+    """Of what use synthesized faces are for training a parser and a classifier."""
+    memorisation = "memorisation"
+    """Whether samples are copies of training faces."""
+
+
+@dataclass(kw_only=True, slots=True)
+class StudyConfig:
+    """A study: an option of the group `study`."""
+
+    kind: Study = Study.none
+    """What is asked."""
+    title: str = ""
+    """Its heading."""
+    run: str | None = None
+    """Diffusion model that is studied; null = the latest, or the one that came with the program."""
+    draw: list[str] = field(default_factory=list)
+    """Overrides of drawing the faces, where no pack= is named."""
+    real: int = bounded(4096, minimum=0)
+    """Training faces that count as all there are; 0 = all of the pack."""
+    test: int = bounded(512, minimum=2)
+    """Faces drawn for testing; of a pack that is named its whole validation split tests."""
+    share: float = bounded(0.1, above=0.0, maximum=1.0)
+    """Share of the training faces that are few."""
+    count: int = bounded(4096, minimum=1)
+    """Faces synthesized, or sampled."""
+    synthesize: list[str] = field(default_factory=list)
+    """Overrides of synthesizing."""
+    parser: list[str] = field(default_factory=list)
+    """Overrides of training every face parser."""
+    classifier: list[str] = field(default_factory=list)
+    """Overrides of training every attribute classifier."""
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    """Seeds of training; each judge is trained once with each."""
+    faces: int = bounded(16, minimum=1)
+    """Training faces that a model is overfitted on."""
+    overfit: list[str] = field(default_factory=list)
+    """Overrides of that training."""
+    sampling: list[str] = field(default_factory=list)
+    """Overrides of sampling."""
+
+
 @dataclass(kw_only=True, slots=True)
 class ScaleConfig:
     """How large a reproduction is: an option of the group `scale`."""

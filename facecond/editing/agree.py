@@ -92,10 +92,19 @@ def most_similar(labels_HW: NDArray[np.uint8], others_NHW: NDArray[np.uint8]) ->
 def take_part(labels_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
     """Return `labels_HW` with the part of attribute `name` as the other person has it, or with it gone if they lack it.
 
+    See `take_classes`.
+    """
+    return take_classes(labels_HW, other_HW, [CLASSES.index(part) for part in PARTS[name].taken])
+
+
+def take_classes(
+    labels_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], classes: Sequence[int]
+) -> NDArray[np.uint8]:
+    """Return `labels_HW` with the parts `classes` as the other person has them.
+
     The other map, of the same size, is moved until the noses meet; where either map has one of the classes concerned, the
     moved map counts. What would come from beyond its edge repeats the edge.
     """
-    classes = [CLASSES.index(part) for part in PARTS[name].taken]
     moved_HW = _move(other_HW, _middle(labels_HW, ("nose",)) - _middle(other_HW, ("nose",)))
     concerned = np.isin(labels_HW, classes) | np.isin(moved_HW, classes)
     return np.where(concerned, moved_HW, labels_HW)
@@ -132,22 +141,38 @@ def with_agreeing_map(prompt: Prompt, changes: Mapping[str, NDArray[Any]], pack:
     named, own = changes.get(Attributes.name), prompt.values.get(Mask.name)
     if named is None or own is None or Mask.name in changes:
         return prompt
-    labels, notes, training = own, [], pack.indices("train")
-    for name in contradicted(own, named):
+    training = pack.indices("train")
+    labels, donors, denied = agreed(own, named, pack, training)
+    for name in denied:
         sign = int(named[attribute_index(name)])
-        likely = training[np.asarray(pack.attributes)[training, attribute_index(name)] == sign]
-        likely = likely[:: -(-len(likely) // DONORS) or 1]
-        maps = np.asarray(pack.labels[likely])
-        fit = agreeing(labels, maps, np.asarray(pack.attributes[likely]), name, sign)
-        if len(fit) == 0:
-            log.info("item %d keeps its map: no training face can give it %s%s", place, "-0+"[sign + 1], name)
-            continue
-        donor = fit[most_similar(labels, maps[fit])]
-        labels = take_part(labels, maps[donor], name)
-        notes.append(f"{PARTS[name].shown_by} as in {pack.ids[likely[donor]]}")
-    for name in contradicted(labels, named) if notes else ():
+        log.info("item %d keeps its map: no training face can give it %s%s", place, "-0+"[sign + 1], name)
+    for name in contradicted(labels, named) if donors else ():
         log.info("item %d: its map still denies %s", place, name)
+    notes = [f"{PARTS[name].shown_by} as in {pack.ids[donor]}" for name, donor in donors.items()]
     words = {Mask.name: ", ".join([f"validation item {place}", *notes])} if notes else {}
     return dataclasses.replace(
         prompt, values={**prompt.values, Mask.name: labels}, description={**prompt.description, **words}
     )
+
+
+def agreed(
+    labels_HW: NDArray[np.uint8], attributes_A: NDArray[np.int8], pack: Pack, among: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], dict[str, int], list[str]]:
+    """Return a map made to agree with attributes, the items that gave parts, by attribute, and the attributes nobody could give.
+
+    `among`: items of the pack that may give parts; of those of whom an attribute holds, at most `DONORS` are looked at.
+    """
+    labels, donors, denied = labels_HW, dict[str, int](), list[str]()
+    for name in contradicted(labels_HW, attributes_A):
+        sign = int(attributes_A[attribute_index(name)])
+        likely = among[np.asarray(pack.attributes)[among, attribute_index(name)] == sign]
+        likely = likely[:: -(-len(likely) // DONORS) or 1]
+        maps = np.asarray(pack.labels[likely])
+        fit = agreeing(labels, maps, np.asarray(pack.attributes[likely]), name, sign)
+        if len(fit) == 0:
+            denied.append(name)
+            continue
+        donor = fit[most_similar(labels, maps[fit])]
+        labels = take_part(labels, maps[donor], name)
+        donors[name] = int(likely[donor])
+    return labels, donors, denied

@@ -21,10 +21,10 @@ from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
 from facecond.config.commands import COMMANDS, ReproduceConfig, config_name
 from facecond.config.compose import compose
-from facecond.config.reproduce import Kind
+from facecond.config.reproduce import Kind, Study
 from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, FacecondError
-from facecond.experiments import table
+from facecond.experiments import studies, table
 from facecond.experiments.plan import Plan, Work, sizes, whole_batches
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
@@ -41,9 +41,11 @@ from facecond.workspace.find import (
 log = logging.getLogger("facecond")
 
 
-def prepare(words: Sequence[str]) -> Prepared[ReproduceConfig, Plan]:
-    """Check the configuration and lay out the work."""
+def prepare(words: Sequence[str]) -> Prepared[ReproduceConfig, Any]:
+    """Check the configuration and lay out the work: a `Plan`, or a study's."""
     composed = compose("reproduce", words)
+    if composed.config.study.kind is not Study.none:
+        return studies.prepare(composed)
     scale = composed.choices["scale"]
     plan = Plan(composed.config, scale)
     plan.works()
@@ -51,9 +53,11 @@ def prepare(words: Sequence[str]) -> Prepared[ReproduceConfig, Plan]:
     return Prepared(composed=composed, name=name, found=plan, used={"scale": f"{scale} ({sizes(plan.scale)})"})
 
 
-def run(prepared: Prepared[ReproduceConfig, Plan]) -> Result:
+def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
     """Go through the work, then write the table or draw the figure."""
     plan, config = prepared.found, prepared.config
+    if config.study.kind is not Study.none:
+        return studies.run(prepared)
     prepared.announce()
     folder = Path(config.workspace) / "reproduced" / prepared.name
     steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(plan.works()) + 1)

@@ -52,7 +52,7 @@ def number(by_seed: Mapping[int, Sequence[Figure]], measure: str) -> Number | No
     check_alike(figures)
     if len(figures) == 1:
         return Number(figures[0].value, figures[0].spread, "conditions")
-    return _over_seeds([figure.value for figure in figures])
+    return over_seeds([figure.value for figure in figures])
 
 
 def check_alike(figures: Sequence[Figure]) -> None:
@@ -66,7 +66,8 @@ def check_alike(figures: Sequence[Figure]) -> None:
         )
 
 
-def _over_seeds(values: Sequence[float]) -> Number:
+def over_seeds(values: Sequence[float]) -> Number:
+    """The mean of values, one for each seed of two or more, with Student's 95 % interval."""
     from scipy.special import stdtrit
 
     half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
@@ -233,7 +234,7 @@ def difference(claim: OrderingConfig, measured: Measured) -> tuple[Number, bool]
         return None
     lower = pairs[0][0].better == "lower" if claim.lower is None else claim.lower
     if len(pairs) > 1:
-        return _over_seeds([one.value - two.value for one, two in pairs]), lower
+        return over_seeds([one.value - two.value for one, two in pairs]), lower
     one, two = pairs[0]
     half: float | None = None
     if isinstance(one.spread, Spread) and isinstance(two.spread, Spread):

@@ -1,4 +1,5 @@
-"""What a workspace holds, from what its folders say of themselves: packs, runs, generations, results, parsed photographs.
+"""What a workspace holds, from what its folders say of themselves: packs, runs, generations, results, parsed photographs,
+synthesized sets.
 
 Manifests are read, and of records and curves a line or two; pictures, arrays and weights are only counted. What is damaged, of
 another version or not of this program's making is an entry with a remark. Nothing is written.
@@ -43,6 +44,7 @@ from facecond.photos.folder import VERSION as PARSED_VERSION
 from facecond.photos.folder import Parsed as ParsedFile
 from facecond.sampling.folder import PictureRecord
 from facecond.sampling.folder import read_manifest as read_generation
+from facecond.synthesized import folder as synthesized
 from facecond.workspace import find
 from facecond.workspace.belonging import SAMPLED, folders_in, generations_below, made_of
 
@@ -50,7 +52,7 @@ FORMAT, VERSION = "facecond-inventory", 1
 
 Kind = Literal["diffusion", "maps", "vq", "parser", "classifier"]
 
-PARTS = ("packs", "runs", "samples", "results", "parsed")
+PARTS = ("packs", "runs", "samples", "results", "parsed", "synthesized")
 """What there is, by the folder of a workspace it lies in (`samples` stands for swaps too)."""
 
 
@@ -166,6 +168,21 @@ class ParsedEntry(Entry):
     has_attributes: NotRequired[bool]
 
 
+class SynthesizedEntry(Entry):
+    """A synthesized set; what cannot be read is missing."""
+
+    run: NotRequired[str | None]
+    """Run whose weights made it; None where none here has these weights."""
+    asked: NotRequired[Count]
+    """Faces asked for."""
+    faces: NotRequired[Count]
+    """Faces accepted."""
+    made: NotRequired[Count]
+    """Faces made, accepted or not."""
+    resolution: NotRequired[Pixels]
+    forms: NotRequired[list[str]]
+
+
 class Other(TypedDict):
     """A folder or file of the workspace that is none of these."""
 
@@ -184,6 +201,7 @@ class Inventory(TypedDict):
     samples: list[SamplesEntry]
     results: list[ResultsEntry]
     parsed: list[ParsedEntry]
+    synthesized: list[SynthesizedEntry]
     others: list[Other]
     bytes: Count
     """Of all that is listed and did not come with the program."""
@@ -261,6 +279,7 @@ def take(
         samples=listed("samples", sampled, (), partial(_generation, known)),
         results=listed("results", folders_in(here / "results"), (), partial(_measured, known)),
         parsed=listed("parsed", folders_in(here / "parsed"), (), _photographs),
+        synthesized=listed("synthesized", folders_in(here / "synthesized"), (), partial(_synthesized, known)),
         others=[], bytes=0,
     )  # fmt: skip
     if set(parts) == set(PARTS) and not words:
@@ -270,7 +289,7 @@ def take(
             if path.name not in (*PARTS, *SAMPLED)
         ]
     entries: list[Entry] = [*inventory["packs"], *inventory["runs"], *inventory["samples"], *inventory["results"]]
-    entries += inventory["parsed"]
+    entries += [*inventory["parsed"], *inventory["synthesized"]]
     own = [entry for entry in entries if not entry["came_along"] and not Path(entry["path"]).is_symlink()]
     inventory["bytes"] = sum(entry["bytes"] for entry in own) + sum(each["bytes"] for each in inventory["others"])
     return inventory
@@ -574,5 +593,24 @@ def _photographs(path: Path, came_along: bool) -> ParsedEntry:
         entry["pictures"] = _pictures(path)
         entry["has_attributes"] = (path / "attributes.csv").is_file()
         entry["remark"] = in_use(path)
+
+    return _filled(entry, read)
+
+
+def _synthesized(known: _Known, path: Path, came_along: bool) -> SynthesizedEntry:
+    entry: SynthesizedEntry = {**_entry(path, came_along, (path / "synthesis.json", path / "records.jsonl"))}
+
+    def read() -> None:
+        if not (path / "synthesis.json").is_file():
+            entry["remark"] = in_use(path) or "no synthesized faces: it has no synthesis.json"
+            return
+        head = synthesized.read_head(path)
+        weights = check(_MadeWith, head["made_with"], f"{path / 'synthesis.json'}: made_with")["weights"]
+        entry["run"], entry["asked"], entry["resolution"] = known.runs.get(weights), head["count"], head["resolution"]
+        accepted = [record["accepted"] for _, record in scan_records(path / "records.jsonl", synthesized.FaceRecord)]
+        entry["faces"], entry["made"] = sum(accepted), len(accepted)
+        whole = (path / "exports.json").is_file()
+        entry["forms"] = synthesized.read_exports(path)["forms"] if whole else []
+        entry["remark"] = in_use(path) or ("" if whole else "not finished: the command that made it continues it")
 
     return _filled(entry, read)

@@ -17,7 +17,7 @@ import numpy as np
 from facecond.errors import CheckpointError, DataError, FacecondError
 from facecond.io.arrays import GAUSSIAN, Vouched, open_array, require_unaltered
 from facecond.io.documents import read_json
-from facecond.io.files import apart, sha256_file
+from facecond.io.files import apart, inside, sha256_file
 from facecond.progress import bar
 
 
@@ -111,7 +111,9 @@ def _below(folder: Path) -> Iterator[tuple[Path, list[Checker]]]:
             yield from _below(Path(entry.path))
 
 
-PARTS = ("images", "labels", "conditions", "checkpoints", "snapshots", "grids", "tensorboard")
+PARTS = (
+    "images", "labels", "conditions", "checkpoints", "snapshots", "grids", "tensorboard", "data", "annotations", "rejected",
+)  # fmt: skip
 """Folders that are checked with the one they belong to."""
 
 
@@ -320,6 +322,39 @@ def _edits(folder: Path, report: Report) -> None:
 _EDIT_AGAIN = "delete it: facecond edit makes it again"
 
 
+def _synthesis(folder: Path, report: Report) -> None:
+    from facecond.io.documents import read_records
+    from facecond.synthesized.folder import AGAIN, FaceRecord, files_of, read_exports, read_face, read_head
+
+    records = folder / "records.jsonl"
+    report.check(folder / "synthesis.json", read_head, folder)
+    if not report.check(records, read_records, records, FaceRecord):
+        return
+    for record in read_records(records, FaceRecord):
+        files = files_of(folder, record)
+        for file in files[1:]:
+            report.read(file)
+        if report.check(files[0], read_face, folder, record):
+            continue
+        reason = report.findings.pop()  # of one of the files
+        file = next((each for each in files if str(each) in reason.what), files[0])
+        report.add(file, DataError(reason.what, hint=AGAIN))
+    exports = folder / "exports.json"
+    if exports.is_file() and report.check(exports, read_exports, folder):
+        for place, digest in read_exports(folder)["sha256"].items():
+            report.check(folder / place, _same, inside(folder, place, of=f"{exports}, sha256"), digest)
+
+
+def _same(file: Path, digest: str) -> None:
+    """Raise DataError when a file is missing or not the one that was written."""
+    found = sha256_file(file) if file.is_file() else "missing"
+    if found != digest:
+        raise DataError(
+            f"its SHA-256 is {found[:12]}, expected {digest[:12]}",
+            hint="delete it and exports.json: facecond synthesize writes both again",
+        )
+
+
 def _results(folder: Path, report: Report) -> None:
     from facecond.io.results import read_results
 
@@ -356,6 +391,7 @@ MARKED: dict[str, Checker] = {
     "generation.json": _generation,
     "parsed.json": _parsed,
     "edit.json": _edits,
+    "synthesis.json": _synthesis,
     "results.json": _results,
 }
 """File that marks a folder -> its checker."""

@@ -70,6 +70,8 @@ def make_more(folder: Path) -> Path:
     call("parse", f"photos=[{folder / 'photo.png'}]", here, "align=never", "name=parsed")
     (folder / "photo.png").unlink()
     call("edit", here, "run=multicond", "items=[0]", "region=[nose]", "sampler.steps=1", "name=edited")
+    easy = ["least_miou=0", "least_attributes=0", "sampler.steps=1", "forms=[imagefolder,coco,croissant]"]
+    call("synthesize", here, "run=multicond", "count=3", *easy, "name=synthesized")
     return folder
 
 

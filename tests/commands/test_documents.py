@@ -101,7 +101,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
         words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
         if not {"model=vq", "model=parser", "model=classifier"} & {*words}:
             words.append("sampler.steps=2")
-    elif words[0] in ("sample", "eval", "swap-masks", "edit") and "--steps" not in words:
+    elif words[0] in ("sample", "eval", "swap-masks", "edit", "synthesize") and "--steps" not in words:
         words += ["--steps", "2"]
     if words[0] == "eval":
         words += ["download=false"]

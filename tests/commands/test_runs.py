@@ -73,11 +73,17 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
     assert samples["made_with"]["sampler"]["steps"] == 1
     assert samples["told"] == ["attributes", "mask"]
     assert [parsed["pictures"] for parsed in held["parsed"]] == [1]
+    (synthesized,) = held["synthesized"]
+    assert (synthesized["run"], synthesized["asked"], synthesized["faces"], synthesized["made"]) == (
+        "multicond",
+        3,
+        3,
+        3,
+    )
+    assert (synthesized["resolution"], synthesized["forms"]) == (64, ["imagefolder", "coco", "croissant"])
     assert {each["name"] for each in held["others"]} == {"features", "edits"}
     assert held["bytes"] == bytes_in(home)
-    assert not any(
-        entry["remark"] for part in ("packs", "runs", "samples", "results", "parsed") for entry in held[part]
-    )
+    assert not any(entry["remark"] for part in PARTS for entry in held[part])
     assert stamps(home) == before
 
 

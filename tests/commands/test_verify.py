@@ -51,7 +51,7 @@ def test_a_whole_workspace_passes(whole: Path, facecond: Facecond) -> None:
 
 def test_every_kind_of_file_is_looked_at(whole: Path) -> None:
     kinds = {path.relative_to(whole).parts[0] for path in files(whole)}
-    assert kinds == {"packs", "runs", "samples", "results", "parsed", "features", "edits"}
+    assert kinds == {"packs", "runs", "samples", "results", "parsed", "features", "edits", "synthesized"}
 
 
 @pytest.mark.slow

@@ -38,8 +38,8 @@ def use_of(path: Path, workspace: Path) -> Callable[[], str]:
         return lambda: _results(folder / "results.json")
     if kind == "parsed":
         return lambda: _parsed(folder)
-    if kind == "edits":
-        return lambda: _edits(folder)
+    if kind in ("edits", "synthesized"):
+        return lambda: _vouched(folder)
     return lambda: _features(path.with_suffix(".npy"))
 
 
@@ -164,13 +164,14 @@ def _parsed(folder: Path) -> str:
     return digest([*map(read_image, images), *map(read_label_map, maps)])
 
 
-def _edits(folder: Path) -> str:
+def _vouched(folder: Path) -> str:
+    """The pictures of a folder of edited or synthesized ones that passes."""
     from facecond.io.images import read_image
     from facecond.workspace.verify import verify
 
     for finding in verify([folder]).findings:
         raise DataError(f"{finding.path}: {finding.what}")
-    return digest(map(read_image, sorted((folder / "images").iterdir())))
+    return digest(map(read_image, sorted(folder.rglob("images/*.png"))))
 
 
 def _features(file: Path) -> str:

@@ -1,0 +1,167 @@
+"""`facecond reproduce STUDY`: questions of our own, as rows of commands like the paper's tables; what they share."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from facecond.commands import data_draw
+from facecond.commands.prepared import Prepared
+from facecond.commands.result import Result
+from facecond.commands.steps import Steps, run_command
+from facecond.config.commands import COMMANDS, ReproduceConfig, config_name
+from facecond.config.compose import Composed, compose
+from facecond.config.reproduce import Study, StudyConfig
+from facecond.config.settings import plain
+from facecond.data.mixing import Mixed, Part
+from facecond.errors import ConfigError
+from facecond.experiments import table
+from facecond.experiments.plan import override
+from facecond.io.files import atomic_write, sha256_file
+from facecond.reports.tables import markdown
+from facecond.workspace.find import find_pack, find_run
+from facecond.workspace.origin import short_hash
+
+log = logging.getLogger("facecond")
+
+Rows = list[list[str]]
+
+
+class Command(NamedTuple):
+    """One command of a study."""
+
+    title: str
+    module: Any
+    words: list[str]
+
+
+class Work:
+    """What a study is made of: its settings, its names, and the account of its steps."""
+
+    def __init__(self, prepared: Prepared[ReproduceConfig, Any], *, total: int | None = None) -> None:
+        """`total`: commands there are; None = they are only to be noted, in `planned`."""
+        self.config, self.study = prepared.config, prepared.config.study
+        self.workspace = Path(self.config.workspace)
+        self.name = prepared.name
+        self.folder = self.workspace / "reproduced" / self.name
+        self.shared = [override("workspace", self.config.workspace)]
+        self.computing = [*self.shared, f"device={self.config.device.name}"]
+        self.steps = Steps(self.workspace / "reproduced" / f"{self.name}.json", total or 0)
+        self.noting, self.planned = total is None, list[Command]()
+        self.done: dict[str, dict[str, str]] = {}
+        """Title of a command that was run, or found done -> what it made."""
+
+    def command(self, title: str, module: Any, words: Sequence[str]) -> dict[str, str]:
+        """Run a command unless it is done; return what it made. In a plan it is only noted, and nothing is made."""
+        if self.noting:
+            if title not in {each.title for each in self.planned}:
+                self.planned.append(Command(title, module, list(words)))
+            return {}
+        if title not in self.done:
+            self.done[title] = self.steps.call(title, title, lambda: run_command(module, words), words=words)
+        return self.done[title]
+
+    def faces(self, draw: Sequence[str], name: str) -> Path:
+        """The pack that is named, else faces that are drawn."""
+        if self.config.pack is not None:
+            return find_pack(self.config.workspace, self.config.pack).path
+        self.command("draw faces", data_draw, [*draw, override("name", name), *self.shared])
+        return self.workspace / "packs" / name
+
+    def mixed(self, name: str, parts: Sequence[Part]) -> Path:
+        """A pack of items of others, made unless it is there."""
+        from facecond.data.pack import Pack
+        from facecond.data.packing import pack_source
+        from facecond.io.lock import hold
+
+        place = self.workspace / "packs" / name
+        with hold(place):
+            pack_source(Mixed(parts), place, Pack.open(parts[0].pack).resolution, workers=1)
+        return place
+
+    def write(self, tables: Mapping[str, Rows], notes: Sequence[str]) -> dict[str, Path]:
+        """Write tables as Markdown and CSV; return the files by what they are."""
+        title, made = self.study.title, {"table": self.folder / "table.md"}
+        texts = [f"# {title}", *(f"## {name}\n\n{markdown(rows)}" for name, rows in tables.items())]
+        contents = {"table.md": "\n".join([*texts, *(f"- {note}" for note in notes)]) + "\n"}
+        for number, (name, rows) in enumerate(tables.items(), 1):
+            contents[f"table{number}.csv"] = table.as_csv(rows)
+            made[f"csv: {name}"] = self.folder / f"table{number}.csv"
+        for name, text in contents.items():
+            with atomic_write(self.folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        return made
+
+
+def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
+    """Check the settings of a study, and that what it names is there."""
+    config: ReproduceConfig = composed.config
+    study = config.study
+    if config.paper.variants:
+        raise ConfigError(
+            "a study and a table or figure of the paper are both named", hint="name them one after another"
+        )
+    for key in ("first_stage", "parser", "classifier", "scale"):
+        if composed.given(key):
+            raise ConfigError(f"{key} has no effect on a study", hint="its settings are those of study.*")
+    if study.kind is Study.synthetic and not study.seeds:
+        raise ConfigError("study.seeds=[] trains nothing", hint="for example study.seeds=[0,1,2]")
+    for key, command in (
+        ("parser", "train"),
+        ("classifier", "train"),
+        ("synthesize", "synthesize"),
+        ("draw", "data draw"),
+    ):
+        words = [*getattr(study, key), *([f"model={key}"] if command == "train" else [])]
+        if words:
+            compose(command, words)
+    run = find_run(config.workspace, study.run, "diffusion").path
+    contents: dict[str, Any] = {"study": plain(study) | {"run": sha256_file(run / "weights.safetensors")}}
+    if config.pack is not None:
+        contents["pack"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
+    name = f"{study.kind.name}-{short_hash(contents)}"
+    return Prepared(composed=composed, name=name, found=None, used={"run": str(run), "study": _size(study)})
+
+
+def _size(study: StudyConfig) -> str:
+    if study.kind is Study.memorisation:
+        return f"{study.count} samples, a model overfitted on {study.faces} faces"
+    seeds = ", ".join(map(str, study.seeds))
+    return f"{study.real or 'all'} real faces, {study.share:g} of them few, {study.count} synthesized, seeds {seeds}"
+
+
+def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
+    """Go through the work of a study, or say what it consists of."""
+    from facecond.experiments import memorisation, synthetic
+
+    prepared.announce()
+    module = {Study.synthetic: synthetic, Study.memorisation: memorisation}[prepared.config.study.kind]
+    plan = Work(prepared)
+    module.plan(plan)
+    if not prepared.config.plan:
+        work = Work(prepared, total=len(plan.planned))
+        tables, notes, more = module.made(work)
+        notes = [f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}", *notes, *_about()]
+        return Result(command="reproduce", used=prepared.used, tables=tables, made=work.write(tables, notes) | more)
+    rows = [["step", "command"], *([each.title, _typed(each)] for each in plan.planned)]
+    words = [word for word in prepared.composed.overrides if word.partition("=")[0] != "plan"]
+    return Result(
+        command="reproduce", used=prepared.used, tables={plan.study.title: rows}, facts={"steps": len(plan.planned)},
+        next=[shlex.join(["facecond", "reproduce", *(word.removeprefix("study=") for word in words)])],
+    )  # fmt: skip
+
+
+def _typed(command: Command) -> str:
+    name = next(name for name in COMMANDS if config_name(name) == command.module.__name__.rpartition(".")[2])
+    return f"facecond {name} {shlex.join(command.words)}"
+
+
+def _about() -> list[str]:
+    import torch
+
+    from facecond.workspace.provenance import machine
+
+    return [f"Machine: {machine()}, torch {torch.__version__}"]

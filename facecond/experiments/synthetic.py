@@ -1,0 +1,245 @@
+"""Of what use are synthesized faces? Judges trained on them, beside judges trained on real ones, tested on real faces.
+
+Four sets: all real faces, few of them, synthesized ones, and the few with the synthesized ones. All judges see as many pictures
+while they are trained. The synthesized faces are told attributes and maps of the few alone, and are accepted or rejected by the
+judges that learnt from the few with the first seed, so that no label of another real face is used after the generator was trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facecond.commands import eval as evaluate
+from facecond.commands import synthesize, train
+from facecond.config.commands import NO_JUDGE
+from facecond.data.mixing import Part
+from facecond.experiments import table
+from facecond.experiments.plan import override
+from facecond.experiments.table import Number
+from facecond.io.results import Figure, read_results
+from facecond.reports.tables import MISSING
+from facecond.rng import numpy_generator
+from facecond.workspace.find import find_run
+
+if TYPE_CHECKING:
+    from facecond.experiments.studies import Rows, Work
+
+REAL, SYNTHETIC, FEW, BOTH = "real", "synthetic", "few real", "few real + synthetic"
+SETS = (REAL, SYNTHETIC, FEW, BOTH)
+
+PAIRS = ((BOTH, FEW), (SYNTHETIC, REAL), (SYNTHETIC, FEW), (BOTH, REAL))
+"""Sets whose difference is shown, the first less the second."""
+
+MEASURES = {"parser": ("miou", "accuracy"), "classifier": ("attributes",)}
+"""What is measured of each kind of judge."""
+
+Measured = Mapping[str, Mapping[int, Sequence[Figure]]]
+"""Set -> seed -> figures."""
+
+
+def plan(work: Work) -> None:
+    """Note the commands; packs that are mixed of others are made in between."""
+    packs = {name: work.workspace / "packs" / f"{work.name}-{_word(name)}" for name in SETS}
+    work.faces(_draw(work), f"{work.name}-faces")
+    for kind in MEASURES:
+        for seed in work.study.seeds:
+            _train(work, kind, FEW, packs[FEW], seed)
+    _synthesize(work, packs[FEW], [*MEASURES])
+    for kind in MEASURES:
+        for name in SETS:
+            for seed in work.study.seeds:
+                run = _train(work, kind, name, packs[name], seed)
+                words = _testing(work, kind, packs[REAL], run, work.study.test)
+                work.command(f"test the {kind} of {name}, seed {seed}", evaluate, words)
+
+
+def made(work: Work) -> tuple[dict[str, Rows], list[str], dict[str, Path]]:
+    """Do it; return tables, notes and files."""
+    from facecond.data.pack import Pack
+
+    study = work.study
+    faces = work.faces(_draw(work), f"{work.name}-faces")
+    base = Pack.open(faces)
+    train_items, test_items = base.indices("train"), base.indices("validation")
+    order = numpy_generator(0, "study", len(train_items)).permutation(train_items)
+    real = np.sort(order[: study.real or len(order)])
+    few = np.sort(order[: max(1, round(study.share * len(real)))])
+    test = Part(faces, test_items, "validation", "test")
+    packs = {
+        name: work.mixed(f"{work.name}-{_word(name)}", [Part(faces, items, "train", "real"), test])
+        for name, items in ((REAL, real), (FEW, few))
+    }
+    kinds = [*MEASURES] if base.attributes[real].any() else ["parser"]
+    for kind in kinds:
+        for seed in study.seeds:
+            _train(work, kind, FEW, packs[FEW], seed)
+    synthesized = Path(_synthesize(work, packs[FEW], kinds)["pack"])
+    accepted = Pack.open(synthesized)
+    own = Part(synthesized, accepted.indices("train"), "train", "synthesized")
+    packs[SYNTHETIC] = work.mixed(f"{work.name}-{_word(SYNTHETIC)}", [own, test])
+    packs[BOTH] = work.mixed(f"{work.name}-{_word(BOTH)}", [Part(faces, few, "train", "real"), own, test])
+    measured: dict[str, dict[int, list[Figure]]] = {name: {seed: [] for seed in study.seeds} for name in SETS}
+    for kind in kinds:
+        for name in SETS:
+            for seed in study.seeds:
+                run = _train(work, kind, name, packs[name], seed)
+                measured[name][seed] += _test(work, kind, name, packs[REAL], run, seed, len(test_items))
+    counts = {
+        REAL: (len(real), 0),
+        SYNTHETIC: (0, len(own.items)),
+        FEW: (len(few), 0),
+        BOTH: (len(few), len(own.items)),
+    }
+    tables = {"Tested on real faces": overview(measured, counts), "Differences": differences(measured)}
+    tables |= {f"Each class: {heading}": rows for heading, rows in of_classes(measured).items()}
+    return tables, _notes(work, len(test_items), len(accepted)), {}
+
+
+def _draw(work: Work) -> list[str]:
+    study = work.study
+    return [f"data.count={(study.real or 4096) + study.test}", f"data.validation={study.test}", *study.draw]
+
+
+def _word(name: str) -> str:
+    return name.replace(" + ", "-and-").replace(" ", "-")
+
+
+def _train(work: Work, kind: str, name: str, pack: Path, seed: int) -> Path:
+    """Train a judge on a set; return its run."""
+    called = f"{work.name}-{kind}-{_word(name)}-s{seed}"
+    words = [
+        f"model={kind}", *getattr(work.study, kind), f"trainer.seed={seed}", override("name", called),
+        override("pack", str(pack)), *work.computing,
+    ]  # fmt: skip
+    work.command(f"train a {kind} on {name}, seed {seed}", train, words)
+    return work.workspace / "runs" / called
+
+
+def _synthesize(work: Work, few: Path, kinds: Sequence[str]) -> dict[str, str]:
+    """Synthesize faces that are told what the few show; judged by what learnt from the few."""
+    study = work.study
+    run = find_run(work.config.workspace, study.run, "diffusion").path
+    own = {kind: f"{work.name}-{kind}-{_word(FEW)}-s{study.seeds[0]}" for kind in kinds}
+    judges = [
+        override(kind, str(work.workspace / "runs" / own[kind]) if kind in own else NO_JUDGE) for kind in MEASURES
+    ]
+    words = [
+        f"count={study.count}", override("run", str(run)), override("pack", str(few)), "split=train", "validation=0",
+        "forms=[pack]", *judges, *study.synthesize, *study.sampling, override("name", f"{work.name}-faces"), *work.computing,
+    ]  # fmt: skip
+    return work.command("synthesize faces", synthesize, words)
+
+
+def _test(work: Work, kind: str, name: str, pack: Path, run: Path, seed: int, count: int) -> Sequence[Figure]:
+    """Measure how well a judge reads the real faces that nobody learnt from."""
+    words = _testing(work, kind, pack, run, count)
+    done = work.command(f"test the {kind} of {name}, seed {seed}", evaluate, words)
+    return read_results(Path(done["results"])).figures
+
+
+def _testing(work: Work, kind: str, pack: Path, run: Path, count: int) -> list[str]:
+    return [
+        override("metrics", list(MEASURES[kind])), override("samples", str(pack)), override(kind, str(run)), f"count={count}",
+        *work.computing,
+    ]  # fmt: skip
+
+
+def number(figures: Sequence[Figure]) -> Number:
+    """A figure of each seed as their mean with Student's interval; of one seed with its own interval, over test faces."""
+    if len(figures) > 1:
+        return table.over_seeds([figure.value for figure in figures])
+    return Number(figures[0].value, figures[0].spread, "test faces")
+
+
+def of_name(by_seed: Mapping[int, Sequence[Figure]], name: str) -> list[Figure]:
+    """The figure called `name` of each seed that has it."""
+    return [figure for figures in by_seed.values() for figure in figures if figure.name == name]
+
+
+def _names(measured: Measured) -> dict[str, str]:
+    """The figures there are, with their headings."""
+    every = [figure for by_seed in measured.values() for figures in by_seed.values() for figure in figures]
+    return {figure.name: figure.heading for figure in every}
+
+
+def overview(measured: Measured, counts: Mapping[str, tuple[int, int]]) -> Rows:
+    """Head row, then a row for each set: faces it holds, and each figure."""
+    names = _names(measured)
+    rows = [["trained on", "real faces", "synthesized faces", *names.values()]]
+    for name, by_seed in measured.items():
+        cells = [str(number(found)) if (found := of_name(by_seed, each)) else MISSING for each in names]
+        rows.append([name, *map(str, counts[name]), *cells])
+    return rows
+
+
+def differences(measured: Measured) -> Rows:
+    """Head row, then for each of `PAIRS` and each figure the difference, in pairs of seeds, and whether it is decided."""
+    rows = [["difference", "figure", "value", "interval over", "decided"]]
+    for one, other in PAIRS:
+        for name, heading in _names(measured).items():
+            pairs = [
+                (a.value, b.value)
+                for seed in measured[one]
+                for a in of_name({seed: measured[one][seed]}, name)
+                for b in of_name({seed: measured[other][seed]}, name)
+            ]
+            apart = [a - b for a, b in pairs]
+            if not apart:
+                continue
+            found = table.over_seeds(apart) if len(apart) > 1 else Number(apart[0], None, "-")
+            rows.append([f"{one} less {other}", heading, str(found), found.over, said(found)])
+    return rows
+
+
+def said(apart: Number) -> str:
+    """What an interval says of a difference."""
+    if apart.half is None or not math.isfinite(apart.half):
+        return "no interval"
+    if abs(apart.value) <= apart.half:
+        return "no"
+    return "better" if apart.value > 0 else "worse"
+
+
+def of_classes(measured: Measured) -> dict[str, Rows]:
+    """For each figure that has values per class: a row for each class, a column for each set."""
+    found: dict[str, Rows] = {}
+    for name, heading in _names(measured).items():
+        by_set = {each: of_name(by_seed, name) for each, by_seed in measured.items()}
+        classes = list(
+            dict.fromkeys(value.name for figures in by_set.values() for figure in figures for value in figure.classes)
+        )
+        if not classes:
+            continue
+        rows = [["class", "test faces", *by_set]]
+        for each in classes:
+            cells, count = [], MISSING
+            for figures in by_set.values():
+                values = [value for figure in figures for value in figure.classes if value.name == each]
+                known = [value.value for value in values if value.value is not None and math.isfinite(value.value)]
+                count = str(values[0].count) if values else count
+                cells.append(
+                    MISSING
+                    if not known
+                    else str(table.over_seeds(known) if len(known) > 1 else Number(known[0], None, "-"))
+                )
+            rows.append([each, count, *cells])
+        found[heading] = rows
+    return found
+
+
+def _notes(work: Work, tested: int, accepted: int) -> list[str]:
+    study = work.study
+    run = find_run(work.config.workspace, study.run, "diffusion").path
+    return [
+        f"Tested on {tested} real faces that neither judges nor the synthesized set saw; "
+        f"{accepted} of {study.count} synthesized faces were accepted.",
+        f"Generator: {run.name}. What it learnt from before counts too: it is not among the real faces of a row.",
+        "Synthesized faces are told attributes and maps of the few real ones alone, and judged by judges that learnt from the few.",
+        f"±: half of the 95 % interval over {len(study.seeds)} seeds of training (Student); with one seed over test faces.",
+        "Every judge saw as many pictures while it was trained, whatever the size of its set.",
+    ]

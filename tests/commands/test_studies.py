@@ -1,0 +1,150 @@
+"""Studies on the tiny workspace: sets hold what they say, differences and thresholds are those of an outside calculation."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from facecond.data.mixing import Mixed, Part
+from facecond.data.pack import Pack
+from facecond.data.packing import pack_source
+from facecond.experiments import synthetic
+from facecond.io.results import ClassValue, Figure
+from tests.commands.conftest import MODEL, TINY, Facecond
+
+
+def listed(words: list[str]) -> str:
+    return "[" + ",".join(f'"{word}"' for word in words) + "]"
+
+
+def figure(value: float, name: str = "miou") -> Figure:
+    return Figure(
+        name=name, value=value, count=16, title="Mask mIoU", classes=[ClassValue(name="nose", value=value / 2, count=9)]
+    )
+
+
+def test_differences_are_in_pairs_of_seeds() -> None:
+    few, both = [0.50, 0.56, 0.53], [0.54, 0.61, 0.56]
+    measured = {name: {seed: [figure(0.5)] for seed in range(3)} for name in synthetic.SETS}
+    measured[synthetic.FEW] = {seed: [figure(value)] for seed, value in enumerate(few)}
+    measured[synthetic.BOTH] = {seed: [figure(value)] for seed, value in enumerate(both)}
+    rows = synthetic.differences(measured)
+    (row,) = [row for row in rows if row[0] == "few real + synthetic less few real"]
+    apart = np.subtract(both, few)
+    interval = stats.t.interval(0.95, 2, loc=apart.mean(), scale=stats.sem(apart))
+    assert row[2] == f"{apart.mean():.3f} ± {interval[1] - apart.mean():.3f}"
+    assert row[4] == ("better" if interval[0] > 0 else "no")
+    assert interval[0] > 0  # so that it says something
+    (cells,) = [row for row in synthetic.of_classes(measured)["Mask mIoU"] if row[0] == "nose"]
+    half = stats.t.ppf(0.975, 2) * statistics.stdev(np.divide(few, 2)) / 3**0.5
+    assert cells[1 + 1 + synthetic.SETS.index(synthetic.FEW)] == f"{np.mean(few) / 2:.3f} ± {half:.3f}"
+    assert synthetic.said(synthetic.Number(-0.2, 0.1, "")) == "worse"
+    assert synthetic.said(synthetic.Number(-0.2, 0.3, "")) == "no"
+
+
+def test_a_pack_of_parts_holds_their_items(workspace: Path, tmp_path: Path) -> None:
+    place = workspace / "packs" / "drawn-64"
+    pack = Pack.open(place)
+    parts = [
+        Part(place, np.array([3, 1]), "train", "a"),
+        Part(place, pack.indices("validation")[:2], "validation", "b"),
+    ]
+    made = pack_source(Mixed(parts), tmp_path / "mixed", 64, workers=1)
+    items = [3, 1, *pack.indices("validation")[:2]]
+    assert made.ids == [f"{'aabb'[k]}-{pack.ids[item]}" for k, item in enumerate(items)]
+    assert made.splits == ["train", "train", "validation", "validation"]
+    for name in pack.arrays:
+        np.testing.assert_array_equal(made.arrays[name], pack.arrays[name][items])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["synthetic", "study.share=0"], "out of range"),
+        (["synthetic", "study.seeds=[]"], "trains nothing"),
+        (["synthetic", "parser=parser"], "parser has no effect on a study"),
+        (["synthetic", "scale=small"], "scale has no effect on a study"),
+        (["synthetic", "study.run=nobody"], "nobody"),
+        (["synthetic", "pack=nobody"], "nobody"),
+        (["synthetic", 'study.parser=["trainer.imagess=3"]'], "trainer.images"),
+        (["synthetic", 'study.synthesize=["maps_from=elsewhere"]'], "maps_from"),
+        (["memorisation", "study.faces=0"], "out of range"),
+        (["synthetics"], "synthetics"),
+    ],
+)
+def test_wrong_words_end_in_one_line(words: list[str], told: str, workspace: Path, facecond: Facecond) -> None:
+    before = sorted(workspace.rglob("*"))
+    status, _, err = facecond("reproduce", *words, f"workspace={workspace}")
+    assert status == 2
+    assert told in err
+    assert sorted(workspace.rglob("*")) == before
+
+
+def test_a_plan_says_every_command_and_makes_nothing(workspace: Path, facecond: Facecond) -> None:
+    before = sorted(workspace.rglob("*"))
+    status, out, err = facecond(
+        "reproduce", "synthetic", "--plan", f"workspace={workspace}", "study.run=multicond", "--json"
+    )
+    assert status == 0, err
+    (rows,) = json.loads(out)["tables"].values()
+    starts = [row[1].split()[1] for row in rows[1:]]
+    assert {name: starts.count(name) for name in starts} == {"data": 1, "train": 24, "synthesize": 1, "eval": 24}
+    assert sorted(workspace.rglob("*")) == before
+
+
+def test_judges_are_trained_on_each_set_and_tested_on_the_real_faces(workspace: Path, facecond: Facecond) -> None:
+    judge = [*TINY, "model.network.width=8"]
+    words = [
+        "reproduce", "synthetic", f"workspace={workspace}", "study.run=multicond", "pack=drawn-64", "study.real=20",
+        "study.share=0.25", "study.count=6", "study.seeds=[0,1]", f"study.parser={listed(judge)}",
+        f"study.classifier={listed(judge)}", 'study.synthesize=["maps_from=exchanged","least_miou=0","least_attributes=0"]',
+        'study.sampling=["sampler.steps=1"]', "--json",
+    ]  # fmt: skip
+    status, out, err = facecond(*words)
+    assert status == 0, err
+    made = json.loads(out)
+    rows = made["tables"]["Tested on real faces"]
+    assert [row[:3] for row in rows[1:]] == [
+        ["real", "20", "0"], ["synthetic", "0", "6"], ["few real", "5", "0"], ["few real + synthetic", "5", "6"],
+    ]  # fmt: skip
+    packs = {
+        path.name.partition("-")[2].partition("-")[2]: Pack.open(path)
+        for path in (workspace / "packs").glob("synthetic-*")
+    }
+    base = Pack.open(workspace / "packs" / "drawn-64")
+    held_out = base.images[base.indices("validation")]
+    for name in ("real", "synthetic", "few-real", "few-real-and-synthetic"):
+        np.testing.assert_array_equal(packs[name].images[packs[name].indices("validation")], held_out)
+    real, few = ({*packs[name].ids} for name in ("real", "few-real"))
+    assert few < real
+    faces = next(path for path in (workspace / "synthesized").iterdir() if path.name.startswith("synthetic-"))
+    people = {json.loads(line)["source"] for line in (faces / "records.jsonl").read_text().splitlines()}
+    assert people <= few  # told what the few show, and no others
+    assert (Path(made["made"]["table"]).read_text()).startswith("# Judges trained on synthesized faces")
+    status, out, err = facecond(*words)
+    assert status == 0, err
+    assert "step" not in err  # all of it is done
+    assert json.loads(out)["tables"] == made["tables"]
+
+
+def test_copies_of_an_overfitted_model_are_told_from_held_out_faces(workspace: Path, facecond: Facecond) -> None:
+    """The whole way, with a model that learns next to nothing."""
+    overfit = ["model=uncond", *TINY, *MODEL[:1], "sampler.steps=2"]
+    status, out, err = facecond(
+        "reproduce", "memorisation", f"workspace={workspace}", "study.run=multicond", "study.faces=4", "study.count=6",
+        f"study.overfit={listed(overfit)}", 'study.sampling=["sampler.steps=1"]', "--json",
+    )  # fmt: skip
+    assert status == 0, err
+    made = json.loads(out)
+    rows = made["tables"]["Nearest training faces"]
+    assert [row[:2] for row in rows[1:]] == [
+        ["samples", "6"],
+        ["samples of the overfitted model", "6"],
+        ["held-out faces", "6"],
+    ]
+    assert Path(made["made"]["sheet"]).is_file()
