@@ -16,6 +16,7 @@ LINES = {
     "sample": ["sample", "run=multicond", "count=1"],
     "swap-masks": ["swap-masks", "run=multicond", "count=1"],
     "edit": ["edit", "run=multicond", "items=[0]", "region=[nose]"],
+    "export web": ["export", "web", "run=multicond"],
     "demo": ["demo"],
     "report": ["report", "multicond"],
 }
