@@ -1,6 +1,6 @@
 """Seconds from the end of a stroke to the first preview and to the finished face, in a browser on this machine; and screenshots.
 
-    python -m benchmarks.studio [--strokes 60] [--steps 10] [--pictures docs/pictures]
+    python -m benchmarks.studio [--strokes 60] [--steps 10] [--pictures docs/pictures [--every]]
 
 Server and browser share the machine, as they do where a person uses them. A stroke is drawn with the mouse on a whole map; the
 clock starts in the page when the button is let go. Needs Playwright (`pip install playwright`) and Chromium
@@ -8,6 +8,7 @@ clock starts in the page when the button is let go. Needs Playwright (`pip insta
 """
 
 import argparse
+import os
 import re
 import shutil
 import signal
@@ -30,8 +31,8 @@ WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
 @contextmanager
-def studio(*words: str) -> Iterator[str]:
-    """Start `facecond studio`; yield its address."""
+def studio(*words: str) -> Iterator[tuple[str, int]]:
+    """Start `facecond studio`; yield its address and the number of its process."""
     command = [sys.executable, "-m", "facecond", "studio", "browser=false", "port=0", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -40,7 +41,7 @@ def studio(*words: str) -> Iterator[str]:
         for line in process.stderr:
             said.append(line)
             if found := re.search(r"http://\S+", line):
-                yield found[0]
+                yield found[0], process.pid
                 return
         raise SystemExit("".join(said))
     finally:
@@ -85,15 +86,21 @@ def stroke(page: Any, points: list[tuple[float, float]]) -> None:
     page.mouse.up()
 
 
-def timed(page: Any, strokes: int, steps: int) -> None:
-    """Draw strokes, one after another, and print the seconds of each stage."""
+def processor_seconds(process: int) -> float:
+    """Seconds of processor time that a process has had, of all its threads (Linux)."""
+    user, system = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def timed(page: Any, strokes: int, steps: int, process: int) -> None:
+    """Draw strokes, one after another; print the seconds of each stage, and the server's processor time."""
     page.fill("#steps", str(steps))
     page.press("#steps", "Tab")
     page.wait_for_selector(IDLE)
     generator = np.random.default_rng(0)
     for _ in range(3):
         page.wait_for_timeout(300)
-    before = page.evaluate("() => studio.timings.length")
+    before, spent = page.evaluate("() => studio.timings.length"), processor_seconds(process)
     for number in range(strokes):
         page.locator("#legend label").nth(int(generator.choice([13, 13, 1, 12, 11, 0]))).click()
         x, y = generator.uniform(0.25, 0.75, 2)
@@ -105,7 +112,9 @@ def timed(page: Any, strokes: int, steps: int) -> None:
             page.wait_for_timeout(40)
             page.wait_for_selector("body[data-state=idle]", timeout=60000)
     times = page.evaluate("() => studio.timings")[before:]
-    print(f"{len(times)} faces, {steps} steps")
+    spent = processor_seconds(process) - spent
+    print(f"{len(times)} faces, {steps} steps, {spent / len(times):.2f} processor seconds of the server a face")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, words in (("first", "first preview"), ("total", "finished")):
         values = np.array([each[name] for each in times if each[name] is not None]) / 1000
         print(
@@ -113,20 +122,30 @@ def timed(page: Any, strokes: int, steps: int) -> None:
         )
 
 
-def photographed(started: Any, address: str, folder: Path) -> None:
-    """Write screenshots of the page's states."""
+SHOWN = (("wide", "painted"), ("wide", "people"), ("wide-dark", "compare"), ("wide-dark", "lasso"), ("narrow", "moved"))
+"""Screenshots that docs/studio.md shows."""
+
+
+def photographed(started: Any, address: str, folder: Path, every: bool) -> None:
+    """Write screenshots of the page's states: those that are shown, or `every` one, to be looked at."""
     folder.mkdir(parents=True, exist_ok=True)
     for size, scheme, name in (
         (WIDE, "light", "wide"), (WIDE, "dark", "wide-dark"), (NARROW, "light", "narrow"), (NARROW, "dark", "narrow-dark"),
     ):  # fmt: skip
+        states = {state for shown, state in SHOWN if shown == name}
+        if not (every or states):
+            continue
         page = open_page(started, address, size, scheme)
 
         def take(state: str, page: Any = page, name: str = name) -> None:
             from PIL import Image
 
+            if not every and (name, state) not in SHOWN:
+                return
             file = folder / f"studio-{name}-{state}.png"
+            page.evaluate("() => { document.getElementById('timing').value = ''; }")  # of this machine, at this moment
             page.screenshot(path=file)
-            picture = Image.open(file).convert("RGB").quantize(160)
+            picture = Image.open(file).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
             picture.save(file, optimize=True)
 
         take("first")
@@ -180,12 +199,13 @@ def main() -> None:
     parser.add_argument("--strokes", type=int, default=60)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--every", action="store_true")
     given = parser.parse_args()
-    with studio("device=cpu", "run=drawn64-multicond") as address, browser() as started:
+    with studio("device=cpu", "run=drawn64-multicond") as (address, process), browser() as started:
         if given.strokes:
-            timed(open_page(started, address, WIDE), given.strokes, given.steps)
+            timed(open_page(started, address, WIDE), given.strokes, given.steps, process)
         if given.pictures:
-            photographed(started, address, given.pictures)
+            photographed(started, address, given.pictures, given.every)
 
 
 if __name__ == "__main__":

@@ -72,8 +72,8 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     ),
     "export web": (
         "facecond export web",
-        "facecond export web run=multicond sampler.steps=10 name=page",
-        "facecond export web runtime=onnxruntime-web-1.30.0.tgz people=0 --dry-run",
+        "facecond export web run=multicond guidance.mask=3 name=page",
+        "facecond export web --steps 10 maps=none people=0",
     ),
     "synthesize": (
         "facecond synthesize --count 16 --steps 10",

@@ -48,7 +48,6 @@ class Exporting:
 def prepare(words: Sequence[str]) -> Prepared[ExportWebConfig, Exporting]:
     """Check everything that can be checked without loading a network."""
     typed: ExportWebConfig = compose("export web", words).config
-    require_exporter()
     found = find_run(typed.workspace, typed.run, "diffusion")
     run = read_run(found.path)
     composed, why = compose_sampling("export web", words, run)
@@ -84,7 +83,11 @@ def prepare(words: Sequence[str]) -> Prepared[ExportWebConfig, Exporting]:
         maps=drawn_by.run if drawn_by else None,
         people=people,
     )
-    return Prepared(composed=composed, name=config.name or f"{run.path.name}-web", found=exporting, used=used)
+    prepared: Prepared[ExportWebConfig, Exporting] = Prepared(
+        composed=composed, name=config.name or f"{run.path.name}-web", found=exporting, used=used
+    )
+    require_exporter()
+    return prepared
 
 
 def run(prepared: Prepared[ExportWebConfig, Exporting]) -> Result:

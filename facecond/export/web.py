@@ -21,6 +21,7 @@ from facecond.assembly.generator import Diffuser
 from facecond.assembly.session import Session
 from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
+from facecond.conditions.attributes import Attributes
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain
 from facecond.diffusion.schedule import BetaSchedule, schedule_of
@@ -212,7 +213,7 @@ def describe(session: Session[Any]) -> dict[str, Any]:
         "resolution": generator.resolution,
         "first_stage": generator.first_stage.sha256,
         "runtime": runtime.VERSION,
-        "attributes": list(ATTRIBUTES),
+        Attributes.name: list(ATTRIBUTES),
         "picture": _diffuser(generator, "picture", generator.latent_shape, config.sampler, config.guidance),
         "maps": None,
         "decoder": None,

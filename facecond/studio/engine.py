@@ -39,7 +39,10 @@ MOST_WAITING = 8
 """Pieces of work that wait; more are refused."""
 
 PREVIEW_EVERY = 0.2
-"""Seconds between two previews; the first comes with the first step."""
+"""Seconds between two previews, at least; the first comes with the first step."""
+
+PREVIEW_SHARE = 8
+"""Times as long as the last preview took to make, before the next one: on a slow machine few are made."""
 
 MOST_PHOTO_PIXELS = 50_000_000
 """Pixels of a photograph."""
@@ -196,18 +199,20 @@ class Engine:
         asked, session = wanted.asked, self.sessions[wanted.asked["run"]]
         given = {Mask.name: wanted.labels_HW, Attributes.name: wanted.attributes_A}
         told: dict[str, Any] = {name: value for name, value in given.items() if name in session.names}
-        began, shown = time.monotonic(), -1.0
+        began = time.monotonic()
+        due = began
 
         def watch(step: Step) -> None:
-            nonlocal shown
+            nonlocal due
             self.steps += 1
             work.check()
             event: Event = {"kind": "step", "what": step.what, "step": step.number + 1, "of": step.of}
             now = time.monotonic()
             last = step.number + 1 == step.of
-            if step.what == "pictures" and not last and (shown < 0 or now - shown >= PREVIEW_EVERY):
-                shown = now
+            if step.what == "pictures" and not last and now >= due:
                 event["pictures"] = [_base64(png_of(image, compression=1)) for image in step.look()]
+                done = time.monotonic()
+                due = done + max(PREVIEW_EVERY, PREVIEW_SHARE * (done - now))
             work.send(event)
 
         if not asked["draw"]:

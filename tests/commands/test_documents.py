@@ -95,7 +95,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     if words[0] in ("compare", "report"):  # the run that a line before trains
         words = [{"by-attributes": "attr"}.get(word, word) for word in words]
     paper = any(word.startswith(("size=paper", "experiment=")) for word in words)
-    if words[0] in ("demo", "reproduce", "studio") or (words[0] == "train" and paper):
+    if words[0] in ("demo", "export", "reproduce", "studio") or (words[0] == "train" and paper):
         words += ["--dry-run"] if "--dry-run" not in words else []
     elif words[0] == "train" and "--dry-run" not in words:
         words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]

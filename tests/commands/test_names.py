@@ -17,6 +17,7 @@ LINES = {
     "swap-masks": ["swap-masks", "run=multicond", "count=1"],
     "edit": ["edit", "run=multicond", "items=[0]", "region=[nose]"],
     "synthesize": ["synthesize", "run=multicond", "count=1"],
+    "export web": ["export", "web", "run=multicond"],
     "demo": ["demo"],
     "report": ["report", "multicond"],
 }

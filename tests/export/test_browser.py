@@ -24,7 +24,7 @@ from tests.studio.browser import chromium
 
 __all__ = ["chromium"]
 
-pytestmark = [pytest.mark.bundled, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.bundled, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MOST_APART, SHARE_EQUAL, LABELS_EQUAL = 2, 0.99, 0.999
 

@@ -40,7 +40,11 @@ def run(path: Path, **inputs: Tensor) -> np.ndarray[Any, Any]:
     return found[0]
 
 
-@pytest.mark.parametrize("kind", DENOISERS)
+LONG = {"unet": [pytest.mark.slow]}
+"""Networks of many operators, which torch traces for a minute or two."""
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=LONG.get(kind, [])) for kind in DENOISERS])
 def test_a_denoiser_with_its_context(kind: str, tmp_path: Path) -> None:
     denoiser = awake(small(kind, 2)).eval()
     where = places(16, 1)
@@ -59,6 +63,7 @@ def test_a_denoiser_with_its_context(kind: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(run(tmp_path / "step.onnx", z=z, time=time, tokens=tokens), expected, **NEAR)
 
 
+@pytest.mark.slow
 def test_a_denoiser_that_is_told_nothing(tmp_path: Path) -> None:
     denoiser = awake(small("unet", 1, None)).eval()
     inputs = {"z": torch.zeros(EXAMPLES, 3, 16, 16), "time": torch.zeros(EXAMPLES)}

@@ -159,3 +159,16 @@ def test_photographs_for_print_become_rgb(tmp_path, pixels):
     Image.fromarray(pixels[..., 0].astype(np.float32)).save(tmp_path / "numbers.tiff")
     with pytest.raises(DataError, match=r"numbers\.tiff: its pixels are of mode F, expected colours"):
         read_image(tmp_path / "numbers.tiff")
+
+
+def test_a_picture_in_memory_is_read_as_one_on_the_disk(tmp_path):
+    from facecond.io.images import image_of, png_of
+
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    write_png(tmp_path / "picture.png", pixels)
+    assert png_of(pixels) == (tmp_path / "picture.png").read_bytes()
+    np.testing.assert_array_equal(image_of(png_of(pixels), origin="what was sent"), pixels)
+    with pytest.raises(DataError, match="what was sent is 7 x 5, expected at most 34 pixels"):
+        image_of(png_of(pixels), origin="what was sent", most_pixels=34)
+    with pytest.raises(DataError, match="what was sent: not a picture"):
+        image_of(b"GIF89a", origin="what was sent")

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -401,3 +402,64 @@ def test_runs_of_a_map_and_back() -> None:
     for _ in range(20):
         labels = generator.choice(np.array([0, 1, 13, 255], dtype=np.uint8), size=(16, 16))
         np.testing.assert_array_equal(labels_of(runs_of(labels), 16), labels)
+
+
+# The command
+
+
+def test_without_its_server_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    from facecond.errors import ConfigError
+    from facecond.studio import command
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
+    with pytest.raises(ConfigError, match="studio needs uvicorn, not installed here") as refused:
+        command.prepare([])
+    assert refused.value.hint == "pip install 'facecond[studio]'"
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    from facecond.errors import ConfigError
+    from facecond.studio.command import listening
+
+    with listening("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match="port="):
+        listening("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(ConfigError, match="host=no such host"):
+        listening("no such host", 0)
+
+
+@pytest.mark.bundled
+@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_it_also_while_it_samples(stop: str, tmp_path: Path) -> None:
+    """As a person starts it; the address that it prints works, and nothing is left in the folder."""
+    import re
+    import signal
+    import subprocess
+    import sys
+
+    words = ["-m", "facecond", "studio", "browser=false", "port=0", "device=cpu"]
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=here)
+    assert process.stderr is not None
+    try:
+        address, token = "", ""
+        for line in process.stderr:
+            if found := re.search(r"(http://127\.0\.0\.1:\d+)/#token=(\S+)", line):
+                address, token = found.groups()
+                break
+        assert len(token) >= 32
+        headers = {"X-Facecond-Token": token}
+        about = httpx.get(f"{address}/studio.json", headers=headers).json()
+        with httpx.stream(
+            "POST", f"{address}/api/sample", json=asking(about, steps=250), headers=headers, timeout=60
+        ) as answer:
+            next(answer.iter_lines())
+            process.send_signal(getattr(signal, stop))
+            said = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 128 + getattr(signal, stop)
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
