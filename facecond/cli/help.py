@@ -75,6 +75,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond reproduce table5 --plan",
         "facecond reproduce figure6 figure8",
         "facecond reproduce table4 scale=small",
+        "facecond reproduce synthetic study.real=512 study.count=512 --plan",
     ),
     "config list": ("facecond config list", "facecond config list --json"),
     "config show": ("facecond config show train", "facecond config show sample sampler=dpmpp"),
