@@ -66,8 +66,8 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     ),
     "synthesize": (
         "facecond synthesize --count 16 --steps 10",
-        "facecond synthesize --count 16 attributes=balanced 'pairs=[Eyeglasses+Wearing_Hat]' tries=2 --steps 10",
-        "facecond synthesize --count 8 --attr +Smiling maps_from=exchanged parts=[hair] forms=[imagefolder,coco] --steps 10",
+        "facecond synthesize --count 16 attributes=balanced 'pairs=[Eyeglasses+Wearing_Hat]' --steps 10",
+        "facecond synthesize --count 8 --attr +Smiling maps_from=exchanged --steps 10",
     ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),

@@ -1,8 +1,8 @@
 """The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
-Three things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps, `eval` and `compare` few
-pictures of one condition; and `synthesize` accepts every face. `facecond demo`, `facecond reproduce` and the paper-size training are composed and prepared only
-(`--dry-run`).
+Some things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps, `eval` and `compare` few
+pictures of one condition, `synthesize` accepts every face. `facecond demo`, `facecond reproduce` and the paper-size training are
+composed and prepared only (`--dry-run`).
 """
 
 import ast
