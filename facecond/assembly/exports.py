@@ -68,7 +68,7 @@ class SynthesizedFaces:
         labels_HW = maps.told_HW if self._labels is LabelsFrom.told else maps.read_HW
         assert labels_HW is not None
         read = self._labels is LabelsFrom.read and record["attributes_read"] is not None
-        signs = record["attributes_read"] if read else record["attributes"]
+        signs = record["attributes_read"] if read else record["attributes_told"]
         return Face(image_HWC, labels_HW, attributes_of(signs), check_labels_of_a_face(labels_HW))
 
 

@@ -151,7 +151,7 @@ class Synthesis:
             index=request.index, attempt=request.place["attempt"], seed=request.seed,
             split="validation" if self.splits[request.index] == "validation" else "train", source=request.prompt.source,
             asked=format_attributes(named_A), description={name: str(w) for name, w in request.prompt.description.items()},
-            attributes=None if told_A is None else signs_of(told_A),
+            attributes_told=None if told_A is None else signs_of(told_A),
             attributes_read=None if read_A is None else signs_of(read_A),
             miou=verdict.miou, attributes_right=verdict.right, accepted=not verdict.reasons, reasons=verdict.reasons,
             pixels="0" * 64, labels=None, read=None,

@@ -77,8 +77,8 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
     ),
     "synthesize": (
         "facecond synthesize --count 16 --steps 10",
-        "facecond synthesize --count 16 attributes=balanced 'pairs=[Eyeglasses+Wearing_Hat]' tries=2 --steps 10",
-        "facecond synthesize --count 8 --attr +Smiling maps_from=exchanged parts=[hair] forms=[imagefolder,coco] --steps 10",
+        "facecond synthesize --count 16 attributes=balanced 'pairs=[Eyeglasses+Wearing_Hat]' --steps 10",
+        "facecond synthesize --count 8 --attr +Smiling maps_from=exchanged --steps 10",
     ),
     "report": ("facecond report", "facecond report demo-multicond by-attributes"),
     "demo": ("facecond demo", "facecond demo minutes=5"),
@@ -86,6 +86,7 @@ EXAMPLES: dict[str | None, tuple[str, ...]] = {
         "facecond reproduce table5 --plan",
         "facecond reproduce figure6 figure8",
         "facecond reproduce table4 scale=small",
+        "facecond reproduce synthetic study.real=512 study.count=512 --plan",
     ),
     "config list": ("facecond config list", "facecond config list --json"),
     "config show": ("facecond config show train", "facecond config show sample sampler=dpmpp"),

@@ -87,7 +87,7 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
     if labels is LabelsFrom.read and parser is None and {"pack", "coco"} & {*config.forms}:
         raise ConfigError("labels are to be read, and there is no parser", hint="name one: parser=RUN")
     key = {
-        "people": items_plan(origin), "split": split, "attributes": config.attributes.name,
+        "people": items_plan(origin), "split": split, "whose": config.attributes.name,
         "by hand": _by_hand_text(config), "pairs": [format_attributes(read_pair(pair)) for pair in config.pairs],
         "pairs_share": config.pairs_share if config.pairs else None, "maps_from": maps_from.name,
         "parts": sorted(classes_of(config.parts)) if maps_from is MapsFrom.exchanged else None,
@@ -172,13 +172,13 @@ def _check_told(prepared: Prepared[SynthesizeConfig, Origin], told: Sequence[str
         )
     by_attributes = [
         key for key, typed in (
-            (CONDITIONS[Attributes.name].word, bool(_by_hand_text(config))), ("pairs", bool(config.pairs)),
-            ("attributes", config.attributes is not AttributesFrom.data),
+            (f"{CONDITIONS[Attributes.name].word}=", bool(_by_hand_text(config))), ("pairs=", bool(config.pairs)),
+            ("attributes=", config.attributes is not AttributesFrom.data),
         ) if typed
     ]  # fmt: skip
     if by_attributes and Attributes.name not in told:
         raise ConfigError(
-            f"{by_attributes[0]}= is given, but the model of {prepared.name} is not conditioned on attributes",
+            f"{by_attributes[0]} is given, but the model of {prepared.name} is not conditioned on attributes",
             hint="name another run: run=...",
         )
     if config.attributes is AttributesFrom.given and not model_of(prepared.found.run).optional:
@@ -415,7 +415,7 @@ def _tables(records: "Sequence[FaceRecord]", count: int) -> dict[str, list[list[
         for words, some in asked.items():
             faces, done = len({record["index"] for record in some}), sum(record["accepted"] for record in some)
             rows.append([words, str(faces), str(len(some)), str(done), f"{done / len(some):.3f}"])
-        tables["asked for by name"] = [["attributes", "faces", "made", "accepted", "share accepted"], *rows]
+        tables["asked for by name"] = [["asked for", "faces", "made", "accepted", "share accepted"], *rows]
     return tables
 
 

@@ -16,6 +16,9 @@ import numpy as np
 
 from facecond.commands import eval as evaluate
 from facecond.commands import synthesize, train
+from facecond.conditions.attributes import Attributes
+from facecond.conditions.mask import Mask
+from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import NO_JUDGE
 from facecond.data.mixing import Part
 from facecond.experiments import table
@@ -35,7 +38,7 @@ SETS = (REAL, SYNTHETIC, FEW, BOTH)
 PAIRS = ((BOTH, FEW), (SYNTHETIC, REAL), (SYNTHETIC, FEW), (BOTH, REAL))
 """Sets whose difference is shown, the first less the second."""
 
-MEASURES = {"parser": ("miou", "accuracy"), "classifier": ("attributes",)}
+MEASURES = {"parser": CONDITIONS[Mask.name].measures, "classifier": CONDITIONS[Attributes.name].measures}
 """What is measured of each kind of judge."""
 
 Measured = Mapping[str, Mapping[int, Sequence[Figure]]]

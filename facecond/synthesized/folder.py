@@ -68,8 +68,8 @@ class FaceRecord(TypedDict):
     asked: str
     """Attributes that were asked for by name."""
     description: dict[str, str]
-    attributes: Annotated[str, Len(40, 40)] | None
-    """Told: forty signs -, 0 and +; None where the model is told none."""
+    attributes_told: Annotated[str, Len(40, 40)] | None
+    """Forty signs -, 0 and +; None where the model is told none."""
     attributes_read: Annotated[str, Len(40, 40)] | None
     miou: Share | None
     """Mean IoU of the map read with the map told; None where there are not both."""

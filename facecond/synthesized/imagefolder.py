@@ -28,7 +28,7 @@ def row_of(record: FaceRecord) -> dict[str, Any]:
         "index": record["index"], "name": name, "split": record["split"], "seed": record["seed"], "person": person,
         "asked": record["asked"], "miou": record["miou"], "attributes_right": record["attributes_right"],
     }  # fmt: skip
-    for key, ending in (("attributes", ""), ("attributes_read", READ)):
+    for key, ending in (("attributes_told", ""), ("attributes_read", READ)):
         signs = record[key]  # type: ignore[literal-required]
         if signs is not None:
             row |= {f"{each}{ending}": int(value) for each, value in zip(ATTRIBUTES, attributes_of(signs), strict=True)}

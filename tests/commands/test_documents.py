@@ -1,8 +1,8 @@
 """The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
-Three things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps, `eval` and `compare` few
-pictures of one condition. `facecond demo`, `facecond reproduce` and the paper-size training are composed and prepared only
-(`--dry-run`).
+Some things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps, `eval` and `compare` few
+pictures of one condition, `synthesize` accepts every face. `facecond demo`, `facecond reproduce` and the paper-size training are
+composed and prepared only (`--dry-run`).
 """
 
 import ast
@@ -103,6 +103,9 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
             words.append("sampler.steps=2")
     elif words[0] in ("sample", "eval", "swap-masks", "edit", "synthesize") and "--steps" not in words:
         words += ["--steps", "2"]
+    if words[0] == "synthesize":  # judges and model have learnt next to nothing
+        words = [word for word in words if not word.startswith("least_miou=")]
+        words += ["least_miou=0", "least_attributes=0", "named=false"]
     if words[0] == "eval":
         words += ["download=false"]
     if words[0] in ("eval", "compare"):

@@ -67,7 +67,7 @@ def test_labels_are_those_of_the_person_and_those_the_judges_read(
         image = read_image(place / "images" / name)
         told, read = (read_label_map(place / kind / name) for kind in ("labels", "read"))
         np.testing.assert_array_equal(told, pack.labels[item])
-        np.testing.assert_array_equal(attributes_of(record["attributes"]), pack.attributes[item])
+        np.testing.assert_array_equal(attributes_of(record["attributes_told"]), pack.attributes[item])
         np.testing.assert_array_equal(read, parser(image[None])[0])
         found = classifier(image[None])[0]
         np.testing.assert_array_equal(attributes_of(record["attributes_read"]) > 0, found)
@@ -91,7 +91,7 @@ def test_a_pack_of_them_is_what_lies_in_the_folder_and_a_parser_learns_from_it(
         np.testing.assert_array_equal(
             pack.labels[place], read_label_map(files / "labels" / f"{record['index']:06d}.png")
         )
-        np.testing.assert_array_equal(pack.attributes[place], attributes_of(record["attributes"]))
+        np.testing.assert_array_equal(pack.attributes[place], attributes_of(record["attributes_told"]))
     words = ["debug=quick", "trainer.images=16", "model.network.width=8", "size=tiny", "trainer.tensorboard=false"]
     for kind in ("parser", "classifier"):
         call("train", f"workspace={workspace}", f"model={kind}", "pack=made-12", f"name=of-made-{kind}", *words)
@@ -112,7 +112,7 @@ def test_datasets_reads_the_image_folder(made: tuple[Path, list[FaceRecord]], tm
             np.testing.assert_array_equal(np.asarray(row["image"]), read_image(place / "images" / name))
             np.testing.assert_array_equal(np.asarray(row["labels"]), read_label_map(place / "labels" / name))
             np.testing.assert_array_equal(np.asarray(row["read"]), read_label_map(place / "read" / name))
-            assert [row[attribute] for attribute in ATTRIBUTES] == attributes_of(record["attributes"]).tolist()
+            assert [row[attribute] for attribute in ATTRIBUTES] == attributes_of(record["attributes_told"]).tolist()
             assert [row[f"{each}_read"] for each in ATTRIBUTES] == attributes_of(record["attributes_read"]).tolist()
             assert (row["seed"], row["miou"]) == (record["seed"], record["miou"])
             assert row["person"] == f"item {record['source']}"
@@ -193,7 +193,7 @@ def test_mlcroissant_reads_the_metadata(made: tuple[Path, list[FaceRecord]]) -> 
             f"item {record['source']}",
         )
         assert row["faces/miou"] == pytest.approx(record["miou"])
-        assert [row[f"faces/{each}"] for each in ATTRIBUTES] == attributes_of(record["attributes"]).tolist()
+        assert [row[f"faces/{each}"] for each in ATTRIBUTES] == attributes_of(record["attributes_told"]).tolist()
         assert row["faces/Young_read"] == attributes_of(record["attributes_read"])[attribute_index("Young")]
     for kind in ("labels", "read"):
         maps = {row[f"{kind}/name"].decode(): np.asarray(row[f"{kind}/image"]) for row in held.records(f"{kind}")}
@@ -309,7 +309,7 @@ def test_pairs_are_shown_in_turn_by_people_of_whom_they_hold(workspace: Path) ->
     for record in asked:
         assert record["asked"] == "+Smiling,-Young"
         assert record["source"] in having
-        assert attributes_of(record["attributes"])[[smiling, young]].tolist() == [1, -1]
+        assert attributes_of(record["attributes_told"])[[smiling, young]].tolist() == [1, -1]
 
 
 def test_balanced_attributes_are_nearer_to_one_half_than_those_of_the_people(workspace: Path) -> None:
@@ -318,7 +318,7 @@ def test_balanced_attributes_are_nearer_to_one_half_than_those_of_the_people(wor
     _, records = synthesized(
         workspace, *EASY, "attributes=balanced", "count=24", "name=balanced", "forms=[imagefolder]"
     )
-    told = np.mean([attributes_of(record["attributes"]) > 0 for record in records], axis=0)
+    told = np.mean([attributes_of(record["attributes_told"]) > 0 for record in records], axis=0)
     assert np.mean((told - 0.5) ** 2) < 0.8 * np.mean((own - 0.5) ** 2)
 
 
@@ -338,7 +338,7 @@ def test_exchanged_maps_have_the_part_of_somebody_else(workspace: Path) -> None:
         moved += int((own != told).sum())
         assert (own != told)[away].mean() < 0.25  # what lay below the own hair shows
         theirs = pack.attributes[pack.index_of(other)]
-        assert attributes_of(record["attributes"])[colours].tolist() == theirs[colours].tolist()
+        assert attributes_of(record["attributes_told"])[colours].tolist() == theirs[colours].tolist()
     assert moved > 0
 
 
