@@ -94,9 +94,16 @@ class MapGenerator(Diffuser):
 
 def reader(config: DiffusionConfig, scale: LatentScale) -> Callable[[Predict], Predict]:
     """Return what turns a network's raw answers, of the kind that `config` trained it to give, into predictions of maps."""
+    if (temperature := temperature_of(config)) is None:
+        return lambda predict: predict
+    return lambda predict: of_classes(predict, scale.mean, scale.std, temperature)
+
+
+def temperature_of(config: DiffusionConfig) -> float | None:
+    """What the answer of a network that answers in logits of classes is divided by; None for a network of another kind."""
     if isinstance(config, MapsConfig) and config.loss is MapLoss.cross_entropy:
-        return lambda predict: of_classes(predict, scale.mean, scale.std, config.temperature)
-    return lambda predict: predict
+        return config.temperature
+    return None
 
 
 def load_map_generator(run: RunInfo, device: torch.device) -> MapGenerator:

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from facecond import __version__
 from facecond.assembly.generator import Diffuser
+from facecond.assembly.maps import temperature_of
 from facecond.assembly.session import Session
 from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
@@ -220,7 +221,10 @@ def describe(session: Session[Any]) -> dict[str, Any]:
     }
     if maps is not None:
         shape = (NUM_CLASSES, maps.resolution, maps.resolution)
-        described["maps"] = {"run": maps.name, **_diffuser(maps, "map", shape, maps.sampler, maps.guidance)}
+        described["maps"] = {
+            "run": maps.name, "temperature": temperature_of(maps.config),
+            **_diffuser(maps, "map", shape, maps.sampler, maps.guidance),
+        }  # fmt: skip
     if isinstance(network := generator.first_stage.network, VQModel):
         described["decoder"] = {
             "file": f"{NETWORKS}/decoder.onnx", "codebook": f"{NETWORKS}/codebook.bin", "channels": network.channels,

@@ -1,7 +1,7 @@
 // Answers questions about the page's modules: JSON on standard input, [{what, ...}], JSON on standard output; arrays are lists.
 
 import { randn, mix, sha256, hex, startNoise, stepNoise } from "../../facecond/export/browser/random.js";
-import { SAMPLERS, ddimPlan, dpmppPlan, convert, guided, prediction, sharesOf } from "../../facecond/export/browser/sampling.js";
+import { SAMPLERS, ddimPlan, dpmppPlan, convert, expectedClasses, guided, prediction, sharesOf } from "../../facecond/export/browser/sampling.js";
 import { quantised, restored, toPixels } from "../../facecond/export/browser/quantise.js";
 import { attributeWords, digestOf } from "../../facecond/export/browser/model.js";
 
@@ -19,6 +19,7 @@ const ANSWERS = {
   },
   plan: ({ sampler, schedule, steps, eta }) => PLANS[sampler](schedule, steps, eta),
   convert: ({ raw, z, level, source, to }) => [...convert(f32(raw), f32(z), level, source, to)],
+  classes: ({ answer, z, level, scale, temperature }) => [...expectedClasses(f32(answer), f32(z), level, scale, temperature)],
   guided: ({ weights, parts }) => ({ shares: sharesOf(weights), total: [...guided(parts.map(f32), sharesOf(weights))] }),
   // The answer of the network is `slope` z + `offset`, whatever the level.
   sample: async ({ sampler, schedule, target, noise, steps, eta, seed, slope, offset }) => {

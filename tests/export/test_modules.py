@@ -17,8 +17,9 @@ from facecond.assembly.first_stage import to_pictures
 from facecond.autoencoder.quantise import VectorQuantiser
 from facecond.config.diffusion import ScheduleConfig, ScheduleShape, Target
 from facecond.denoisers.denoiser import LatentScale
+from facecond.diffusion.classes import of_classes
 from facecond.diffusion.guidance import guide, shares_of
-from facecond.diffusion.prediction import convert, predictor
+from facecond.diffusion.prediction import Prediction, convert, predictor
 from facecond.diffusion.samplers import SAMPLERS, ddim_plan, dpmpp_plan
 from facecond.diffusion.schedule import BetaSchedule, Spacing, schedule_of
 from facecond.errors import ConfigError
@@ -160,6 +161,19 @@ def test_guidance_sums_as_the_program_does(weights: list[float]) -> None:
     assert found["shares"] == shares
     guided = guide(lambda z, time: parts.flatten(0, 1), shares)(parts[0], torch.zeros(1))
     np.testing.assert_array_equal(found["total"], guided.flatten().numpy())
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.5, 1.0])
+def test_maps_are_read_off_logits_as_the_program_does(sigma: float) -> None:
+    answer, z = torch.randn(2, 1, 5, 3, 4, generator=torch.Generator().manual_seed(4))
+    mean, std = torch.tensor([0.4, 0.3, 0.2, 0.05, 0.05]), torch.tensor([1.8, 1.7, 1.5, 1.2, 1.1])
+    level = Level(1 - sigma, sigma, 1000 * sigma)
+    found = one(
+        what="classes", answer=answer.flatten().tolist(), z=z.flatten().tolist(), level=level._asdict(),
+        scale={"mean": mean.tolist(), "std": std.tolist()}, temperature=0.5,
+    )  # fmt: skip
+    read = of_classes(lambda z_BCHW, level: Prediction(answer, Target.x0, z_BCHW, level), mean, std, 0.5)
+    np.testing.assert_allclose(found, read(z, level).x0.flatten().numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])

@@ -5,7 +5,7 @@
 
 import { hex, mix, sha256, startNoise, stepNoise } from "./random.js";
 import { isFinite, quantised, restored, toPixels } from "./quantise.js";
-import { SAMPLERS, guided, prediction, sharesOf } from "./sampling.js";
+import { SAMPLERS, expectedClasses, guided, prediction, sharesOf } from "./sampling.js";
 
 /** Value of a label map where nothing is said. */
 const UNSAID = 255;
@@ -156,7 +156,8 @@ class Model {
       known[i] = f32((said[cell] === k ? 1 : 0) - maps.scale.mean[k]) / maps.scale.std[k];
     }
     const pinned = (predict) => async (z, level) => {
-      const found = (await predict(z, level)).x0;
+      const answered = (await predict(z, level)).x0;
+      const found = maps.temperature === null ? answered : expectedClasses(answered, z, level, maps.scale, maps.temperature);
       const x0 = found.map((value, i) => (said[i % cells] < classes ? known[i] : value));
       return prediction(x0, "x0", z, level);
     };

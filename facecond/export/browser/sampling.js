@@ -65,6 +65,30 @@ export function guided(parts, shares) {
 
 const scaledAll = (share, values) => values.map((value) => f32(share) * value);
 
+/**
+ * The clean map expected of a network that answers in logits of classes: facecond/diffusion/classes.py. `answer` and `z` have the
+ * classes of `scale` one after another.
+ */
+export function expectedClasses(answer, z, level, { mean, std }, temperature) {
+  const classes = mean.length;
+  const cells = z.length / classes;
+  const [ofZ, ofClass] = [level.alpha / level.sigma ** 2, (level.alpha / level.sigma) ** 2];
+  const x0 = new Float32Array(z.length);
+  const logits = new Float64Array(classes);
+  for (let cell = 0; cell < cells; cell++) {
+    let largest = -Infinity;
+    for (let k = 0; k < classes; k++) {
+      const at = k * cells + cell;
+      logits[k] = answer[at] / temperature + (ofZ * z[at]) / std[k] - (ofClass * (0.5 - mean[k])) / std[k] ** 2;
+      largest = Math.max(largest, logits[k]);
+    }
+    let sum = 0;
+    for (let k = 0; k < classes; k++) sum += logits[k] = Math.exp(logits[k] - largest);
+    for (let k = 0; k < classes; k++) x0[k * cells + cell] = (logits[k] / sum - mean[k]) / std[k];
+  }
+  return x0;
+}
+
 /** The levels of a sampler, noisiest first, and the one where it ends; `schedule` as model.json has it. */
 export function falling(schedule, steps, spacing) {
   if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`${steps} steps: expected at least 1`);
