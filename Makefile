@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test check format bench pretrained torture clean setup
+.PHONY: demo test test-page check format bench pretrained torture clean setup
 
 setup: $(VENV)/.synced
 
@@ -20,6 +20,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --durations=30
+
+# The studio's page, and the exported one, in Chromium (apt-get install chromium).
+test-page: setup
+	$(BIN)/python -m pytest tests/studio tests/export -m slow -n 0 -rs
 
 check: setup
 	$(BIN)/ruff format --check .
