@@ -441,7 +441,10 @@ def test_a_signal_ends_it_also_while_it_samples(stop: str, tmp_path: Path) -> No
 
     words = ["-m", "facecond", "studio", "browser=false", "port=0", "device=cpu"]
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    # What a shell starts in the background ignores SIGINT, and its children with it.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=here)
+    signal.signal(signal.SIGINT, heard)
     assert process.stderr is not None
     try:
         address, token = "", ""
