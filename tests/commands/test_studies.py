@@ -97,6 +97,7 @@ def test_a_plan_says_every_command_and_makes_nothing(workspace: Path, facecond: 
     assert sorted(workspace.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_judges_are_trained_on_each_set_and_tested_on_the_real_faces(workspace: Path, facecond: Facecond) -> None:
     judge = [*TINY, "model.network.width=8"]
     words = [

@@ -40,8 +40,8 @@ def run(path: Path, **inputs: Tensor) -> np.ndarray[Any, Any]:
     return found[0]
 
 
-LONG = {"unet": [pytest.mark.slow]}
-"""Networks of many operators, which torch traces for a minute or two."""
+LONG = {"unet": [pytest.mark.slow], "transformer": [pytest.mark.slow]}
+"""Networks of many operators, which torch traces for a quarter of a minute to two."""
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=LONG.get(kind, [])) for kind in DENOISERS])
@@ -77,7 +77,7 @@ def test_a_denoiser_that_is_told_nothing(tmp_path: Path) -> None:
     ("name", "changes"),
     [*((name, {}) for name in CONDITIONS), ("mask", {"pooling": Pooling.average, "norm": Norm.batch})],
 )
-@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize("optional", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_an_encoder_and_its_null_tokens(name: str, changes: dict[str, Any], optional: bool, tmp_path: Path) -> None:
     network = encoder(name, optional=optional, **changes)
     with torch.no_grad():

@@ -431,7 +431,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 
 @pytest.mark.bundled
-@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("stop", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_a_signal_ends_it_also_while_it_samples(stop: str, tmp_path: Path) -> None:
     """As a person starts it; the address that it prints works, and nothing is left in the folder."""
     import re
