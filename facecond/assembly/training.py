@@ -165,8 +165,8 @@ def _maps(config: TrainMapsConfig, pack: Pack, device: torch.device) -> Built:
         start_diffusion(denoiser, conditioner, config.init, kind="maps")
     for module in (denoiser, conditioner, scale):
         module.to(device)
-    learner = MapLearner if model.loss is MapLoss.cross_entropy else DiffusionLearner
-    built = learner(
+    kind = MapLearner if model.loss is MapLoss.cross_entropy else DiffusionLearner
+    built = kind(
         denoiser, conditioner, scale, model, config.weighting, config.trainer,
         train=data["train"], validation=data["validation"],
         identity=_identity(pack) | {"model": plain(model), "weighting": plain(config.weighting)},
