@@ -48,8 +48,8 @@ RECIPES: dict[str, tuple[int, list[str]]] = {
         "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=256",
         "trainer.warmup_images=128000", "trainer.learning_rate=1.5e-3", "trainer.ema_decay=0.999",
     ]),
-    "maps": (72_000, [
-        "model.denoiser.model_channels=32", "model.denoiser.head_channels=32", "guidance.scale=1.5",
+    "maps": (96_000, [
+        "model.denoiser.model_channels=32", "model.denoiser.head_channels=32", "model.temperature=0.45", "guidance.scale=1.5",
     ]),
 }  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""
