@@ -78,6 +78,8 @@ class Study(enum.Enum):
     """Of what use synthesized faces are for training a parser and a classifier."""
     memorisation = "memorisation"
     """Whether samples are copies of training faces."""
+    edits = "edits"
+    """How well edits do what they are asked, and leave the rest alone."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -99,7 +101,7 @@ class StudyConfig:
     share: float = bounded(0.1, above=0.0, maximum=1.0)
     """Share of the training faces that are few."""
     count: int = bounded(4096, minimum=1)
-    """Faces synthesized, or sampled."""
+    """Faces synthesized, sampled, or edited."""
     synthesize: list[str] = field(default_factory=list)
     """Overrides of synthesizing."""
     parser: list[str] = field(default_factory=list)
@@ -114,6 +116,12 @@ class StudyConfig:
     """Overrides of that training."""
     sampling: list[str] = field(default_factory=list)
     """Overrides of sampling."""
+    traits: list[str] = field(default_factory=list)
+    """Attributes that are changed by editing."""
+    strengths: list[float] = field(default_factory=list)
+    """Of the edits, each 0 to 1; see `facecond edit`."""
+    edit: list[str] = field(default_factory=list)
+    """Overrides of editing."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from facecond.commands import encode, sample, train
 from facecond.data.mixing import Part
 from facecond.errors import ConfigError
 from facecond.experiments.plan import override
+from facecond.experiments.studies import Findings
 from facecond.io.files import sha256_file
 from facecond.reports.tables import value_text
 from facecond.rng import numpy_generator
@@ -25,7 +26,7 @@ from facecond.workspace.origin import own_pack
 
 if TYPE_CHECKING:
     from facecond.data.pack import Pack
-    from facecond.experiments.studies import Rows, Work
+    from facecond.experiments.studies import Work
 
 SHOWN = 8
 """Samples shown of each model beside their nearest training faces, the nearest ones."""
@@ -48,8 +49,8 @@ def plan(work: Work) -> None:
     _overfitted(work, info, work.workspace / "packs" / f"{work.name}-few")
 
 
-def made(work: Work) -> tuple[dict[str, Rows], list[str], dict[str, Path]]:
-    """Do it; return tables, notes and files."""
+def made(work: Work) -> Findings:
+    """Do it."""
     from facecond.data.pack import Pack
     from facecond.metrics.memorisation import calibrate, nearest, share
 
@@ -97,7 +98,7 @@ def made(work: Work) -> tuple[dict[str, Rows], list[str], dict[str, Path]]:
     ]  # fmt: skip
     sheet = work.folder / "nearest.png"
     _draw(sheet, list(looked.values()), np.asarray(pack.images), training, found.value)
-    return {"Nearest training faces": rows}, notes, {"sheet": sheet}
+    return Findings(tables={"Nearest training faces": rows}, notes=notes, files={"sheet": sheet})
 
 
 def _studied(work: Work) -> RunInfo:

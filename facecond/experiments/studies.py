@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facecond.commands import data_draw
 from facecond.commands.prepared import Prepared
@@ -17,13 +18,17 @@ from facecond.config.compose import Composed, compose
 from facecond.config.reproduce import Study, StudyConfig
 from facecond.config.settings import plain
 from facecond.data.mixing import Mixed, Part
-from facecond.errors import ConfigError
+from facecond.errors import ConfigError, nearest
 from facecond.experiments import table
 from facecond.experiments.plan import override
+from facecond.faces.names import ATTRIBUTES
 from facecond.io.files import atomic_write, sha256_file
 from facecond.reports.tables import markdown
 from facecond.workspace.find import find_pack, find_run
 from facecond.workspace.origin import short_hash
+
+if TYPE_CHECKING:
+    from facecond.reports.curves import Chart
 
 log = logging.getLogger("facecond")
 
@@ -31,11 +36,23 @@ Rows = list[list[str]]
 
 
 class Command(NamedTuple):
-    """One command of a study."""
+    """One step of a study."""
 
     title: str
     module: Any
+    """Of the command; None for what no command that can be typed does."""
     words: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """What a study found."""
+
+    tables: dict[str, Rows]
+    notes: Sequence[str]
+    files: dict[str, Path] = field(default_factory=dict)
+    """What it made beside the tables."""
+    charts: Sequence[Chart] = ()
 
 
 class Work:
@@ -56,12 +73,19 @@ class Work:
 
     def command(self, title: str, module: Any, words: Sequence[str]) -> dict[str, str]:
         """Run a command unless it is done; return what it made. In a plan it is only noted, and nothing is made."""
+        return self._step(title, module, lambda: run_command(module, words), words)
+
+    def step(self, title: str, do: Callable[[], dict[str, str]], words: Sequence[str]) -> dict[str, str]:
+        """The same of what no command that can be typed does; `words` say what decides its outcome."""
+        return self._step(title, None, do, words)
+
+    def _step(self, title: str, module: Any, do: Callable[[], dict[str, str]], words: Sequence[str]) -> dict[str, str]:
         if self.noting:
             if title not in {each.title for each in self.planned}:
                 self.planned.append(Command(title, module, list(words)))
             return {}
         if title not in self.done:
-            self.done[title] = self.steps.call(title, title, lambda: run_command(module, words), words=words)
+            self.done[title] = self.steps.call(title, title, do, words=words)
         return self.done[title]
 
     def faces(self, draw: Sequence[str], name: str) -> Path:
@@ -82,9 +106,9 @@ class Work:
             pack_source(Mixed(parts), place, Pack.open(parts[0].pack).resolution, workers=1)
         return place
 
-    def write(self, tables: Mapping[str, Rows], notes: Sequence[str]) -> dict[str, Path]:
-        """Write tables as Markdown and CSV; return the files by what they are."""
-        title, made = self.study.title, {"table": self.folder / "table.md"}
+    def write(self, tables: Mapping[str, Rows], notes: Sequence[str], charts: Sequence[Chart] = ()) -> dict[str, Path]:
+        """Write tables as Markdown and CSV, and with the charts as a page; return the files by what they are."""
+        title, made = self.study.title, {"page": self.folder / "table.html", "table": self.folder / "table.md"}
         texts = [f"# {title}", *(f"## {name}\n\n{markdown(rows)}" for name, rows in tables.items())]
         contents = {"table.md": "\n".join([*texts, *(f"- {note}" for note in notes)]) + "\n"}
         for number, (name, rows) in enumerate(tables.items(), 1):
@@ -93,7 +117,20 @@ class Work:
         for name, text in contents.items():
             with atomic_write(self.folder / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+        self._write_page(made["page"], tables, notes, charts)
         return made
+
+    def _write_page(
+        self, path: Path, tables: Mapping[str, Rows], notes: Sequence[str], charts: Sequence[Chart]
+    ) -> None:
+        from facecond.reports.page import Charts, Page, Section, Table, Words, write_page
+
+        sections = [Section(title=name, blocks=[Table(rows=rows)]) for name, rows in tables.items()]
+        if charts:
+            sections.insert(0, Section(title="At a glance", blocks=[Charts(charts=list(charts))]))
+        sections.append(Section(title="How it was made", blocks=[Words(text="\n\n".join(notes))]))
+        command = notes[0].partition(": ")[2]
+        write_page(path, Page(title=self.study.title, lead=f"{notes[1]}", sections=sections, command=command))
 
 
 def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
@@ -109,6 +146,8 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
             raise ConfigError(f"{key} has no effect on a study", hint="its settings are those of study.*")
     if study.kind is Study.synthetic and not study.seeds:
         raise ConfigError("study.seeds=[] trains nothing", hint="for example study.seeds=[0,1,2]")
+    if study.kind is Study.edits:
+        _check_edits(study, given_pack=config.pack is not None)
     for key, command in (
         ("parser", "train"),
         ("classifier", "train"),
@@ -126,7 +165,32 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
     return Prepared(composed=composed, name=name, found=None, used={"run": str(run), "study": _size(study)})
 
 
+def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
+    """Refuse what cannot be edited, before anything is loaded."""
+    if given_pack:
+        raise ConfigError("pack has no effect on study=edits", hint="it draws people with and without a trait")
+    if not study.traits or not study.strengths:
+        raise ConfigError(f"study.traits={study.traits} and study.strengths={study.strengths} edit nothing")
+    for trait in study.traits:
+        if trait not in ATTRIBUTES:
+            raise ConfigError(f"study.traits: {trait}", hint=nearest(trait, ATTRIBUTES))
+    for strength in study.strengths:
+        if not 0 <= strength <= 1:
+            raise ConfigError(
+                f"study.strengths: {strength:g} is out of range", hint="0 changes nothing, 1 begins at noise"
+            )
+    for word in study.edit:
+        if word.partition("=")[0] in DECIDED:
+            raise ConfigError(f"study.edit: {word} is for the study to say", hint="leave it out")
+
+
+DECIDED = {"method", "blend", "strength", "attr", "mask", "items", "photos", "run", "pack"}
+"""Keys of `facecond edit` that study=edits goes through itself."""
+
+
 def _size(study: StudyConfig) -> str:
+    if study.kind is Study.edits:
+        return f"{study.count} pairs, {len(study.traits)} traits, strengths {', '.join(f'{each:g}' for each in study.strengths)}"
     if study.kind is Study.memorisation:
         return f"{study.count} samples, a model overfitted on {study.faces} faces"
     seeds = ", ".join(map(str, study.seeds))
@@ -135,17 +199,19 @@ def _size(study: StudyConfig) -> str:
 
 def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
     """Go through the work of a study, or say what it consists of."""
-    from facecond.experiments import memorisation, synthetic
+    from facecond.experiments import edits, memorisation, synthetic
 
     prepared.announce()
-    module = {Study.synthetic: synthetic, Study.memorisation: memorisation}[prepared.config.study.kind]
+    modules = {Study.synthetic: synthetic, Study.memorisation: memorisation, Study.edits: edits}
+    module: Any = modules[prepared.config.study.kind]
     plan = Work(prepared)
     module.plan(plan)
     if not prepared.config.plan:
         work = Work(prepared, total=len(plan.planned))
-        tables, notes, more = module.made(work)
-        notes = [f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}", *notes, *_about()]
-        return Result(command="reproduce", used=prepared.used, tables=tables, made=work.write(tables, notes) | more)
+        found: Findings = module.made(work)
+        notes = [f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}", *found.notes, *_about()]
+        made = work.write(found.tables, notes, found.charts) | found.files
+        return Result(command="reproduce", used=prepared.used, tables=found.tables, made=made)
     rows = [["step", "command"], *([each.title, _typed(each)] for each in plan.planned)]
     words = [word for word in prepared.composed.overrides if word.partition("=")[0] != "plan"]
     return Result(
@@ -155,6 +221,8 @@ def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
 
 
 def _typed(command: Command) -> str:
+    if command.module is None:
+        return "-"
     name = next(name for name in COMMANDS if config_name(name) == command.module.__name__.rpartition(".")[2])
     return f"facecond {name} {shlex.join(command.words)}"
 

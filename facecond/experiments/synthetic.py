@@ -23,6 +23,7 @@ from facecond.config.commands import NO_JUDGE
 from facecond.data.mixing import Part
 from facecond.experiments import table
 from facecond.experiments.plan import override
+from facecond.experiments.studies import Findings
 from facecond.experiments.table import Number
 from facecond.io.results import Figure, read_results
 from facecond.reports.tables import MISSING
@@ -61,8 +62,8 @@ def plan(work: Work) -> None:
                 work.command(f"test the {kind} of {name}, seed {seed}", evaluate, words)
 
 
-def made(work: Work) -> tuple[dict[str, Rows], list[str], dict[str, Path]]:
-    """Do it; return tables, notes and files."""
+def made(work: Work) -> Findings:
+    """Do it."""
     from facecond.data.pack import Pack
 
     study = work.study
@@ -100,7 +101,7 @@ def made(work: Work) -> tuple[dict[str, Rows], list[str], dict[str, Path]]:
     }
     tables = {"Tested on real faces": overview(measured, counts), "Differences": differences(measured)}
     tables |= {f"Each class: {heading}": rows for heading, rows in of_classes(measured).items()}
-    return tables, _notes(work, len(test_items), len(accepted)), {}
+    return Findings(tables=tables, notes=_notes(work, len(test_items), len(accepted)))
 
 
 def _draw(work: Work) -> list[str]:

@@ -64,6 +64,8 @@ class Series:
     """A thinner line, behind the others, without dots unless it is a single point."""
     named: bool = True
     """Stands in the legend."""
+    labels: Sequence[str] | None = None
+    """Said beside each point; where given, no line joins them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,9 +98,12 @@ def svg(chart: Chart) -> str:
             rounds, colour = divmod(place if series.line is None else series.line, len(COLOURS))
             axes.plot(
                 series.x, series.y, label=series.name if series.named else "_", color=COLOURS[colour],
-                linestyle=DASHES[rounds % len(DASHES)], linewidth=0.8 if series.thin else 1.6, zorder=2.0 if series.thin else 2.1,
+                linestyle=DASHES[rounds % len(DASHES)] if series.labels is None else "",
+                linewidth=0.8 if series.thin else 1.6, zorder=2.0 if series.thin else 2.1,
                 marker="o" if len(series.x) <= (1 if series.thin else MARKED) else "",
             )  # fmt: skip
+            for x, y, label in zip(series.x, series.y, series.labels or [""] * len(series.x), strict=True):
+                axes.annotate(label, (x, y), xytext=(4, 2), textcoords="offset points", fontsize="small")
         axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, not 200000
         if sum(series.named for series in chart.series) > 1:

@@ -1,0 +1,345 @@
+"""How well do edits do what they are asked, and do they leave the rest alone? Held against the truth, which the drawer knows.
+
+Of each trait, people are drawn with and without it, half of the pairs either way: the first picture is edited towards the second.
+Attributes and map of the first picture are known. Asked for is the attribute alone (a generator of maps draws what it changes of
+the map), or the attribute and the true map. What came of it is read by judges that are not told what was asked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.conditions.attributes import Attributes
+from facecond.conditions.mask import Mask
+from facecond.conditions.table import CONDITIONS
+from facecond.config.commands import EditMethod
+from facecond.drawn.pairs import Pair, pairs
+from facecond.editing.agree import LEAST, PARTS
+from facecond.experiments.plan import override
+from facecond.experiments.studies import Findings
+from facecond.experiments.table import Number
+from facecond.faces.names import ATTRIBUTES, CLASSES
+from facecond.io.files import atomic_write, sha256_file
+from facecond.reports.curves import Chart, Series
+from facecond.reports.tables import MISSING
+
+if TYPE_CHECKING:
+    from facecond.assembly.edits import Edited, Face
+    from facecond.assembly.session import Session
+    from facecond.commands.edit import Editing
+    from facecond.commands.prepared import Prepared
+    from facecond.config.commands import EditConfig
+    from facecond.experiments.studies import Rows, Work
+
+TOGETHER = 32
+"""Pictures edited at once."""
+
+NOTHING, TRUTH = "nothing done", "the truth"
+"""Rows to compare with."""
+
+
+class Way(NamedTuple):
+    """One way to edit."""
+
+    method: EditMethod
+    blend: bool
+    told: bool
+    """The true map is asked for, beside the attribute."""
+    strength: float
+
+    @property
+    def family(self) -> str:
+        """What it has in common with the same of other methods and strengths."""
+        return ("blended" if self.blend else "not blended") + (", true map" if self.told else "")
+
+    def name(self, strengths: Sequence[float]) -> str:
+        """What it is called where edits of these strengths are compared."""
+        strength = f", strength {self.strength:g}" if len(strengths) > 1 else ""
+        return f"{self.method.name}, {self.family}{strength}"
+
+
+class Made(NamedTuple):
+    """What one way made of all pairs."""
+
+    pictures_NHWC: NDArray[np.uint8]
+    region_NHW: NDArray[np.bool_]
+    """Where each picture was allowed to change."""
+    seconds: float
+    """Of one edit."""
+
+
+class Judged(NamedTuple):
+    """What became of a pair. Errors are mean absolute differences to the truth in percent of the range."""
+
+    trait: str
+    obeyed: bool
+    """The classifier sees the trait as asked."""
+    shown: bool | None
+    """The parser does; None for a trait that no class of a map shows."""
+    inside: float
+    """Where the truth differs from the picture before."""
+    outside: float
+    """Where it does not: what should have been left alone."""
+    whole: float
+
+
+def ways(work: Work) -> list[Way]:
+    """All that are compared."""
+    flags = (True, False)
+    return [
+        Way(method, blend, told, strength)
+        for told in (True, False)
+        for method in (EditMethod.sdedit, EditMethod.ddim, EditMethod.friendly)
+        for blend in flags
+        for strength in work.study.strengths
+    ]
+
+
+def plan(work: Work) -> None:
+    """Note the steps."""
+    for way in ways(work):
+        work.step(_title(work, way), dict, [])
+
+
+def made(work: Work) -> Findings:
+    """Do it."""
+    prepared = _prepared(work)
+    found = pairs(work.study.traits, work.study.count, prepared.found.run.content["resolution"])
+    results = {way.name(work.study.strengths): _edited(work, prepared, found, way) for way in ways(work)}
+    judge, judges = _judge(work, found)
+    judged = {
+        NOTHING: judge(np.stack([pair.before_HWC for pair in found])),
+        TRUTH: judge(np.stack([pair.truth_HWC for pair in found])),
+        **{name: judge(each.pictures_NHWC) for name, each in results.items()},
+    }
+    leaks = sum(
+        int(((picture != pair.before_HWC).any(axis=-1) & ~region).any())
+        for each in results.values()
+        for picture, region, pair in zip(each.pictures_NHWC, each.region_NHW, found, strict=True)
+    )
+    notes = [
+        f"{len(found)} pairs of drawn people over {len(work.study.traits)} traits; ±: half of the 95 % interval over pairs.",
+        f"In {leaks} of {len(found) * len(results)} edits a byte outside of the stated region changed.",
+        "obeyed: the classifier sees the trait as asked; map shows it: of traits that a class of the map shows, the parser does.",
+        "Errors: mean absolute difference to the truth, percent of the range; inside = where the truth differs from the picture "
+        "before, outside = where it does not.",
+        f"Edited by {prepared.found.run.path.name}; {prepared.used.get('maps', 'no generator of maps')}; read by {judges}.",
+    ]
+    sheet = work.folder / "sheet.png"
+    _draw(sheet, found, results)
+    tables = {
+        "All traits": overview(judged, results),
+        "Edits that the classifier sees obeyed, of each trait": of_traits(judged),
+    }
+    return Findings(tables=tables, notes=notes, files={"sheet": sheet}, charts=[pareto(work, judged)])
+
+
+def _title(work: Work, way: Way) -> str:
+    return f"edit {work.study.count} pairs: {way.name(work.study.strengths)}"
+
+
+def _words(work: Work, *more: str) -> list[str]:
+    study = work.study
+    run = [override("run", study.run)] if study.run is not None else []
+    pack = [override("pack", work.config.pack)] if work.config.pack is not None else []
+    return [
+        *run,
+        *pack,
+        "items=[0]",
+        f"{CONDITIONS[Attributes.name].word}=+{study.traits[0]}",
+        *study.edit,
+        *more,
+        *work.computing,
+    ]
+
+
+def _prepared(work: Work) -> Prepared[EditConfig, Editing]:
+    from facecond.commands.edit import prepare
+
+    return prepare(_words(work))
+
+
+def _edited(work: Work, prepared: Prepared[EditConfig, Editing], found: Sequence[Pair], way: Way) -> Made:
+    """Edit the first picture of every pair one way, unless that is done."""
+    file = work.folder / "edits" / f"{way.name(work.study.strengths).replace(', ', '-').replace(' ', '-')}.npz"
+    session: Session[EditConfig] | None = None
+
+    def make() -> dict[str, str]:
+        nonlocal session
+        from facecond.assembly.session import open_session
+
+        session = session or open_session(prepared.found, prepared.config, maps=prepared.found.maps)
+        done = edit_pairs(session, found, way)
+        with atomic_write(file) as temporary, temporary.open("wb") as content:
+            np.savez(content, **done._asdict())
+        return {"edits": str(file)}
+
+    key = {name: value for name, value in prepared.found.key.items() if name != "maps" or not way.told}
+    words = [*_words(work), f"maps={key.get('maps')}"]
+    work.step(_title(work, way), make, words)
+    with np.load(file) as content:
+        return Made(content["pictures_NHWC"], content["region_NHW"], float(content["seconds"]))
+
+
+def edit_pairs(session: Session[EditConfig], found: Sequence[Pair], way: Way) -> Made:
+    """Edit the first picture of every pair towards the second."""
+    from facecond.assembly.edits import edit
+    from facecond.progress import bar
+
+    edited: dict[int, Edited] = {}
+    began = time.perf_counter()
+
+    def asked(k: int) -> tuple[str, int]:
+        return found[k].trait, found[k].sign
+
+    with bar(f"{way.method.name}, {way.family}", len(found)) as progress:
+        for (trait, sign), group in itertools.groupby(sorted(range(len(found)), key=asked), asked):
+            asking: dict[str, Any] = {CONDITIONS[Attributes.name].word: f"{'+' if sign > 0 else '-'}{trait}"}
+            config = dataclasses.replace(
+                session.config, method=way.method, blend=way.blend, strength=way.strength, **asking
+            )
+            own = dataclasses.replace(session, config=config, maps=None if way.told else session.maps)
+            places = list(group)
+            for start in range(0, len(places), TOGETHER):
+                some = places[start : start + TOGETHER]
+                faces = [face_of(k, found[k]) for k in some]
+                wanted = [found[k].true_labels_HW if way.told else None for k in some]
+                edited |= zip(some, edit(own, faces, wanted), strict=True)
+                progress.update(len(some))
+    seconds = (time.perf_counter() - began) / len(found)
+    each = [edited[k] for k in range(len(found))]
+    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.change.region_HW for one in each]), seconds)
+
+
+def face_of(number: int, pair: Pair) -> Face:
+    """The first picture of a pair, of which all is known."""
+    from facecond.assembly.edits import Face
+    from facecond.io.images import digest_of_pixels
+    from facecond.photos.frame import central_frame
+
+    picture_HWC, values = pair.before_HWC, {Attributes.name: pair.attributes_A, Mask.name: pair.labels_HW}
+    frame = central_frame(*picture_HWC.shape[:2])
+    return Face(f"pair {number}", digest_of_pixels(picture_HWC), picture_HWC, frame, picture_HWC, values)
+
+
+def _judge(work: Work, found: Sequence[Pair]) -> tuple[Any, str]:
+    """What reads pictures of all pairs and holds them against the truth, and what it is called."""
+    from facecond.assembly.judges import load_classifier, load_parser
+    from facecond.training.device import choose_device
+    from facecond.workspace.find import bundled_runs
+
+    device = choose_device(work.config.device)
+    runs = [bundled_runs(kind)[0] for kind in ("classifier", "parser")]
+    classifier, parser = load_classifier(runs[0], device), load_parser(runs[1], device)
+
+    def judge(pictures_NHWC: NDArray[np.uint8]) -> list[Judged]:
+        present, labels = classifier(pictures_NHWC), parser(pictures_NHWC)
+        return [judged(*each) for each in zip(found, pictures_NHWC, present, labels, strict=True)]
+
+    return judge, " and ".join(f"{run.name} ({sha256_file(run / 'weights.safetensors')[:12]})" for run in runs)
+
+
+def judged(
+    pair: Pair, picture_HWC: NDArray[np.uint8], present_A: NDArray[np.bool_], labels_HW: NDArray[np.uint8]
+) -> Judged:
+    """Hold a picture against the truth. `present_A`, bool (40,), is the classifier's answer, `labels_HW` the parser's."""
+    differs_HW = pair.differs()
+    error_HW = np.abs(picture_HWC.astype(float) - pair.truth_HWC).mean(axis=-1) / 2.55
+    shown = None
+    if pair.trait in PARTS:
+        there = (labels_HW == CLASSES.index(PARTS[pair.trait].shown_by)).sum() >= LEAST
+        shown = bool(there) == (pair.sign > 0)
+    obeyed = bool(present_A[ATTRIBUTES.index(pair.trait)]) == (pair.sign > 0)
+    inside, outside = (float(error_HW[where].mean()) if where.any() else 0.0 for where in (differs_HW, ~differs_HW))
+    return Judged(pair.trait, obeyed, shown, inside, outside, float(error_HW.mean()))
+
+
+def number(values: Sequence[float]) -> Number:
+    """The mean with half of its 95 % interval."""
+    return Number(mean(values), 1.96 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None, "pairs")
+
+
+def overview(judged: dict[str, list[Judged]], results: dict[str, Made]) -> Rows:
+    """Head row, then a row for each way and for what it is compared with."""
+    head = [
+        "way",
+        "obeyed, %",
+        "map shows it, %",
+        "error inside, %",
+        "error outside, %",
+        "region, %",
+        "seconds an edit",
+    ]
+    rows = [head]
+    for name, found in judged.items():
+        shown = [100.0 * each.shown for each in found if each.shown is not None]
+        cells = [
+            _cell([100.0 * each.obeyed for each in found], 1), _cell(shown, 1) if shown else MISSING,
+            _cell([each.inside for each in found], 2), _cell([each.outside for each in found], 2),
+        ]  # fmt: skip
+        of = results.get(name)
+        cells += [MISSING, MISSING] if of is None else [f"{100 * of.region_NHW.mean():.1f}", f"{of.seconds:.2f}"]
+        rows.append([name, *cells])
+    return rows
+
+
+def _cell(values: Sequence[float], digits: int) -> str:
+    found = number(values)
+    return f"{found.value:.{digits}f}" + (f" ± {found.half:.{digits}f}" if found.half is not None else "")
+
+
+def of_traits(judged: dict[str, list[Judged]]) -> Rows:
+    """Head row, then for each way how many edits of each trait it got right; the head says how many there are."""
+    counts = Counter(each.trait for each in judged[TRUTH])
+    rows = [["way", *(f"{trait} ({count})" for trait, count in counts.items())]]
+    for name, found in judged.items():
+        right = Counter(each.trait for each in found if each.obeyed)
+        rows.append([name, *(str(right[trait]) for trait in counts)])
+    return rows
+
+
+def pareto(work: Work, judged: dict[str, list[Judged]]) -> Chart:
+    """What is obeyed over how far from the truth the whole picture is: up and to the left is better."""
+    strengths, points = work.study.strengths, {NOTHING: [(NOTHING, NOTHING)], TRUTH: [(TRUTH, TRUTH)]}
+    for way in ways(work):
+        label = way.method.name + (f" {way.strength:g}" if len(strengths) > 1 else "")
+        points.setdefault(way.family, []).append((way.name(strengths), label))
+    series = [
+        Series(
+            name=family, x=[mean(each.whole for each in judged[name]) for name, _ in of],
+            y=[100 * mean(each.obeyed for each in judged[name]) for name, _ in of],
+            labels=[label if label != family else "" for _, label in of],
+        )
+        for family, of in points.items()
+    ]  # fmt: skip
+    return Chart(
+        title="Edits: obeyed, and how far from the truth", x_label="error of the whole picture, % of the range",
+        y_label="obeyed, %", series=series,
+    )  # fmt: skip
+
+
+def _draw(path: Path, found: Sequence[Pair], results: dict[str, Made]) -> None:
+    """The first pairs of each trait, added and taken away: before, the truth, and what each way made of it."""
+    from facecond.io.images import write_png
+    from facecond.reports.grids import Heads, grid
+
+    first: dict[tuple[str, int], int] = {}
+    for k, pair in enumerate(found):
+        first.setdefault((pair.trait, pair.sign), k)
+    rows = [
+        [found[k].before_HWC, found[k].truth_HWC, *(each.pictures_NHWC[k] for each in results.values())]
+        for k in first.values()
+    ]
+    names = [f"{'+' if sign > 0 else '-'}{trait}" for trait, sign in first]
+    heads = Heads(columns=["before", TRUTH, *results])
+    write_png(path, grid(rows, title="Edits of drawn people, and the truth", heads=heads, names=names, cell=96))
