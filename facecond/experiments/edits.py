@@ -115,8 +115,8 @@ def made(work: Work) -> Findings:
     """Do it."""
     prepared = _prepared(work)
     found = pairs(work.study.traits, work.study.count, prepared.found.run.content["resolution"])
+    judge, judges = _judge(work, prepared.found.pack, found)
     results = {way.name(work.study.strengths): _edited(work, prepared, found, way) for way in ways(work)}
-    judge, judges = _judge(work, found)
     judged = {
         NOTHING: judge(np.stack([pair.before_HWC for pair in found])),
         TRUTH: judge(np.stack([pair.truth_HWC for pair in found])),
@@ -232,14 +232,15 @@ def face_of(number: int, pair: Pair) -> Face:
     return Face(f"pair {number}", digest_of_pixels(picture_HWC), picture_HWC, frame, picture_HWC, values)
 
 
-def _judge(work: Work, found: Sequence[Pair]) -> tuple[Any, str]:
-    """What reads pictures of all pairs and holds them against the truth, and what it is called."""
+def _judge(work: Work, pack: Path, found: Sequence[Pair]) -> tuple[Any, str]:
+    """What reads pictures of all pairs and holds them against the truth, and what it is called: judges made for the run's pack."""
     from facecond.assembly.judges import load_classifier, load_parser
+    from facecond.data.pack import Pack
     from facecond.training.device import choose_device
-    from facecond.workspace.find import bundled_runs
+    from facecond.workspace.judges import choose_judge
 
-    device = choose_device(work.config.device)
-    runs = [bundled_runs(kind)[0] for kind in ("classifier", "parser")]
+    device, faces = choose_device(work.config.device), Pack.open(pack)
+    runs = [choose_judge(work.config.workspace, kind, faces).path for kind in ("classifier", "parser")]
     classifier, parser = load_classifier(runs[0], device), load_parser(runs[1], device)
 
     def judge(pictures_NHWC: NDArray[np.uint8]) -> list[Judged]:

@@ -151,6 +151,7 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
     for key, command in (
         ("parser", "train"),
         ("classifier", "train"),
+        ("edit", "edit"),
         ("synthesize", "synthesize"),
         ("draw", "data draw"),
     ):

@@ -74,6 +74,12 @@ def test_a_pack_of_parts_holds_their_items(workspace: Path, tmp_path: Path) -> N
         (["synthetic", 'study.parser=["trainer.imagess=3"]'], "trainer.images"),
         (["synthetic", 'study.synthesize=["maps_from=elsewhere"]'], "maps_from"),
         (["memorisation", "study.faces=0"], "out of range"),
+        (["edits", "study.traits=[Smilin]"], "Smiling"),
+        (["edits", "study.strengths=[0.5,2]"], "2 is out of range"),
+        (["edits", "study.strengths=[]"], "edit nothing"),
+        (["edits", 'study.edit=["blend=false"]'], "for the study to say"),
+        (["edits", 'study.edit=["grown=1"]'], "grow"),
+        (["edits", "pack=drawn-64"], "pack has no effect"),
         (["synthetics"], "synthetics"),
     ],
 )
@@ -149,3 +155,31 @@ def test_copies_of_an_overfitted_model_are_told_from_held_out_faces(workspace: P
         ["held-out faces", "6"],
     ]
     assert Path(made["made"]["sheet"]).is_file()
+
+
+def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -> None:
+    """Each way edits every pair once; not a byte outside of a region changes; the second time nothing is edited."""
+    words = [
+        "reproduce", "edits", f"workspace={workspace}", "study.run=multicond", "study.count=2", "study.traits=[Eyeglasses,Smiling]",
+        'study.edit=["sampler.steps=2"]', "study.strengths=[0.5]", "--json",
+    ]  # fmt: skip
+    status, out, err = facecond(*words)
+    assert status == 0, err
+    made = json.loads(out)
+    rows = made["tables"]["All traits"]
+    assert len(rows) == 1 + 2 + 3 * 2 * 2
+    assert rows[1][4] == "0.00 ± 0.00"  # nothing done leaves the rest alone
+    assert rows[2][3:5] == ["0.00 ± 0.00"] * 2  # the truth is the truth
+    text = Path(made["made"]["table"]).read_text()
+    assert "In 0 of 24 edits a byte outside of the stated region changed." in text
+    page = Path(made["made"]["page"]).read_text()
+    assert "<svg" in page
+    assert ">friendly<" in page
+    folder = Path(made["made"]["table"]).parent
+    files = sorted((folder / "edits").iterdir())
+    assert len(files) == 12
+    before = [file.stat().st_mtime_ns for file in files]
+    status, out, err = facecond(*words)
+    assert status == 0, err
+    assert json.loads(out)["tables"] == made["tables"]
+    assert [file.stat().st_mtime_ns for file in files] == before

@@ -211,3 +211,12 @@ def test_matplotlib_is_loaded_by_a_chart_alone_and_without_its_global_figures() 
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_points_may_have_words_and_no_line() -> None:
+    text = svg(chart(Series(name="a", x=[1, 2], y=[3, 4], labels=["one", "two"]), Series(name="b", x=[1, 2], y=[4, 3])))
+    assert {"one", "two"} <= {element.text for element in elements(text, "text")}
+    assert list(lines(text)) == [COLOURS[1]]
+    assert len(dots(text)) == 4
+    with pytest.raises(ValueError, match="shorter"):
+        svg(chart(Series(name="a", x=[1, 2], y=[3, 4], labels=["one"])))

@@ -1,0 +1,40 @@
+"""The same person with one trait changed: attributes differ in the trait alone, pictures where the trait is."""
+
+import numpy as np
+import pytest
+
+from facecond.drawn.painter import draw
+from facecond.drawn.pairs import pairs
+from facecond.faces.names import ATTRIBUTES, CLASSES
+
+TRAITS = ["Eyeglasses", "Blond_Hair"]
+
+
+def test_pairs_differ_in_their_trait_alone() -> None:
+    found = pairs(TRAITS, 8, 32)
+    assert [pair.trait for pair in found] == TRAITS * 4
+    assert [pair.sign for pair in found] == [1, 1, -1, -1] * 2
+    for pair in found:
+        assert pair.attributes_A[ATTRIBUTES.index(pair.trait)] == -pair.sign
+        assert pair.differs().any()
+    glasses = CLASSES.index("eye_g")
+    for pair in found[::2]:
+        maps = (pair.labels_HW, pair.true_labels_HW)
+        assert [bool((labels == glasses).any()) for labels in maps] == [pair.sign < 0, pair.sign > 0]
+    for pair in found[1::2]:  # the colour of hair is not where anything is
+        np.testing.assert_array_equal(pair.labels_HW, pair.true_labels_HW)
+    assert len({pair.before_HWC.tobytes() for pair in found}) == len(found)  # no person comes twice
+
+
+def test_the_truth_is_the_person_drawn_with_the_trait() -> None:
+    (pair,) = pairs(["Eyeglasses"], 1, 32)
+    people = draw(17, range(100), 32, {"Eyeglasses": True})
+    (place,) = np.flatnonzero((people.images == pair.truth_HWC).all(axis=(1, 2, 3)))
+    np.testing.assert_array_equal(people.labels[place], pair.true_labels_HW)
+    np.testing.assert_array_equal(draw(17, [int(place)], 32, {"Eyeglasses": False}).images[0], pair.before_HWC)
+
+
+def test_too_few_pairs_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecond.drawn.pairs.LOOKED_AT", 3)
+    with pytest.raises(ValueError, match="pairs found of 50"):
+        pairs(["Eyeglasses"], 50, 16)
