@@ -155,7 +155,7 @@ class MapsConfig(DiffusionConfig):
     strength: float = bounded(1.0, above=0.0)
     """How strong all channels are beside the noise. A map's pixels tell of one another, so that at 1 all but its edges is settled
     close to pure noise, in very few of a sampler's steps; below 1 it is settled over more of them (Chen 2023, arXiv 2301.10972)."""
-    temperature: float = bounded(0.67, above=0.0)
+    temperature: float = bounded(0.45, above=0.0)
     """cross_entropy, sampling: what the network's answer is divided by. A small network is too unsure of single pixels, and draws
     ragged edges at 1 (the score temperature of Dieleman et al. 2022, section 5)."""
 
