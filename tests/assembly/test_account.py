@@ -230,7 +230,7 @@ def test_the_paper_s_models_fit_24_gb() -> None:
     plain, checkpointed = of_paper("cuda", "model=multicond"), of_paper("cuda", "model=multicond", CHECKPOINTED)
     data = 30000 * (256 * 256 + 40 + 2 * 2 * 3 * 64 * 64)  # maps, attributes, latents of pictures and of their mirrors
     assert plain.data == checkpointed.data == data
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
     assert f"the second takes {in_bytes(plain.needed(48))}; the first does not fit so" in text
     assert f"turns gradient checkpointing on: {in_bytes(checkpointed.needed(48))}" in text
     assert plain.largest(48, room) is None
