@@ -14,8 +14,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from facecond import __version__
 from facecond.assembly.generator import Diffuser
 from facecond.assembly.maps import temperature_of
@@ -31,18 +29,14 @@ from facecond.export import runtime
 from facecond.export.networks import Piece, decoder_of, pieces_of
 from facecond.export.onnx_files import OPSET, write_onnx
 from facecond.faces.names import ATTRIBUTES, NUM_CLASSES
-from facecond.io.documents import Count, Digest, Record, json_text, read_json, write_json
+from facecond.io.documents import json_text, write_json
+from facecond.io.exported import EXPORT_FILE, FORMAT, VERSION, Exported, read_exported
 from facecond.io.files import explained, flush_folder, sha256_file
 from facecond.progress import bar
 from facecond.studio.about import about
 
-FORMAT, VERSION = "facecond-export", 1
-"""Of export.json."""
-
 MODEL_FORMAT, MODEL_VERSION = "facecond-web", 1
 """Of model.json, which the page's engine reads."""
-
-EXPORT_FILE = "export.json"
 
 NETWORKS = "networks"
 """Folder of the networks."""
@@ -51,21 +45,6 @@ FEWEST = 16
 """Numbers of a latent below which torch draws noise in a way that the engine does not know."""
 
 CANNOT_PARSE = "this page has no parser of photographs: facecond studio has, and facecond parse"
-
-
-class File(TypedDict):
-    """A file of the folder."""
-
-    sha256: Digest
-    bytes: Count
-
-
-class Exported(TypedDict):
-    """What export.json holds."""
-
-    made_with: Record
-    """All that decides the other files (JSON values)."""
-    files: dict[str, File]
 
 
 def check_exportable(session: Session[Any]) -> None:
@@ -128,7 +107,7 @@ def finished(place: Path, wanted: Mapping[str, Any]) -> Exported | None:
     if not (place / EXPORT_FILE).is_file() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"{place} is no export", hint="choose another name: name=...")
     try:
-        content = read_json(place / EXPORT_FILE, Exported, format=(FORMAT, VERSION))
+        content = read_exported(place)
     except DataError:
         return None
     if content["made_with"] != wanted:

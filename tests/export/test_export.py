@@ -16,7 +16,7 @@ from facecond.cli.main import main
 from facecond.errors import ConfigError, DataError
 from facecond.export import command, onnx_files, runtime, web
 from facecond.export.networks import Piece
-from facecond.io.documents import read_json
+from facecond.io.exported import read_exported
 from facecond.io.files import sha256_file
 
 pytestmark = pytest.mark.bundled
@@ -77,7 +77,7 @@ def test_the_folder_holds_page_networks_and_runtime(tmp_path: Path, traced: list
 
 def test_the_record_vouches_for_every_file(tmp_path: Path, traced: list[str]) -> None:
     place = export(tmp_path).made["folder"]
-    record = read_json(place / "export.json", web.Exported, format=("facecond-export", 1))
+    record = read_exported(place)
     there = contents(place)
     del there["export.json"]
     assert record["files"] == {
