@@ -302,7 +302,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_sends_nothing_there(page: Any
         "(address) => new Promise((end) => { const made = new Image(); made.onload = made.onerror = (event) => end(event.type);"
         " made.src = address + 'icon.svg'; })",
         "(address) => import(address + 'map.js').then(() => 'load', () => 'error')",
-        "() => { try { return eval('\"load\"'); } catch { return 'error'; } }",
+        "() => new Promise((end) => setTimeout(() => { try { end(eval('\"load\"')); } catch { end('error'); } }, 10))",
         "() => new Promise((end) => { const made = document.createElement('script'); made.textContent = 'globalThis.ran = true';"
         " document.body.append(made); setTimeout(() => end(globalThis.ran ? 'load' : 'error'), 50); })",
     ):
