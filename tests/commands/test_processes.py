@@ -127,7 +127,7 @@ def test_processes_encode_and_parse_what_one_does(workspace: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_processes_synthesize_what_one_does(workspace: Path) -> None:
-    """Five faces in batches of two, some of them rejected and made again: in the last turn of each round one process has nothing."""
+    """Five faces in batches of two, some of them rejected and made again; in the last turn of a round one process has nothing."""
     place, pack = workspace / "synthesized" / "faces", workspace / "packs" / "faces-5"
     words = [
         "run=multicond",
