@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test test-page check format bench pretrained torture clean setup
+.PHONY: demo test test-page test-formats check format bench pretrained torture clean setup
 
 setup: $(VENV)/.synced
 
@@ -24,6 +24,11 @@ test: setup
 # The studio's page, and the exported one, in Chromium (apt-get install chromium).
 test-page: setup
 	$(BIN)/python -m pytest tests/studio tests/export -m slow -n 0 -rs
+
+# What `facecond synthesize` writes, read by its owners' libraries: datasets and mlcroissant, with Arrow and pandas 75 MB.
+test-formats: setup
+	$(BIN)/uv sync --frozen --inexact --quiet --extra features --group formats
+	$(BIN)/python -m pytest tests/commands/test_synthesize.py -n 0 -rs -k "reads"
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -68,10 +68,10 @@ def packs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def names_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of packs, runs, samples and results, then overrides."""
+    """Names of what a workspace holds, then overrides."""
     from facecond.workspace.belonging import folders_in
 
-    parts = ("packs", "runs", "samples", "swaps", "results", "parsed", "synthesized")
+    parts = ("packs", "runs", "samples", "swaps", "results", "parsed", "synthesized", "exports")
     names = [path.name for part in parts for path in folders_in(Path(_workspace(ctx)) / part)]
     return _named(dict.fromkeys(names), incomplete) + overrides(ctx, incomplete)
 

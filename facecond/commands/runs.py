@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Listing, Result, Row
-from facecond.commands.uses import measuring, uses
+from facecond.commands.uses import measuring, serving, uses
 from facecond.config.commands import Held, RunsConfig
 from facecond.config.compose import compose
 from facecond.errors import DataError
@@ -21,6 +21,7 @@ from facecond.workspace.inventory import (
     IN_USE,
     PARTS,
     Entry,
+    ExportEntry,
     Inventory,
     PackEntry,
     ParsedEntry,
@@ -75,7 +76,7 @@ def run(prepared: Prepared[RunsConfig, None]) -> Result:
     kind = None if config.kind is None or config.kind in _PARTS else config.kind.name
     held = take(config.workspace, parts=PARTS if part is None else (part,), kind=kind, words=config.words)
     entries: list[Entry] = [*held["packs"], *held["runs"], *held["samples"], *held["results"], *held["parsed"]]
-    entries += held["synthesized"]
+    entries += [*held["synthesized"], *held["exports"]]
     _Next(prepared, held).fill()
     own = [entry for entry in entries if not entry["came_along"]]
     everything = part is None and not config.words
@@ -125,6 +126,8 @@ class _Next:
             parsed["next"] = self.of_parsed(parsed)
         for synthesized in held["synthesized"]:
             synthesized["next"] = self.of_synthesized(synthesized)
+        for export in held["exports"]:
+            export["next"] = self.of_export(export)
 
     def of_pack(self, pack: PackEntry) -> list[str]:
         if "items" not in pack:
@@ -193,6 +196,13 @@ class _Next:
             return []
         return [self.suggest("train model=parser", pack=name)]
 
+    def of_export(self, export: ExportEntry) -> list[str]:
+        if "files" not in export or export["remark"].startswith(IN_USE):
+            return []
+        if export["remark"]:
+            return [self.suggest(shlex.join(["verify", export["path"]]))]
+        return [serving(export["path"])]
+
 
 def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
     """What is shown of each kind of entry: the newest, with what there is to say in columns."""
@@ -224,6 +234,7 @@ def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
         listing("Results", ["of"], held["results"], _of_results),
         listing("Parsed photographs", ["pictures", "px"], held["parsed"], _of_parsed),
         listing("Synthesized sets", ["run", "faces", "px", "forms"], held["synthesized"], _of_synthesized),
+        listing("Exports", ["run", "for", "files", "sampled with"], held["exports"], _of_export),
     ]
     if held["others"]:
         others = [
@@ -308,6 +319,16 @@ def _of_synthesized(entry: SynthesizedEntry) -> tuple[list[str], str]:
     said = f"{faces / made:.1%} of {_grouped(made)} made were accepted" if made else ""
     counts = f"{_grouped(faces)} of {_grouped(entry['asked'])}"
     return [entry.get("run") or MISSING, counts, str(entry["resolution"]), ", ".join(entry["forms"]) or MISSING], said
+
+
+def _of_export(entry: ExportEntry) -> tuple[list[str], str]:
+    if "files" not in entry:
+        return [MISSING] * 4, ""
+    run = entry["run"] or f"weights {entry['weights'][:12]}"
+    said = [f"maps drawn by {entry['maps']}"] if entry["maps"] else []
+    said += [f"{entry['people']} people"] if entry["people"] else []
+    how = sampler_text(entry["made_with"]["sampler"])
+    return [run, entry["target"], _grouped(entry["files"]), how], ", ".join(said)
 
 
 def _grouped(count: int) -> str:

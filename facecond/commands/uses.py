@@ -1,6 +1,8 @@
 """What a trained model is good for: the commands that use it."""
 
+import shlex
 from collections.abc import Collection
+from pathlib import Path
 
 from facecond.measuring.table import obeyed
 
@@ -23,3 +25,8 @@ def uses(kind: str, told: Collection[str] = ()) -> list[tuple[str, str]]:
 def measuring(told: Collection[str]) -> str:
     """The command that measures how well what is `told` is obeyed, or how real samples look that are told nothing."""
     return " ".join(["eval", *(obeyed(told) or [PLAIN])])
+
+
+def serving(exported: Path | str) -> str:
+    """The command that serves an exported folder on this machine, to look at it."""
+    return shlex.join(["python", "-m", "http.server", "--directory", str(exported)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
+from facecond.commands.uses import serving
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.config.commands import ExportWebConfig
@@ -93,6 +94,7 @@ def prepare(words: Sequence[str]) -> Prepared[ExportWebConfig, Exporting]:
 def run(prepared: Prepared[ExportWebConfig, Exporting]) -> Result:
     """Write the folder, unless it is there and whole."""
     from facecond.export import web
+    from facecond.io.exported import EXPORT_FILE
     from facecond.io.lock import WAIT, hold
 
     prepared.announce()
@@ -119,8 +121,8 @@ def run(prepared: Prepared[ExportWebConfig, Exporting]) -> Result:
         command="export web",
         used=prepared.used,
         facts=facts,
-        made={"folder": place, "record": place / web.EXPORT_FILE},
-        next=[f"python -m http.server --directory {place}"],
+        made={"folder": place, "record": place / EXPORT_FILE},
+        next=[serving(place)],
     )
 
 

@@ -14,8 +14,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from facecond import __version__
 from facecond.assembly.generator import Diffuser
 from facecond.assembly.maps import temperature_of
@@ -31,18 +29,14 @@ from facecond.export import runtime
 from facecond.export.networks import Piece, decoder_of, pieces_of
 from facecond.export.onnx_files import OPSET, write_onnx
 from facecond.faces.names import ATTRIBUTES, NUM_CLASSES
-from facecond.io.documents import Count, Digest, Record, json_text, read_json, write_json
+from facecond.io.documents import json_text, write_json
+from facecond.io.exported import EXPORT_FILE, FORMAT, VERSION, Exported, read_exported
 from facecond.io.files import explained, flush_folder, sha256_file
 from facecond.progress import bar
 from facecond.studio.about import about
 
-FORMAT, VERSION = "facecond-export", 1
-"""Of export.json."""
-
 MODEL_FORMAT, MODEL_VERSION = "facecond-web", 1
 """Of model.json, which the page's engine reads."""
-
-EXPORT_FILE = "export.json"
 
 NETWORKS = "networks"
 """Folder of the networks."""
@@ -50,22 +44,21 @@ NETWORKS = "networks"
 FEWEST = 16
 """Numbers of a latent below which torch draws noise in a way that the engine does not know."""
 
+FIRST = "index.html"
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
+    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+"""Content-Security-Policy of the page, in the page itself, since any host may serve it: nothing from elsewhere, nothing to there.
+
+What goes beyond that of `facecond studio`: onnxruntime-web compiles WebAssembly and begins threads from its own file, and the
+worker is begun from a blob, so that it keeps to this policy too (engine-browser.js). Frames around the page a page cannot forbid.
+"""
+
+_CHARSET = '<meta charset="utf-8">\n'
+
 CANNOT_PARSE = "this page has no parser of photographs: facecond studio has, and facecond parse"
-
-
-class File(TypedDict):
-    """A file of the folder."""
-
-    sha256: Digest
-    bytes: Count
-
-
-class Exported(TypedDict):
-    """What export.json holds."""
-
-    made_with: Record
-    """All that decides the other files (JSON values)."""
-    files: dict[str, File]
 
 
 def check_exportable(session: Session[Any]) -> None:
@@ -105,6 +98,7 @@ def made_with(session: Session[Any], people: int) -> dict[str, Any]:
         "people": people,
         "opset": OPSET,
         "runtime": {"name": "onnxruntime-web", "version": runtime.VERSION},
+        "policy": POLICY,
         "page": {folder.name: digest_of_folder(folder) for folder in (page_folder(), engine_folder())},
         "code": {"facecond": __version__},
     }
@@ -128,7 +122,7 @@ def finished(place: Path, wanted: Mapping[str, Any]) -> Exported | None:
     if not (place / EXPORT_FILE).is_file() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"{place} is no export", hint="choose another name: name=...")
     try:
-        content = read_json(place / EXPORT_FILE, Exported, format=(FORMAT, VERSION))
+        content = read_exported(place)
     except DataError:
         return None
     if content["made_with"] != wanted:
@@ -154,9 +148,10 @@ def write(
         partial.mkdir(parents=True)
         for folder in (page_folder(), engine_folder()):
             for path in _files(folder):
-                _write(partial / path.relative_to(folder), path.read_bytes())
-        for name, content in files.items():
-            _write(partial / "runtime" / name, content)
+                content = path.read_bytes()
+                _write(partial / path.relative_to(folder), with_policy(content) if path.name == FIRST else content)
+        for name, module in files.items():
+            _write(partial / "runtime" / name, module)
         _write(partial / "runtime" / "LICENSE", runtime.LICENCE.format(version=runtime.VERSION).encode())
     pieces = _pieces(session)
     with bar("export", len(pieces), unit="network") as progress:
@@ -193,6 +188,13 @@ def write(
         flush_folder(place.parent)
     shutil.rmtree(before, ignore_errors=True)
     return written
+
+
+def with_policy(html: bytes) -> bytes:
+    """The page with its policy, before anything that it might load."""
+    before, charset, rest = html.decode().partition(_CHARSET)
+    assert charset, f"{FIRST} names its character set in a line of its own"
+    return f'{before}{charset}<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n{rest}'.encode()
 
 
 def _pieces(session: Session[Any]) -> list[Piece]:

@@ -8,6 +8,7 @@ outputs/swaps/NAME      exchanged masks
 outputs/parsed/NAME     photographs as aligned faces with label maps
 outputs/edits/NAME      pictures changed in one respect
 outputs/synthesized/NAME sets of synthesized faces
+outputs/exports/NAME    runs as folders for other programs
 outputs/results/NAME    measurements
 outputs/reports/NAME    pages about runs
 outputs/demo            the demo's page

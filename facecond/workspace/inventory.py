@@ -1,5 +1,5 @@
 """What a workspace holds, from what its folders say of themselves: packs, runs, generations, results, parsed photographs,
-synthesized sets.
+synthesized sets, exports.
 
 Manifests are read, and of records and curves a line or two; pictures, arrays and weights are only counted. What is damaged, of
 another version or not of this program's making is an entry with a remark. Nothing is written.
@@ -35,6 +35,7 @@ from facecond.io.documents import (
     read_json,
     scan_records,
 )
+from facecond.io.exported import EXPORT_FILE, incomplete, read_exported
 from facecond.io.files import sha256_file
 from facecond.io.lock import owner
 from facecond.io.results import Figure, Results, read_results
@@ -52,7 +53,7 @@ FORMAT, VERSION = "facecond-inventory", 1
 
 Kind = Literal["diffusion", "maps", "vq", "parser", "classifier"]
 
-PARTS = ("packs", "runs", "samples", "results", "parsed", "synthesized")
+PARTS = ("packs", "runs", "samples", "results", "parsed", "synthesized", "exports")
 """What there is, by the folder of a workspace it lies in (`samples` stands for swaps too)."""
 
 
@@ -183,6 +184,23 @@ class SynthesizedEntry(Entry):
     forms: NotRequired[list[str]]
 
 
+class ExportEntry(Entry):
+    """An exported folder; what cannot be read is missing."""
+
+    target: NotRequired[str]
+    """What it is for: web."""
+    run: NotRequired[str | None]
+    """Run whose weights it holds; None where none here has these weights."""
+    weights: NotRequired[str]
+    maps: NotRequired[str | None]
+    """Run that draws what is left open of label maps, as it was called; None where none does."""
+    people: NotRequired[Count]
+    """People in its gallery."""
+    files: NotRequired[Count]
+    made_with: NotRequired[Record]
+    """As in export.json."""
+
+
 class Other(TypedDict):
     """A folder or file of the workspace that is none of these."""
 
@@ -202,6 +220,7 @@ class Inventory(TypedDict):
     results: list[ResultsEntry]
     parsed: list[ParsedEntry]
     synthesized: list[SynthesizedEntry]
+    exports: list[ExportEntry]
     others: list[Other]
     bytes: Count
     """Of all that is listed and did not come with the program."""
@@ -226,6 +245,16 @@ class _MadeWith(TypedDict):
     weights: str
     sampler: _Sampler
     guidance: NotRequired[dict[str, Finite]]
+
+
+class _Maps(TypedDict):
+    run: str
+
+
+class _Exported(_MadeWith):
+    target: str
+    maps: _Maps | None
+    people: Count
 
 
 class _AboutResults(TypedDict):
@@ -280,6 +309,7 @@ def take(
         results=listed("results", folders_in(here / "results"), (), partial(_measured, known)),
         parsed=listed("parsed", folders_in(here / "parsed"), (), _photographs),
         synthesized=listed("synthesized", folders_in(here / "synthesized"), (), partial(_synthesized, known)),
+        exports=listed("exports", folders_in(here / "exports"), (), partial(_exported, known)),
         others=[], bytes=0,
     )  # fmt: skip
     if set(parts) == set(PARTS) and not words:
@@ -289,7 +319,7 @@ def take(
             if path.name not in (*PARTS, *SAMPLED)
         ]
     entries: list[Entry] = [*inventory["packs"], *inventory["runs"], *inventory["samples"], *inventory["results"]]
-    entries += [*inventory["parsed"], *inventory["synthesized"]]
+    entries += [*inventory["parsed"], *inventory["synthesized"], *inventory["exports"]]
     own = [entry for entry in entries if not entry["came_along"] and not Path(entry["path"]).is_symlink()]
     inventory["bytes"] = sum(entry["bytes"] for entry in own) + sum(each["bytes"] for each in inventory["others"])
     return inventory
@@ -612,5 +642,28 @@ def _synthesized(known: _Known, path: Path, came_along: bool) -> SynthesizedEntr
         whole = (path / "exports.json").is_file()
         entry["forms"] = synthesized.read_exports(path)["forms"] if whole else []
         entry["remark"] = in_use(path) or ("" if whole else "not finished: the command that made it continues it")
+
+    return _filled(entry, read)
+
+
+def _exported(known: _Known, path: Path, came_along: bool) -> ExportEntry:
+    entry: ExportEntry = {**_entry(path, came_along, [path / EXPORT_FILE])}
+
+    def read() -> None:
+        if not (path / EXPORT_FILE).is_file():
+            entry["remark"] = in_use(path) or f"no export: it has no {EXPORT_FILE}"
+            return
+        content = read_exported(path)
+        made = check(_Exported, content["made_with"], f"{path / EXPORT_FILE}: made_with")
+        entry["target"], entry["weights"], entry["people"] = made["target"], made["weights"], made["people"]
+        entry["run"] = known.runs.get(made["weights"])
+        entry["maps"] = made["maps"]["run"] if made["maps"] else None
+        entry["made_with"], entry["files"] = content["made_with"], len(content["files"])
+        lacking = len(incomplete(path, content))
+        entry["remark"] = in_use(path) or (
+            f"{lacking} of {entry['files']} files are missing or of another size: facecond verify names them"
+            if lacking
+            else ""
+        )
 
     return _filled(entry, read)

@@ -113,6 +113,7 @@ def _below(folder: Path) -> Iterator[tuple[Path, list[Checker]]]:
 
 PARTS = (
     "images", "labels", "conditions", "checkpoints", "snapshots", "grids", "tensorboard", "data", "annotations", "rejected",
+    "networks", "runtime",
 )  # fmt: skip
 """Folders that are checked with the one they belong to."""
 
@@ -355,6 +356,18 @@ def _same(file: Path, digest: str) -> None:
         )
 
 
+def _export(folder: Path, report: Report) -> None:
+    from facecond.io.exported import EXPORT_FILE, compare, read_exported
+
+    if not report.check(folder / EXPORT_FILE, read_exported, folder):
+        return
+    recorded = read_exported(folder)["files"]
+    for name, each in recorded.items():
+        report.check(folder / name, compare, folder, name, each)
+    known = {folder / name for name in (*recorded, EXPORT_FILE)}
+    report.unchecked += [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
+
+
 def _results(folder: Path, report: Report) -> None:
     from facecond.io.results import read_results
 
@@ -392,6 +405,7 @@ MARKED: dict[str, Checker] = {
     "parsed.json": _parsed,
     "edit.json": _edits,
     "synthesis.json": _synthesis,
+    "export.json": _export,
     "results.json": _results,
 }
 """File that marks a folder -> its checker."""

@@ -33,7 +33,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name != "half":
             (folder / "weights.safetensors").touch()
             (folder / "done.json").write_text(json.dumps({"images_seen": 8, "weights_sha256": "1" * 64}))
-    for place in ("packs/few/manifest.json", "packs/drawn-64/manifest.json", "samples/faces-items-0a/generation.json"):
+    for place in (
+        "packs/few/manifest.json", "packs/drawn-64/manifest.json", "samples/faces-items-0a/generation.json",
+        "exports/shown/export.json",
+    ):  # fmt: skip
         file = tmp_path / "outputs" / place
         file.parent.mkdir(parents=True)
         file.write_text("{}")
@@ -104,6 +107,8 @@ HELD = {
     "report runs=[h": ["[half"],
     "report ha": ["half"],
     "runs few": ["few"],
+    "runs sho": ["shown"],
+    "runs kind=ex": ["exports"],
     "runs kind=pa": ["packs", "parsed", "parser"],
     "eval features=eff": ["efficientnet"],
 }

@@ -14,6 +14,7 @@ from filelock import FileLock
 from facecond.cli.execute import MODULES
 from facecond.cli.main import main
 from facecond.commands.result import Result
+from facecond.export.networks import Piece
 from facecond.sampling import generation
 
 Facecond = Callable[..., tuple[int, str, str]]
@@ -72,7 +73,25 @@ def make_more(folder: Path) -> Path:
     call("edit", here, "run=multicond", "items=[0]", "region=[nose]", "sampler.steps=1", "name=edited")
     easy = ["least_miou=0", "least_attributes=0", "sampler.steps=1", "forms=[imagefolder,coco,croissant]"]
     call("synthesize", here, "run=multicond", "count=3", *easy, "name=synthesized")
+    make_export(here, "run=multicond", "people=2", "sampler.steps=2", "name=exported")
     return folder
+
+
+def make_export(*words: str) -> Path:
+    """Export a run as `facecond export web` does, but for the two things that take long or a network: a network's file holds its
+    name, and those of onnxruntime-web theirs."""
+    from facecond.export import command, onnx_files, runtime, web
+
+    def write(piece: Piece, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(piece.name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web, "write_onnx", write)
+        patch.setattr(runtime, "read_runtime", lambda named: {name: name.encode() for name in runtime.FILES})
+        patch.setattr(onnx_files, "NEEDED", ())
+        made: Path = command.run(command.prepare([*words])).made["folder"]
+    return made
 
 
 @pytest.fixture(scope="session")

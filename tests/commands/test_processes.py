@@ -125,6 +125,45 @@ def test_processes_encode_and_parse_what_one_does(workspace: Path, tmp_path: Pat
     assert results["together", "parse"][0]["skipped"] == 1
 
 
+@pytest.mark.slow
+def test_processes_synthesize_what_one_does(workspace: Path) -> None:
+    """Five faces in batches of two, some of them rejected and made again; in the last turn of a round one process has nothing."""
+    place, pack = workspace / "synthesized" / "faces", workspace / "packs" / "faces-5"
+    words = [
+        "run=multicond",
+        f"workspace={workspace}",
+        "count=5",
+        "batch_size=2",
+        "precision=float32",
+        "sampler.steps=1",
+    ]
+    words += ["name=faces", "parser=parser", "classifier=classifier", "least_attributes=0"]
+    call("synthesize", *words, "least_miou=0", "tries=1")
+    reached = sorted(record["miou"] for record in read_records(place / "records.jsonl", Record))
+    words += [f"least_miou={reached[2]}", "tries=2", "forms=[pack,imagefolder,coco]"]
+    results = {}
+    for kind in ("alone", "together"):
+        for made in (place, pack):
+            shutil.rmtree(made)
+        if kind == "alone":
+            call("synthesize", *words)
+        else:
+            done = together("synthesize", *words, "--json")
+            assert done.returncode == 0, done.stderr
+            assert done.stderr.count("sampler: ") == 1  # one process speaks
+        found = [path for made in (place, pack) for path in made.rglob("*") if path.is_file()]
+        results[kind] = {
+            str(path.relative_to(workspace)): path.read_bytes()
+            for path in found
+            if path.name not in ("finished.json", ".unaltered.json")
+        }
+    accepted = [record["accepted"] for record in read_records(place / "records.jsonl", Record)]
+    assert len(accepted) > 5
+    assert False in accepted
+    assert len(results["alone"]) > 20
+    assert results["together"] == results["alone"]
+
+
 def learnt(run: Path) -> tuple[list[float], dict[str, torch.Tensor]]:
     """The losses of a training run, and its weights."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -81,6 +81,16 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
         3,
     )
     assert (synthesized["resolution"], synthesized["forms"]) == (64, ["imagefolder", "coco", "croissant"])
+    (exported,) = held["exports"]
+    record = read_json(home / "exports" / "exported" / "export.json", Record)
+    assert (exported["name"], exported["run"], exported["target"]) == ("exported", "multicond", "web")
+    assert exported["weights"] == runs["multicond"]["weights"]
+    assert (exported["maps"], exported["people"], exported["files"]) == (None, 2, len(record["files"]))
+    assert exported["made_with"] == record["made_with"]
+    assert exported["bytes"] == bytes_in(home / "exports" / "exported")
+    assert datetime.fromisoformat(exported["when"]).timestamp() == pytest.approx(
+        (home / "exports" / "exported" / "export.json").stat().st_mtime, abs=1e-3
+    )
     assert {each["name"] for each in held["others"]} == {"features", "edits"}
     assert held["bytes"] == bytes_in(home)
     assert not any(entry["remark"] for part in PARTS for entry in held[part])
@@ -95,6 +105,8 @@ def suggested(home: Path, facecond: Facecond) -> list[str]:
 def test_it_suggests_what_makes_sense(home: Path, facecond: Facecond) -> None:
     """The lines that are understood in no other test are tried."""
     lines = suggested(home, facecond)
+    (served,) = [line for line in lines if not line.startswith("facecond ")]
+    assert served == f"python -m http.server --directory {home / 'exports' / 'exported'}"
     starts = {" ".join(shlex.split(line)[1:3]) for line in lines}
     assert starts >= {
         "data inspect", "train model=multicond", "encode first_stage=vq", "sample run=multicond", "compare multicond",
@@ -111,6 +123,8 @@ def test_it_suggests_what_makes_sense(home: Path, facecond: Facecond) -> None:
 @pytest.mark.slow
 def test_every_command_it_suggests_is_understood(home: Path, facecond: Facecond) -> None:
     for line in dict.fromkeys(suggested(home, facecond)):
+        if not line.startswith("facecond "):
+            continue
         status, _, err = facecond(*shlex.split(line)[1:], "--dry-run")
         assert status == 0, (line, err)
 
@@ -213,6 +227,23 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "samples of a list": ("samples", _with("samples/*/generation.json", made_with={"weights": [1]}), "weights is [1]"),
     "pictures deleted": ("samples", lambda home: next(home.glob("samples/*/images/*.png")).unlink(), "lacks 1 of 4"),
     "results of tomorrow": ("results", _with("results/*/results.json", version=99), "version is 99"),
+    "an export cut short": ("exports", _cut("exports/*/export.json"), "export.json: not valid JSON"),
+    "an export of tomorrow": ("exports", _with("exports/*/export.json", version=2), "version is 2"),
+    "an export of other files": (
+        "exports",
+        _with("exports/*/export.json", files={"../run.json": {"sha256": "0" * 64, "bytes": 1}}),
+        "'../run.json' is no file of",
+    ),
+    "files of an export gone": (
+        "exports",
+        lambda home: (home / "exports/exported/networks/decoder.onnx").unlink(),
+        "1 of ",
+    ),
+    "a file of an export cut short": (
+        "exports",
+        lambda home: (home / "exports/exported/studio.js").write_text("") and None,
+        "missing or of another size: facecond verify names them",
+    ),
     "photographs cut short": ("parsed", _cut("parsed/*/parsed.json"), "parsed.json: not valid JSON"),
 }
 
@@ -242,7 +273,7 @@ def test_damage_is_shown_and_ends_nothing(home: Path, facecond: Facecond, tmp_pa
 
 
 def test_foreign_folders_are_listed(tmp_path: Path, facecond: Facecond) -> None:
-    for part in ("packs", "runs", "samples", "swaps", "results", "parsed", "holiday"):
+    for part in ("packs", "runs", "samples", "swaps", "results", "parsed", "exports", "holiday"):
         (tmp_path / part / "[strange] one").mkdir(parents=True)
         (tmp_path / part / "[strange] one" / "notes.txt").write_text("12345")
         (tmp_path / part / "stray.txt").write_text("1")
@@ -252,14 +283,16 @@ def test_foreign_folders_are_listed(tmp_path: Path, facecond: Facecond) -> None:
     (tmp_path / "runs" / "loop").symlink_to(tmp_path / "runs")
     held = listed(facecond, f"workspace={tmp_path}")
     remarks = {
-        entry["remark"].partition(":")[0] for part in ("packs", "runs", "results", "parsed") for entry in held[part]
+        entry["remark"].partition(":")[0]
+        for part in ("packs", "runs", "results", "parsed", "exports")
+        for entry in held[part]  # type: ignore[literal-required]
     }
-    assert remarks == {"not finished", "not a pack", "not a run", "no results", "no parsed photographs"}
+    assert remarks == {"not finished", "not a pack", "not a run", "no results", "no parsed photographs", "no export"}
     assert [entry["remark"].partition(":")[0] for entry in held["samples"]] == ["no samples"] * 2
     assert [(each["name"], each["bytes"]) for each in held["others"]] == [("holiday", 6)]
     status, out, _ = facecond("runs", f"workspace={tmp_path}")
     assert status == 0
-    assert out.count("[strange] one") == 6
+    assert out.count("[strange] one") == 7
 
 
 def test_an_empty_workspace_says_what_to_do(

@@ -99,7 +99,7 @@ def test_a_pack_of_them_is_what_lies_in_the_folder_and_a_parser_learns_from_it(
 
 
 def test_datasets_reads_the_image_folder(made: tuple[Path, list[FaceRecord]], tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets", reason="pip install datasets")
+    datasets = pytest.importorskip("datasets", reason="no datasets: make test-formats")
     folder, records = made
     loaded = datasets.load_dataset("imagefolder", data_dir=str(folder / "data"), cache_dir=str(tmp_path))
     assert {name: len(split) for name, split in loaded.items()} == Counter(record["split"] for record in records)
@@ -119,7 +119,7 @@ def test_datasets_reads_the_image_folder(made: tuple[Path, list[FaceRecord]], tm
 
 
 def test_pycocotools_reads_the_parts(made: tuple[Path, list[FaceRecord]]) -> None:
-    coco = pytest.importorskip("pycocotools.coco", reason="pip install pycocotools")
+    coco = pytest.importorskip("pycocotools.coco", reason="no pycocotools: make setup")
     mask = pytest.importorskip("pycocotools.mask")
     folder, records = made
     seen = 0
@@ -177,7 +177,7 @@ def test_panoptic_quality_of_the_files_with_themselves_is_one(made: tuple[Path, 
 
 
 def test_mlcroissant_reads_the_metadata(made: tuple[Path, list[FaceRecord]]) -> None:
-    croissant = pytest.importorskip("mlcroissant", reason="pip install mlcroissant")
+    croissant = pytest.importorskip("mlcroissant", reason="no mlcroissant: make test-formats")
     folder, records = made
     held = croissant.Dataset(str(folder / "croissant.json"))
     assert not held.metadata.ctx.issues.errors

@@ -62,8 +62,8 @@ def test_a_training_is_stopped_and_continued(tmp_path: Path) -> None:
 def test_killed_and_competing_processes(whole: Path, tmp_path: Path) -> None:
     for driver in (
         kills.kills(tmp_path / "kills", 4),
-        kills.kills_of_commands(whole, tmp_path / "commands", 5),
-        kills.pairs(whole, tmp_path / "pairs", 5),
+        kills.kills_of_commands(whole, tmp_path / "commands", 6),
+        kills.pairs(whole, tmp_path / "pairs", 6),
         signals.signals(tmp_path / "signals", 4),  # every eleventh case: each signal, each phase
         memory.flat(tmp_path / "memory", 0.02),
     ):
@@ -73,7 +73,7 @@ def test_killed_and_competing_processes(whole: Path, tmp_path: Path) -> None:
 
 
 def test_writes_that_fail(whole: Path, tmp_path: Path) -> None:
-    tried, _, outcomes, bad = tally(writes.writes(whole, tmp_path, 5))
+    tried, _, outcomes, bad = tally(writes.writes(whole, tmp_path, 6))
     assert bad == []
-    assert tried == 5
-    assert outcomes["found"] >= 3
+    assert tried == 6
+    assert outcomes["found"] >= 4

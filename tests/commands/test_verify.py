@@ -51,7 +51,7 @@ def test_a_whole_workspace_passes(whole: Path, facecond: Facecond) -> None:
 
 def test_every_kind_of_file_is_looked_at(whole: Path) -> None:
     kinds = {path.relative_to(whole).parts[0] for path in files(whole)}
-    assert kinds == {"packs", "runs", "samples", "results", "parsed", "features", "edits", "synthesized"}
+    assert kinds == {"packs", "runs", "samples", "results", "parsed", "features", "edits", "synthesized", "exports"}
 
 
 @pytest.mark.slow
@@ -111,6 +111,38 @@ def harmless(path: Path, before: bytes) -> bool:
 def documents(content: bytes) -> list[bytes]:
     """The JSON values of a file: one, or one a line."""
     return [content] if content.startswith(b"{\n") else content.splitlines()
+
+
+def test_of_an_export_each_damaged_or_missing_file_is_named(whole: Path, tmp_path: Path, facecond: Facecond) -> None:
+    place = Path(shutil.copytree(whole / "exports", tmp_path / "exports")) / "exported"
+    page, step, script = place / "index.html", place / "networks" / "picture-step.onnx", place / "worker.js"
+    page.write_bytes(page.read_bytes()[:-1] + b" ")  # as long as before
+    step.unlink()
+    script.unlink()
+    script.symlink_to(whole / "exports" / "exported" / "worker.js")
+    (place / "CNAME").write_text("faces.example")
+    status, out, _ = facecond("verify", tmp_path, "--json")
+    result = json.loads(out)
+    rows = {row[0]: row[1:] for row in result["tables"]["damaged"][1:]}
+    assert status == 2
+    assert rows.keys() == {str(page), str(step), str(script)}
+    digests = [hashlib.sha256(content).hexdigest() for content in (page.read_bytes(), _whole(page, whole))]
+    assert all(digest[:12] in rows[str(page)][0] for digest in digests)
+    assert rows[str(step)][0] == "is missing"
+    assert "leads out of" in rows[str(script)][0]
+    assert all("facecond export" in said[1] for name, said in rows.items() if name != str(script))
+    assert result["facts"]["nothing vouches for"] == 1  # for what others put there
+    record = place / "export.json"
+    record.write_text(record.read_text().replace('"people": 2', '"people": 3'))
+    status, out, _ = facecond("verify", place, "--json")
+    ((file, what, todo),) = json.loads(out)["tables"]["damaged"][1:]
+    assert (status, file) == (2, str(record))
+    assert what.startswith("was altered")
+    assert "facecond export" in todo
+
+
+def _whole(path: Path, workspace: Path) -> bytes:
+    return (workspace / "exports" / "exported" / path.name).read_bytes()
 
 
 def test_what_can_be_mended_is(whole: Path, tmp_path: Path, facecond: Facecond) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,32 +79,54 @@ def session(came_along: Path) -> Iterator[Session[Any]]:
     find.BUNDLED = hidden
 
 
-@pytest.fixture(scope="module", params=[Handler, Isolating], ids=["plain", "isolated"])
-def page(request: pytest.FixtureRequest, exported: Path, chromium: Any) -> Iterator[Any]:
-    """A blank page of the folder with the engine in `engine`; requests to elsewhere are noted in `page.elsewhere`."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(request.param, directory=exported))
+class Willing(Handler):
+    """Lets every page load what it has."""
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Cross-Origin-Resource-Policy", "cross-origin")
+        super().end_headers()
+
+
+@contextmanager
+def served(folder: Path, handler: type[Handler]) -> Iterator[str]:
+    """Serve a folder at the address that is returned."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=folder))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    address = f"http://127.0.0.1:{server.server_port}/"
-    context = chromium.new_context()
-    opened = context.new_page()
-    opened.elsewhere, opened.address = [], address
-    opened.on(
-        "request",
-        lambda each: (
-            opened.elsewhere.append(each.url) if not each.url.startswith((address, "data:", "blob:")) else None
-        ),
-    )
-    opened.goto(f"{address}model.json")
-    opened.evaluate("""async () => {
-      const about = await (await fetch("studio.json")).json();
-      globalThis.engine = await (await import("./engine-browser.js")).open(about);
-    }""")
-    yield opened
-    context.close()
+    yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(exported: Path) -> Iterator[str]:
+    """Another origin, whose files any page may load."""
+    with served(exported, Willing) as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=[Handler, Isolating], ids=["plain", "isolated"])
+def page(request: pytest.FixtureRequest, exported: Path, chromium: Any) -> Iterator[Any]:
+    """A blank page of the folder with the engine in `engine`; requests to elsewhere are noted in `page.elsewhere`."""
+    with served(exported, request.param) as address:
+        context = chromium.new_context()
+        opened = context.new_page()
+        opened.elsewhere, opened.address = [], address
+        opened.on(
+            "request",
+            lambda each: (
+                opened.elsewhere.append(each.url) if not each.url.startswith((address, "data:", "blob:")) else None
+            ),
+        )
+        opened.goto(f"{address}model.json")
+        opened.evaluate("""async () => {
+          const about = await (await fetch("studio.json")).json();
+          globalThis.engine = await (await import("./engine-browser.js")).open(about);
+        }""")
+        yield opened
+        context.close()
 
 
 SAMPLE = """async ({map, signs, ...asked}) => {
@@ -228,12 +251,19 @@ def test_what_the_engine_refuses(asked: dict[str, Any], said: str, page: Any) ->
     assert said in told
 
 
+REFUSED = "Content Security Policy"
+"""What Chromium says on the console of what a page's policy forbids."""
+
+FETCH = "(address) => fetch(address, {mode: 'no-cors'}).then(() => 'went', () => 'refused')"
+
+
 def test_the_page_paints_and_samples(page: Any) -> None:
     shown = page.context.new_page()
     faults: list[str] = []
     shown.on("pageerror", lambda error: faults.append(str(error)))
+    shown.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
     shown.goto(page.address)
-    shown.wait_for_function("document.body.dataset.made", timeout=120_000)
+    shown.wait_for_selector("body[data-made]", timeout=120_000)
     before = shown.evaluate("document.body.dataset.made")
     picture = shown.get_attribute("#faces img", "src")
     box = shown.query_selector("#canvas").bounding_box()
@@ -243,11 +273,41 @@ def test_the_page_paints_and_samples(page: Any) -> None:
     shown.mouse.move(x + 40, y, steps=5)
     shown.mouse.up()
     began = time.monotonic()
-    shown.wait_for_function(f"document.body.dataset.made !== {before!r}", timeout=120_000)
+    shown.wait_for_selector(f'body:not([data-made="{before}"])', timeout=120_000)
     assert time.monotonic() - began < 120
     assert shown.get_attribute("#faces img", "src") != picture
     assert shown.text_content("#status") == "Face ready"
+    shown.click("#open-people")
+    shown.click("#people-dialog button.plain")
+    assert not shown.is_visible("#people-dialog")
     assert faults == []
+    shown.close()
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_sends_nothing_there(page: Any, elsewhere: str) -> None:
+    """Neither does its worker. What the policy forbids shows on the console, whose silence in the test before so says something."""
+    shown = page.context.new_page()
+    refused: list[str] = []
+    shown.on("console", lambda said: refused.append(said.text) if REFUSED in said.text else None)
+    assert page.evaluate(FETCH, elsewhere) == "went"  # from a page without a policy
+    shown.goto(page.address)
+    shown.wait_for_selector("body[data-made]", timeout=120_000)
+    assert refused == []
+    assert shown.evaluate(FETCH, elsewhere) == "refused"
+    assert any("connect-src" in each for each in refused)
+    (worker,) = [each for each in shown.workers if each.url.startswith("blob:")]
+    assert worker.evaluate(FETCH, elsewhere) == "refused"
+    assert worker.evaluate(FETCH, page.address) == "went"
+    for tried in (
+        "(address) => new Promise((end) => { const made = new Image(); made.onload = made.onerror = (event) => end(event.type);"
+        " made.src = address + 'icon.svg'; })",
+        "(address) => import(address + 'map.js').then(() => 'load', () => 'error')",
+        "() => new Promise((end) => setTimeout(() => { try { end(eval('\"load\"')); } catch { end('error'); } }, 10))",
+        "() => new Promise((end) => { const made = document.createElement('script'); made.textContent = 'globalThis.ran = true';"
+        " document.body.append(made); setTimeout(() => end(globalThis.ran ? 'load' : 'error'), 50); })",
+    ):
+        assert shown.evaluate(tried, elsewhere) == "error", tried
+    assert shown.text_content("#status") == "Face ready"
     shown.close()
 
 

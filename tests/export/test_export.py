@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import sys
 import tarfile
 import urllib.request
@@ -16,7 +17,7 @@ from facecond.cli.main import main
 from facecond.errors import ConfigError, DataError
 from facecond.export import command, onnx_files, runtime, web
 from facecond.export.networks import Piece
-from facecond.io.documents import read_json
+from facecond.io.exported import read_exported
 from facecond.io.files import sha256_file
 
 pytestmark = pytest.mark.bundled
@@ -75,9 +76,27 @@ def test_the_folder_holds_page_networks_and_runtime(tmp_path: Path, traced: list
     assert studio["can"]["parse"] is False
 
 
+def test_the_page_says_first_what_it_may_load(tmp_path: Path, traced: list[str]) -> None:
+    """Every file that it names is its own, none stands before the policy, and nothing in it needs more than that allows."""
+    place = export(tmp_path, "people=0").made["folder"]
+    page = (place / "index.html").read_text()
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    allowed = {words[0]: words[1:] for words in map(str.split, policy.split(";"))}
+    assert allowed == {
+        "default-src": ["'none'"], "script-src": ["'self'", "'wasm-unsafe-eval'"], "worker-src": ["'self'", "blob:"],
+        "style-src": ["'self'"], "img-src": ["'self'", "data:", "blob:"], "connect-src": ["'self'"], "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+    }  # fmt: skip
+    assert not re.search(r"(?:src|href)=", page.partition(policy)[0])
+    named = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(named) == 3
+    assert all((place / name).is_file() for name in named)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?! type=\"module\" src=)", page)
+
+
 def test_the_record_vouches_for_every_file(tmp_path: Path, traced: list[str]) -> None:
     place = export(tmp_path).made["folder"]
-    record = read_json(place / "export.json", web.Exported, format=("facecond-export", 1))
+    record = read_exported(place)
     there = contents(place)
     del there["export.json"]
     assert record["files"] == {

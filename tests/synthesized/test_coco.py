@@ -33,7 +33,7 @@ def test_masks_come_back(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_pycocotools_agrees(seed: int) -> None:
-    tools = pytest.importorskip("pycocotools.mask", reason="pip install pycocotools")
+    tools = pytest.importorskip("pycocotools.mask", reason="no pycocotools: make setup")
     mask = np.random.default_rng(seed).random((13, 9)) < 0.4
     theirs, ours = tools.encode(np.asfortranarray(mask.astype(np.uint8))), tools.frPyObjects(run_lengths(mask), 13, 9)
     assert ours == theirs

@@ -23,7 +23,7 @@ DRIVERS: dict[str, tuple[int, Callable[[Path, int], Iterator[Trial]]]] = {
     "a file of a workspace cut short": (100, flips.cuts),
     "hostile files": (1, lambda workspace, count: hostile.hostile(workspace.parent / "deep" / "hostile")),
     "a write that fails, the command given again": (
-        50, lambda workspace, count: writes.writes(workspace, workspace.parent / "writes", count),
+        60, lambda workspace, count: writes.writes(workspace, workspace.parent / "writes", count),
     ),
     "random overrides, composed": (2000, lambda workspace, count: words.words(count)),
     "random overrides, prepared as by --dry-run": (2000, words.prepared),
@@ -35,13 +35,13 @@ DRIVERS: dict[str, tuple[int, Callable[[Path, int], Iterator[Trial]]]] = {
         200, lambda workspace, count: kills.kills(workspace.parent / "kills", count),
     ),
     "another command killed, and given again until it ends": (
-        100, lambda workspace, count: kills.kills_of_commands(workspace, workspace.parent / "commands", count),
+        120, lambda workspace, count: kills.kills_of_commands(workspace, workspace.parent / "commands", count),
     ),
     "a training stopped after a step, and continued": (
         40, lambda workspace, count: kills.continuations(workspace.parent / "continued", count),
     ),
     "a command started twice at once": (
-        20, lambda workspace, count: kills.pairs(workspace, workspace.parent / "pairs", count),
+        24, lambda workspace, count: kills.pairs(workspace, workspace.parent / "pairs", count),
     ),
     "a signal in a training of 1, 2 and 4 processes, given again": (
         45, lambda workspace, count: signals.signals(workspace.parent / "signals", count),

@@ -12,9 +12,7 @@ from tests.torture.trials import Trial, attempt, number
 
 def flips(workspace: Path, count: int) -> Iterator[Trial]:
     """Flip one bit, `count` times: each file in turn, at a place that depends on its name and the turn."""
-    there = files(workspace)
-    for turn in range(count):
-        path = there[turn % len(there)]
+    for turn, path in enumerate(_in_turn(files(workspace), count)):
         seed = number(path.relative_to(workspace).name, path.parent.name, turn)
         place, bit = seed % path.stat().st_size, 1 << (seed >> 48) % 8
         yield _damaged(path, workspace, f"bit {bit} of byte {place}", partial(_flipped, place=place, bit=bit))
@@ -22,11 +20,16 @@ def flips(workspace: Path, count: int) -> Iterator[Trial]:
 
 def cuts(workspace: Path, count: int) -> Iterator[Trial]:
     """Cut a file short, `count` times."""
-    there = files(workspace)
-    for turn in range(count):
-        path = there[turn % len(there)]
+    for turn, path in enumerate(_in_turn(files(workspace), count)):
         left = number("cut", path.name, path.parent.name, turn) % path.stat().st_size
         yield _damaged(path, workspace, f"cut to {left} bytes", partial(_cut, left=left))
+
+
+def _in_turn(there: list[Path], count: int) -> list[Path]:
+    """`count` of the files: all of them again and again, or, where there are more, as many that lie equally far apart."""
+    if count >= len(there):
+        return [there[turn % len(there)] for turn in range(count)]
+    return [there[turn * len(there) // count] for turn in range(count)]
 
 
 def _flipped(content: bytes, place: int, bit: int) -> bytes:

@@ -38,6 +38,8 @@ def use_of(path: Path, workspace: Path) -> Callable[[], str]:
         return lambda: _results(folder / "results.json")
     if kind == "parsed":
         return lambda: _parsed(folder)
+    if kind == "exports":
+        return lambda: _exported(folder)
     if kind in ("edits", "synthesized"):
         return lambda: _vouched(folder)
     return lambda: _features(path.with_suffix(".npy"))
@@ -172,6 +174,17 @@ def _vouched(folder: Path) -> str:
     for finding in verify([folder]).findings:
         raise DataError(f"{finding.path}: {finding.what}")
     return digest(map(read_image, sorted(folder.rglob("images/*.png"))))
+
+
+def _exported(folder: Path) -> str:
+    """The files of an export that passes, whatever else is there."""
+    from facecond.io.exported import read_exported
+    from facecond.workspace.verify import verify
+
+    for finding in verify([folder]).findings:
+        raise DataError(f"{finding.path}: {finding.what}")
+    exported = read_exported(folder)
+    return digest([exported["made_with"], *((name, (folder / name).read_bytes()) for name in exported["files"])])
 
 
 def _features(file: Path) -> str:

@@ -40,13 +40,31 @@ def _figures(workspace: Path) -> str:
     return digest(read_results(latest).figures)
 
 
+DATED = ("finished.json", ".unaltered.json")
+"""Files that say when something was done."""
+
+
+def _faces(workspace: Path) -> str:
+    """Every file of a synthesized set and of its pack, byte for byte; nothing else may lie there."""
+    tops = (workspace / "synthesized" / "faces", workspace / "packs" / "faces-3")
+    there = [path for top in tops for path in sorted(top.rglob("*")) if path.is_file() and path.name not in DATED]
+    return digest(part for path in there for part in (path.relative_to(workspace).as_posix(), path.read_bytes()))
+
+
 COMMANDS: dict[str, tuple[tuple[str, ...], Callable[[Path], str]]] = {
     "data draw": (("data.count=24", "data.validation=8", "name=drawn", "resolution=64"), _pack),
     "sample": (("run=multicond", "count=3", "sampler.steps=1", "name=made"), _samples),
     "encode": (("pack=second", "first_stage=vq"), _latents),
     "train": (("model=vq", "name=new", "model.network.ch=8", "pack=drawn-64", *TINY), _weights),
     "eval": (("metrics=[miou]", "run=multicond", "count=2", "sampler.steps=1"), _figures),
-}
+    "synthesize": (
+        (
+            "run=multicond", "count=3", "batch_size=1", "sampler.steps=1", "name=faces", "least_miou=0", "least_attributes=0",
+            "forms=[pack,imagefolder,coco]",  # Croissant metadata say which day it is
+        ),
+        _faces,
+    ),
+}  # fmt: skip
 """Command -> its words, and a digest of what it makes."""
 
 

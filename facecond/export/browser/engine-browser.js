@@ -6,8 +6,17 @@ import { toRuns } from "./map.js";
 /** Threads of onnxruntime-web: several need a page that is isolated from other origins (COOP and COEP headers), else it has one. */
 const threads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
 
+/**
+ * A worker that runs the module at `address` and keeps to the page's Content-Security-Policy, as those do whose own script is a
+ * blob; one that is begun from an address keeps to what the host sends with that file, which is nothing.
+ */
+function begin(address) {
+  const script = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(script), { type: "module" });
+}
+
 export async function open(about) {
-  const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  const worker = begin(new URL("worker.js", import.meta.url).href);
   const asked = new Map();
   let last = 0;
   let broken = null;
