@@ -21,12 +21,17 @@ from facecond.experiments.studies import Findings
 from facecond.io.files import sha256_file
 from facecond.reports.tables import value_text
 from facecond.rng import numpy_generator
-from facecond.workspace.find import RunInfo, find_run, first_stage_of, read_run
-from facecond.workspace.origin import own_pack
+from facecond.workspace.find import RunInfo, find_run, first_stage_of, is_bundled, read_run
+from facecond.workspace.origin import learnt_from
 
 if TYPE_CHECKING:
     from facecond.data.pack import Pack
     from facecond.experiments.studies import Work
+
+DRAWN_AGAIN = (
+    "Caution: {pack} is not byte for byte the pack that {run} learnt from; drawn with the same words, these are the same people, "
+    "whose pixels another processor rounds otherwise."
+)
 
 SHOWN = 8
 """Samples shown of each model beside their nearest training faces, the nearest ones."""
@@ -57,7 +62,8 @@ def made(work: Work) -> Findings:
     study, info = work.study, _studied(work)
     place = _pack(work, info)
     pack = Pack.open(place)
-    if sha256_file(place / "manifest.json") != info.pack:
+    same = sha256_file(place / "manifest.json") == info.pack
+    if not (same or (is_bundled(info.path) and pack.manifest["source"].get("kind") == "drawn")):
         raise ConfigError(
             f"{place} is not the pack that {info.path.name} learnt from",
             hint="name that one: pack=NAME, or study.draw=",
@@ -95,6 +101,7 @@ def made(work: Work) -> Findings:
         f"held-out faces; a copy is nearer than a held-out face with probability {found.area:.3f}.",
         f"The overfitted model learnt from {len(few)} of the training faces; {copied} of them are nearest to one of its samples.",
         "Samples are told what held-out people show, so that a map or attributes that were told make no copy.",
+        *([] if same else [DRAWN_AGAIN.format(pack=place, run=info.path.name)]),
     ]  # fmt: skip
     sheet = work.folder / "nearest.png"
     _draw(sheet, list(looked.values()), np.asarray(pack.images), training, found.value)
@@ -107,8 +114,8 @@ def _studied(work: Work) -> RunInfo:
 
 def _pack(work: Work, info: RunInfo) -> Path:
     """The pack the model learnt from: the one that is named, the one that is here, else the one that is drawn again."""
-    found = own_pack(info, work.config.workspace) if work.config.pack is None else None
-    if found is not None and sha256_file(found.path / "manifest.json") == info.pack:
+    found = learnt_from(info, work.config.workspace) if work.config.pack is None else None
+    if found is not None:
         return found.path
     return work.faces(work.study.draw, f"{work.name}-faces")
 

@@ -113,6 +113,11 @@ def own_pack(run: RunInfo, workspace: str) -> Found | None:
     """
     if is_bundled(run.path) and (people := bundled_pack(run.path.name)):
         return Found(people, "drawn people that came with the program")
+    return learnt_from(run, workspace)
+
+
+def learnt_from(run: RunInfo, workspace: str) -> Found | None:
+    """The pack the run was trained on, wherever it lies in the workspace now, else where it lay; None when it is gone."""
     places = [*sorted((Path(workspace) / "packs").glob("*")), Path(run.content["pack_path"])]
     for place in places:
         manifest = place / "manifest.json"
