@@ -71,7 +71,7 @@ def names_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of what a workspace holds, then overrides."""
     from facecond.workspace.belonging import folders_in
 
-    parts = ("packs", "runs", "samples", "swaps", "results", "parsed", "synthesized", "exports")
+    parts = ("packs", "runs", "samples", "swaps", "results", "parsed", "edits", "synthesized", "exports")
     names = [path.name for part in parts for path in folders_in(Path(_workspace(ctx)) / part)]
     return _named(dict.fromkeys(names), incomplete) + overrides(ctx, incomplete)
 

@@ -20,6 +20,7 @@ from facecond.workspace.find import finished_runs
 from facecond.workspace.inventory import (
     IN_USE,
     PARTS,
+    EditsEntry,
     Entry,
     ExportEntry,
     Inventory,
@@ -49,7 +50,6 @@ LONGEST = 60
 
 OTHERS = {
     "demo": "the demo's page",
-    "edits": "pictures changed in one respect: facecond edit",
     "features": "what networks saw in pictures; deleting it costs time only",
     "first_stages": "first stages that were given as files",
     "jobs": "logs and words of jobs: launcher=",
@@ -76,7 +76,7 @@ def run(prepared: Prepared[RunsConfig, None]) -> Result:
     kind = None if config.kind is None or config.kind in _PARTS else config.kind.name
     held = take(config.workspace, parts=PARTS if part is None else (part,), kind=kind, words=config.words)
     entries: list[Entry] = [*held["packs"], *held["runs"], *held["samples"], *held["results"], *held["parsed"]]
-    entries += [*held["synthesized"], *held["exports"]]
+    entries += [*held["edits"], *held["synthesized"], *held["exports"]]
     _Next(prepared, held).fill()
     own = [entry for entry in entries if not entry["came_along"]]
     everything = part is None and not config.words
@@ -233,6 +233,7 @@ def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
         listing("Samples", ["run", "pictures", "sampled with"], held["samples"], _of_samples),
         listing("Results", ["of"], held["results"], _of_results),
         listing("Parsed photographs", ["pictures", "px"], held["parsed"], _of_parsed),
+        listing("Edited pictures", ["run", "pictures", "by"], held["edits"], _of_edits),
         listing("Synthesized sets", ["run", "faces", "px", "forms"], held["synthesized"], _of_synthesized),
         listing("Exports", ["run", "for", "files", "sampled with"], held["exports"], _of_export),
     ]
@@ -310,6 +311,14 @@ def _of_parsed(parsed: ParsedEntry) -> tuple[list[str], str]:
         return [MISSING] * 2, ""
     judges = ", ".join(name for name in parsed["judges"].values() if isinstance(name, str))
     return [_grouped(parsed["pictures"]), str(parsed["resolution"])], judges
+
+
+def _of_edits(entry: EditsEntry) -> tuple[list[str], str]:
+    if "pictures" not in entry:
+        return [MISSING] * 3, ""
+    run = entry["run"] or f"weights {entry['weights'][:12]}"
+    how = f"{entry['method']}, strength {entry['strength']:g}, {sampler_text(entry['made_with']['sampler'])}"
+    return [run, _grouped(entry["pictures"]), how], ""
 
 
 def _of_synthesized(entry: SynthesizedEntry) -> tuple[list[str], str]:

@@ -1,5 +1,5 @@
 """What a workspace holds, from what its folders say of themselves: packs, runs, generations, results, parsed photographs,
-synthesized sets, exports.
+edited pictures, synthesized sets, exports.
 
 Manifests are read, and of records and curves a line or two; pictures, arrays and weights are only counted. What is damaged, of
 another version or not of this program's making is an entry with a remark. Nothing is written.
@@ -40,6 +40,9 @@ from facecond.io.files import sha256_file
 from facecond.io.lock import owner
 from facecond.io.results import Figure, Results, read_results
 from facecond.io.runs import METRICS, of_class, read_done, read_last, read_run_file
+from facecond.photos.edited import FORMAT as EDITS_FORMAT
+from facecond.photos.edited import VERSION as EDITS_VERSION
+from facecond.photos.edited import EditsHead
 from facecond.photos.folder import FORMAT as PARSED_FORMAT
 from facecond.photos.folder import VERSION as PARSED_VERSION
 from facecond.photos.folder import Parsed as ParsedFile
@@ -53,7 +56,7 @@ FORMAT, VERSION = "facecond-inventory", 1
 
 Kind = Literal["diffusion", "maps", "vq", "parser", "classifier"]
 
-PARTS = ("packs", "runs", "samples", "results", "parsed", "synthesized", "exports")
+PARTS = ("packs", "runs", "samples", "results", "parsed", "edits", "synthesized", "exports")
 """What there is, by the folder of a workspace it lies in (`samples` stands for swaps too)."""
 
 
@@ -169,6 +172,19 @@ class ParsedEntry(Entry):
     has_attributes: NotRequired[bool]
 
 
+class EditsEntry(Entry):
+    """Edited pictures; what cannot be read is missing."""
+
+    run: NotRequired[str | None]
+    """Run whose weights made them; None where none here has these weights."""
+    weights: NotRequired[str]
+    pictures: NotRequired[Count]
+    method: NotRequired[str]
+    strength: NotRequired[Finite]
+    made_with: NotRequired[Record]
+    """As in edit.json."""
+
+
 class SynthesizedEntry(Entry):
     """A synthesized set; what cannot be read is missing."""
 
@@ -219,6 +235,7 @@ class Inventory(TypedDict):
     samples: list[SamplesEntry]
     results: list[ResultsEntry]
     parsed: list[ParsedEntry]
+    edits: list[EditsEntry]
     synthesized: list[SynthesizedEntry]
     exports: list[ExportEntry]
     others: list[Other]
@@ -245,6 +262,11 @@ class _MadeWith(TypedDict):
     weights: str
     sampler: _Sampler
     guidance: NotRequired[dict[str, Finite]]
+
+
+class _Edited(_MadeWith):
+    method: str
+    strength: Finite
 
 
 class _Maps(TypedDict):
@@ -308,6 +330,7 @@ def take(
         samples=listed("samples", sampled, (), partial(_generation, known)),
         results=listed("results", folders_in(here / "results"), (), partial(_measured, known)),
         parsed=listed("parsed", folders_in(here / "parsed"), (), _photographs),
+        edits=listed("edits", folders_in(here / "edits"), (), partial(_edited, known)),
         synthesized=listed("synthesized", folders_in(here / "synthesized"), (), partial(_synthesized, known)),
         exports=listed("exports", folders_in(here / "exports"), (), partial(_exported, known)),
         others=[], bytes=0,
@@ -319,7 +342,7 @@ def take(
             if path.name not in (*PARTS, *SAMPLED)
         ]
     entries: list[Entry] = [*inventory["packs"], *inventory["runs"], *inventory["samples"], *inventory["results"]]
-    entries += [*inventory["parsed"], *inventory["synthesized"], *inventory["exports"]]
+    entries += [*inventory["parsed"], *inventory["edits"], *inventory["synthesized"], *inventory["exports"]]
     own = [entry for entry in entries if not entry["came_along"] and not Path(entry["path"]).is_symlink()]
     inventory["bytes"] = sum(entry["bytes"] for entry in own) + sum(each["bytes"] for each in inventory["others"])
     return inventory
@@ -585,7 +608,7 @@ def _generation(known: _Known, top: Path, came_along: bool) -> SamplesEntry:
 
 
 def _pictures(folder: Path) -> int:
-    """How many pictures a generation, or a folder of parsed photographs, holds."""
+    """How many pictures a generation, or a folder of parsed or edited ones, holds."""
     try:
         with os.scandir(folder / "images") as entries:
             return sum(entry.name.endswith(".png") and not entry.name.startswith(".") for entry in entries)
@@ -622,6 +645,23 @@ def _photographs(path: Path, came_along: bool) -> ParsedEntry:
         entry["resolution"], entry["judges"] = made["resolution"], content["judges"]
         entry["pictures"] = _pictures(path)
         entry["has_attributes"] = (path / "attributes.csv").is_file()
+        entry["remark"] = in_use(path)
+
+    return _filled(entry, read)
+
+
+def _edited(known: _Known, path: Path, came_along: bool) -> EditsEntry:
+    entry: EditsEntry = {**_entry(path, came_along, (path / "edit.json", path / "records.jsonl"))}
+
+    def read() -> None:
+        if not (path / "edit.json").is_file():
+            entry["remark"] = in_use(path) or "no edited pictures: it has no edit.json"
+            return
+        content = read_json(path / "edit.json", EditsHead, format=(EDITS_FORMAT, EDITS_VERSION))
+        made = check(_Edited, content["made_with"], f"{path / 'edit.json'}: made_with")
+        entry["weights"], entry["run"] = made["weights"], known.runs.get(made["weights"])
+        entry["method"], entry["strength"] = made["method"], made["strength"]
+        entry["made_with"], entry["pictures"] = content["made_with"], _pictures(path)
         entry["remark"] = in_use(path)
 
     return _filled(entry, read)

@@ -91,7 +91,12 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
     assert datetime.fromisoformat(exported["when"]).timestamp() == pytest.approx(
         (home / "exports" / "exported" / "export.json").stat().st_mtime, abs=1e-3
     )
-    assert {each["name"] for each in held["others"]} == {"features", "edits"}
+    (edited,) = held["edits"]
+    head = read_json(home / "edits" / "edited" / "edit.json", Record)
+    assert (edited["run"], edited["pictures"], edited["made_with"]) == ("multicond", 1, head["made_with"])
+    assert (edited["method"], edited["strength"]) == (head["made_with"]["method"], head["made_with"]["strength"])
+    assert edited["bytes"] == bytes_in(home / "edits" / "edited")
+    assert {each["name"] for each in held["others"]} == {"features"}
     assert held["bytes"] == bytes_in(home)
     assert not any(entry["remark"] for part in PARTS for entry in held[part])
     assert stamps(home) == before
@@ -227,6 +232,8 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "samples of a list": ("samples", _with("samples/*/generation.json", made_with={"weights": [1]}), "weights is [1]"),
     "pictures deleted": ("samples", lambda home: next(home.glob("samples/*/images/*.png")).unlink(), "lacks 1 of 4"),
     "results of tomorrow": ("results", _with("results/*/results.json", version=99), "version is 99"),
+    "edits cut short": ("edits", _cut("edits/*/edit.json"), "edit.json: not valid JSON"),
+    "edits of other settings": ("edits", _with("edits/*/edit.json", made_with={"weights": [1]}), "weights is [1]"),
     "an export cut short": ("exports", _cut("exports/*/export.json"), "export.json: not valid JSON"),
     "an export of tomorrow": ("exports", _with("exports/*/export.json", version=2), "version is 2"),
     "an export of other files": (
@@ -273,7 +280,7 @@ def test_damage_is_shown_and_ends_nothing(home: Path, facecond: Facecond, tmp_pa
 
 
 def test_foreign_folders_are_listed(tmp_path: Path, facecond: Facecond) -> None:
-    for part in ("packs", "runs", "samples", "swaps", "results", "parsed", "exports", "holiday"):
+    for part in ("packs", "runs", "samples", "swaps", "results", "parsed", "edits", "exports", "holiday"):
         (tmp_path / part / "[strange] one").mkdir(parents=True)
         (tmp_path / part / "[strange] one" / "notes.txt").write_text("12345")
         (tmp_path / part / "stray.txt").write_text("1")
@@ -284,15 +291,17 @@ def test_foreign_folders_are_listed(tmp_path: Path, facecond: Facecond) -> None:
     held = listed(facecond, f"workspace={tmp_path}")
     remarks = {
         entry["remark"].partition(":")[0]
-        for part in ("packs", "runs", "results", "parsed", "exports")
+        for part in ("packs", "runs", "results", "parsed", "edits", "exports")
         for entry in held[part]  # type: ignore[literal-required]
     }
-    assert remarks == {"not finished", "not a pack", "not a run", "no results", "no parsed photographs", "no export"}
+    assert remarks == {
+        "not finished", "not a pack", "not a run", "no results", "no parsed photographs", "no edited pictures", "no export",
+    }  # fmt: skip
     assert [entry["remark"].partition(":")[0] for entry in held["samples"]] == ["no samples"] * 2
     assert [(each["name"], each["bytes"]) for each in held["others"]] == [("holiday", 6)]
     status, out, _ = facecond("runs", f"workspace={tmp_path}")
     assert status == 0
-    assert out.count("[strange] one") == 7
+    assert out.count("[strange] one") == 8
 
 
 def test_an_empty_workspace_says_what_to_do(
