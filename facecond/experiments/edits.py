@@ -29,6 +29,7 @@ from facecond.experiments.plan import override
 from facecond.experiments.studies import Findings
 from facecond.experiments.table import Number
 from facecond.faces.names import ATTRIBUTES, CLASSES
+from facecond.io.arrays import read_archive
 from facecond.io.files import atomic_write, sha256_file
 from facecond.reports.curves import Chart, Series
 from facecond.reports.tables import MISSING
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 TOGETHER = 32
 """Pictures edited at once."""
+
+MOST = 1 << 31
+"""Bytes of the pictures of one way that are read back."""
 
 NOTHING, TRUTH = "nothing done", "the truth"
 """Rows to compare with."""
@@ -187,8 +191,8 @@ def _edited(work: Work, prepared: Prepared[EditConfig, Editing], found: Sequence
     key = {name: value for name, value in prepared.found.key.items() if name != "maps" or not way.told}
     words = [*_words(work), f"maps={key.get('maps')}"]
     work.step(_title(work, way), make, words)
-    with np.load(file) as content:
-        return Made(content["pictures_NHWC"], content["region_NHW"], float(content["seconds"]))
+    content = read_archive(file, Made._fields, most=MOST, hint=f"delete {file}, and the same command makes it again")
+    return Made(content["pictures_NHWC"], content["region_NHW"], float(content["seconds"]))
 
 
 def edit_pairs(session: Session[EditConfig], found: Sequence[Pair], way: Way) -> Made:

@@ -343,11 +343,12 @@ def _synthesis(folder: Path, report: Report) -> None:
     exports = folder / "exports.json"
     if exports.is_file() and report.check(exports, read_exports, folder):
         for place, digest in read_exports(folder)["sha256"].items():
-            report.check(folder / place, _same, inside(folder, place, of=f"{exports}, sha256"), digest)
+            report.check(folder / place, _same, folder, place, f"{exports}, sha256", digest)
 
 
-def _same(file: Path, digest: str) -> None:
-    """Raise DataError when a file is missing or not the one that was written."""
+def _same(folder: Path, place: str, of: str, digest: str) -> None:
+    """Raise DataError when a file is missing, not the one that was written, or out of the folder."""
+    file = inside(folder, place, of=of)
     found = sha256_file(file) if file.is_file() else "missing"
     if found != digest:
         raise DataError(
