@@ -2,7 +2,8 @@
 
 import { $, made } from "./dom.js";
 import { source } from "./faces.js";
-import { exchanged, fromRuns } from "./map.js";
+import { drawn } from "./layers.js";
+import { exchanged } from "./map.js";
 
 export function open(id) {
   if (!document.querySelector("dialog[open]")) $(id).showModal();
@@ -10,7 +11,7 @@ export function open(id) {
 
 /** `page`: {drawing, attributes, engine, asked() for the chosen face, changed(), stop(), say(text, wrong)}. */
 export function makeDialogs(about, page) {
-  $("open-people").disabled = $("exchange").disabled = about.people.length === 0;
+  $("exchange").disabled = about.people.length === 0;
   makePeople(about, page);
   makeExchange(about, page);
   makeVary(about, page);
@@ -29,10 +30,11 @@ function person(each, on) {
 function makePeople(about, { drawing, attributes, changed, say }) {
   $("people").replaceChildren(...about.people.map((each) => person(each, () => {
     if ($("with-attributes").checked) attributes.set(each.signs);
-    drawing.replace(fromRuns(each.map, about.size));
+    const { layer, own } = drawing;
+    drawing.replace({ [layer]: drawn[layer](each[layer], about.size) });
     $("people-dialog").close();
     changed();
-    say(`Map of ${each.name}`);
+    say(`${own.words} of ${each.name}`);
   })));
   $("open-people").addEventListener("click", () => open("people-dialog"));
 }
@@ -41,7 +43,7 @@ function makeExchange(about, { drawing, say }) {
   $("part").replaceChildren(...about.parts.map((part, place) => made("option", { value: place, textContent: part.words })));
   $("others").replaceChildren(...about.people.map((each) => person(each, () => {
     const part = about.parts[$("part").value];
-    drawing.replace(exchanged(drawing.values, fromRuns(each.map, about.size), part.classes));
+    drawing.replace({ map: exchanged(drawing.map, drawn.map(each.map, about.size), part.classes) });
     $("exchange-dialog").close();
     say(`${part.words} as ${each.name} has it`);
   })));

@@ -4,19 +4,20 @@ import { open } from "./dialogs.js";
 import { $, made } from "./dom.js";
 
 const WORDS = [
-  ["b e f p m h", "brush, eraser, fill, lasso, move a part, move the view"],
+  ["b e f p m h", "brush or pencil, eraser, fill, lasso, move a part, move the view"],
+  ["k n", "map or sketch; of a sketch: say nothing with the brush"],
   ["[ ]", "smaller or larger brush"],
-  [", .", "class before or after; the right button takes the class under the pointer"],
+  [", .", "class or ink before or after; the right button takes the one under the pointer"],
   ["Ctrl+Z Ctrl+Shift+Z", "undo, redo"],
-  ["x", "mirror the map"],
-  ["+ − 0", "zoom in, out, whole map"],
-  ["← ↑ → ↓", "on the map: move the cursor, or the part that is lifted; with Shift draw"],
-  ["Space", "on the map: use the tool; put down a part"],
-  ["Enter", "on the map: use the tool, close a lasso; elsewhere: sample"],
+  ["x", "mirror the map or the sketch"],
+  ["+ − 0", "zoom in, out, whole"],
+  ["← ↑ → ↓", "on the canvas: move the cursor, or the part that is lifted; with Shift draw"],
+  ["Space", "on the canvas: use the tool; put down a part"],
+  ["Enter", "on the canvas: use the tool, close a lasso; elsewhere: sample"],
   ["Esc", "give up a lasso or a move"],
   ["r l", "another seed; lock or free the seed"],
   ["s", "save the picture with its record"],
-  ["g o i", "people, map file, photograph"],
+  ["g o i", "people, file, photograph"],
   ["v t", "no, open and yes of one attribute; exchange a part"],
   ["/", "search attributes"],
   ["?", "these keys"],
@@ -30,6 +31,8 @@ export function listenToKeys(drawing) {
   document.addEventListener("keydown", (event) => { if (pressed(event, drawing)) event.preventDefault(); });
 }
 
+const press = (button) => { if (!button.hidden) button.click(); };
+
 function pressed(event, drawing) {
   const typing = event.target.matches?.("input:not([type=radio],[type=checkbox],[type=range]), select, textarea");
   if (typing || event.altKey || document.querySelector("dialog[open]")) return false;
@@ -39,7 +42,7 @@ function pressed(event, drawing) {
     else if (which === "y") drawing.redo();
     else return false;
   } else if (drawing.key(event.key)) return true;
-  else if (BUTTONS[event.key]) $(BUTTONS[event.key]).click();
+  else if (BUTTONS[event.key]) press($(BUTTONS[event.key]));
   else if (event.key === "/") $("search").focus();
   else if (event.key === "?") open("help-dialog");
   else if (event.key === "Enter" && !event.target.closest("button, summary, label")) $("settings").requestSubmit();

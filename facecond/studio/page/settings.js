@@ -13,6 +13,7 @@ export class Settings {
     $("seed").max = about.most.seed;
     $("steps").max = about.most.steps;
     $("draw").disabled = !about.runs.some(({ draw }) => draw);
+    $("draw").hidden = $("draw-words").hidden = !about.runs.some(({ map }) => map);
     for (const [id, value] of Object.entries(about.begin)) $(id).value = value;
     for (const run of about.runs) this.guidance = { ...run.guidance, ...this.guidance };
     this.#makeGuidance();

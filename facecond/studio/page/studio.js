@@ -8,8 +8,9 @@ import { $, download } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { Faces, source } from "./faces.js";
 import { listenToKeys } from "./keys.js";
-import { NOTHING, brought, empty, fromRuns, saysNothing, toRuns } from "./map.js";
-import { isPng, labelPng, labelsOf, textOf, withText } from "./png.js";
+import { drawn } from "./layers.js";
+import { NOTHING, brought, saysNothing, toRuns } from "./map.js";
+import { isPng, labelPng, labelsOf, sketchPng, textOf, withText } from "./png.js";
 import { Settings } from "./settings.js";
 import { Store } from "./store.js";
 
@@ -35,7 +36,7 @@ async function begin() {
   settings = new Settings(about, { change: changed, soon: changedSoon, keep: save });
   faces = new Faces(about.runs, { state: showState, reopen });
   $("model").textContent = about.runs.map(({ name }) => name).join(" and ") + `, ${about.size} px`;
-  $("map-panel").hidden = !about.runs.some(({ map }) => map);
+  $("map-panel").hidden = drawing.told.length === 0;
   $("attribute-panel").hidden = !about.runs.some(({ signs }) => signs);
   $("vary").hidden = $("attribute-panel").hidden;
   $("open-photo").disabled = !about.can.parse;
@@ -53,10 +54,10 @@ async function begin() {
 /* What is asked for */
 
 function asked(run) {
-  const { map, signs } = about.runs[run], values = drawing.values, open = saysNothing(values);
+  const { map, sketch, signs } = about.runs[run], said = (values) => (saysNothing(values) ? null : values.slice());
   return {
-    run, map: map && !open ? values.slice() : null, signs: signs ? attributes.signs.slice() : new Int8Array(about.attributes.length),
-    ...settings.asked(run, open),
+    run, map: map ? said(drawing.map) : null, sketch: sketch ? said(drawing.sketch) : null, signs: signs ? attributes.signs.slice() : new Int8Array(about.attributes.length),
+    ...settings.asked(run, saysNothing(drawing.map)),
   };
 }
 
@@ -76,7 +77,7 @@ function changedSoon() {  // while a slider moves
 
 async function sample(force = false) {
   const requests = about.runs.map((_, run) => asked(run));
-  const key = JSON.stringify(requests.map((each) => ({ ...each, map: each.map && toRuns(each.map), signs: [...each.signs] })));
+  const key = JSON.stringify(requests.map((each) => ({ ...each, map: each.map && toRuns(each.map), sketch: each.sketch && toRuns(each.sketch), signs: [...each.signs] })));
   if (key === last && !force) return;
   controller?.abort();
   const own = (controller = new AbortController()), started = performance.now(), times = { first: null, total: null };
@@ -122,11 +123,12 @@ function busy(yes) {
 function reopen(record) {
   const { asked: before } = record;
   if (record.size !== about.size) throw new Error(`this picture has ${record.size} px, the model here makes ${about.size}`);
-  const map = before.map ? fromRuns(before.map, about.size) : empty(about.size), run = about.runs.findIndex(({ name }) => name === record.run);
+  const map = drawn.map(before.map, about.size), sketch = drawn.sketch(before.sketch, about.size);
+  const run = about.runs.findIndex(({ name }) => name === record.run);
   attributes.set(before.signs);
   settings.reopen(before);
   faces.chosen = [Math.max(0, run), before.index];
-  drawing.replace(map);
+  drawing.replace({ map, sketch });
   changed();
   say(run < 0 ? `Opened; it was made by ${record.run}, so the face here is another` : "Opened from the picture's record");
 }
@@ -136,24 +138,30 @@ async function openFile(file) {
   if (isPng(bytes)) {
     const text = textOf(bytes, RECORD);
     if (text) return reopen(JSON.parse(text));
-    const labels = await labelsOf(bytes);
+    const labels = drawing.layer === "map" ? await labelsOf(bytes) : null;
     if (labels) {
       const wrong = labels.values.find((value) => value >= about.classes.length && value !== NOTHING);
       if (wrong === undefined) {
-        drawing.replace(brought(labels.values, labels.width, labels.height, about.size));
+        drawing.replace({ map: brought(labels.values, labels.width, labels.height, about.size) });
         return say("Map opened");
       }
       if (!about.can.parse) throw new Error(`${file.name} holds the value ${wrong}, which is no class`);
     }
   }
-  return openPhoto(file);
+  return drawing.layer === "map" ? openPhoto(file) : openSketch(file);
+}
+
+async function openSketch(file) {
+  const found = await engine.sketch(file);
+  drawing.replace({ sketch: drawn.sketch(found.sketch, about.size) });
+  say("Sketch opened");
 }
 
 async function openPhoto(file) {
   if (!about.can.parse) throw new Error(about.can.cannot_parse || "photographs cannot be read here");
   say("Reading the photograph");
   const found = await engine.parse(file);
-  drawing.replace(fromRuns(found.map, about.size));
+  drawing.replace({ map: drawn.map(found.map, about.size) });
   if (found.signs) attributes.set(found.signs);
   changed();
   say(["Map read off the photograph", ...found.notes].join("; "));
@@ -171,26 +179,28 @@ function savePicture() {
   say("Picture saved; dropped on this page it opens again");
 }
 
-async function saveMap() {
-  download(await labelPng(drawing.values, about.size, about.classes.map(({ colour }) => colour)), "map.png");
+async function saveDrawing() {
+  const png = { map: () => labelPng(drawing.map, about.size, about.classes.map(({ colour }) => colour)), sketch: () => sketchPng(drawing.sketch, about.size) };
+  download(await png[drawing.layer](), drawing.own.file);
 }
 
 /* Listening */
 
 function listen() {
   const click = (id, work) => $(id).addEventListener("click", work);
-  click("open-map", () => $("map-file").click());
+  click("open-map", () => $(`${drawing.layer}-file`).click());
   click("open-photo", () => $("photo-file").click());
-  click("save-map", () => opening(saveMap()));
+  click("save-map", () => opening(saveDrawing()));
   click("save", savePicture);
   click("copy", async () => {
     if (!faces.current) return;
     await navigator.clipboard.writeText(command());
-    say("Command copied; Save map gives its map.png");
+    const files = ["map", "sketch"].filter((name) => faces.current.record.asked[name]).map((name) => `Save ${name} gives its ${name}.png`);
+    say(["Command copied", ...files].join("; "));
   });
   click("open-all", () => { attributes.set(null); changed(); });
   click("theme", () => { theme({ "": "dark", dark: "light", light: "" }[document.documentElement.dataset.theme ?? ""]); save(); });
-  $("map-file").addEventListener("change", (event) => { opening(openFile(event.target.files[0])); event.target.value = ""; });
+  for (const id of ["map-file", "sketch-file"]) $(id).addEventListener("change", (event) => { opening(openFile(event.target.files[0])); event.target.value = ""; });
   $("photo-file").addEventListener("change", (event) => { opening(openPhoto(event.target.files[0])); event.target.value = ""; });
   $("search").addEventListener("input", () => attributes.filter($("search").value, $("only-said").checked));
   $("only-said").addEventListener("change", () => attributes.filter($("search").value, $("only-said").checked));
@@ -232,11 +242,11 @@ function save() {
 function restore() {
   const kept = store.load();
   if (kept?.version !== 1) {
-    if (about.people[0]) { drawing.restore({ map: about.people[0].map }); attributes.set(about.people[0].signs); }
+    if (about.people[0]) { drawing.restore(about.people[0]); attributes.set(about.people[0].signs); }
     return;
   }
   try {
-    drawing.restore({ label: 1, ...kept });
+    drawing.restore(kept);
     attributes.set(kept.signs);
     settings.restore(kept);
     theme(kept.theme);
@@ -247,9 +257,11 @@ function restore() {
 
 // For scripts in the console, and for tests.
 window.studio = {
-  get values() { return drawing.values.slice(); },
+  get values() { return drawing.map.slice(); },
+  get sketch() { return drawing.sketch.slice(); },
   get signs() { return attributes.signs.slice(); },
   get pictures() { return faces.pictures; },
-  get painter() { return drawing.painter; },
+  get painter() { return drawing.painters.map; },
+  get drawing() { return drawing; },
   timings, command,
 };
