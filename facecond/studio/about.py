@@ -103,7 +103,11 @@ def about(
                 "map": Mask.name in session.names,
                 Sketch.name: sketches and Sketch.name in session.names,
                 "signs": Attributes.name in session.names,
-                "guidance": {name: session.config.guidance.weight(name) for name in session.names},
+                "guidance": {
+                    name: session.config.guidance.weight(name)
+                    for name in session.names
+                    if sketches or name != Sketch.name
+                },
                 "draw": session.maps is not None,
             }
             for session in sessions

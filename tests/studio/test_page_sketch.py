@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from facecond.conditions.table import CONDITIONS
 from facecond.io.images import read_label_map
+from facecond.studio.about import about
 from facecond.studio.requests import sketch_of
 from tests.commands.conftest import call
 from tests.studio.browser import chromium
@@ -236,3 +237,11 @@ def test_the_switch_is_there_where_there_is_something_to_choose(sketching: Sketc
             record = page.evaluate("() => studio.pictures[0][0].record")
             assert [name for name in ("map", "sketch") if record["asked"][name] is not None] == [told]
             page.context.close()
+    told = about(sketching.engine.sessions, engine="server", steps=2, people=2, parse=False, sketches=False)
+    with serving(sketching.engine, told) as studio:  # as the page of `facecond export web`
+        page = open_page(studio)
+        assert page.locator("#layers").is_hidden()
+        assert page.locator("#canvas").is_visible()
+        assert page.locator("#guidance-sketch").count() == 0
+        assert page.evaluate("() => studio.pictures[0][0].record.asked.sketch") is None
+        page.context.close()

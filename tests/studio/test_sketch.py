@@ -220,6 +220,7 @@ def test_a_page_whose_engine_takes_none_is_told_so(sketching: Sketching) -> None
     """As that of `facecond export web`."""
     told = about(sketching.engine.sessions, engine="browser", steps=2, people=2, parse=False, sketches=False)
     assert told["runs"][0]["sketch"] is False
+    assert set(told["runs"][0]["guidance"]) == {"attributes", "mask"}
     assert all("sketch" not in person for person in told["people"])
 
 
