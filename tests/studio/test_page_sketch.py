@@ -15,11 +15,8 @@ from facecond.io.images import read_label_map
 from facecond.studio.about import about
 from facecond.studio.requests import sketch_of
 from tests.commands.conftest import call
-from tests.studio.browser import chromium
 from tests.studio.conftest import TOKEN, Served, Sketching, serving
 from tests.studio.test_page import STROKES, picture, ready, values
-
-__all__ = ["chromium"]
 
 pytestmark = pytest.mark.slow
 
