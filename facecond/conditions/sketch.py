@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
+    from PIL import Image
     from torch import Tensor
 
 LINE, PAPER, OPEN = 0, 255, 128
@@ -38,6 +39,38 @@ def sketches(images_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> N
     return np.where(labels_NHW == UNSPECIFIED_LABEL, UNSPECIFIED_LABEL, lines).astype(np.uint8)
 
 
+def require_lines(lines_HW: NDArray[Any], origin: str) -> None:
+    """Raise DataError where no pixel is true, on a line."""
+    if not lines_HW.any():
+        raise DataError(f"{origin} has no dark line", hint="draw dark lines on white, or leave the sketch out")
+
+
+def drawing_of(picture: Image.Image, origin: str, resolution: int) -> NDArray[np.uint8]:
+    """Return what a picture of dark lines on white says, uint8 (`resolution`, `resolution`).
+
+    1 on a line, 0 beside one, 255 where the picture is transparent; `origin` names it in messages.
+
+    Raises DataError when it is not square, smaller than that, or without a line.
+    """
+    import numpy as np
+    from PIL import Image
+
+    picture = picture.convert("RGBA")
+    if picture.width != picture.height:
+        raise DataError(f"{origin} is {picture.width}x{picture.height}", hint="a sketch is square; cut it to the face")
+    if picture.width < resolution:
+        raise DataError(f"{origin} is {picture.width} px wide", hint=f"expected at least {resolution}")
+    alpha_HW = np.asarray(picture)[..., 3] >= 128
+    on_white = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    ink_HW = (np.asarray(on_white.convert("L")) < 128) & alpha_HW
+    require_lines(ink_HW, origin)
+    cover, said = (
+        np.asarray(Image.fromarray(each.astype(np.float32)).resize((resolution,) * 2, Image.Resampling.BOX))
+        for each in (ink_HW, alpha_HW)
+    )
+    return np.where(said < 0.5, UNSPECIFIED_LABEL, cover >= LEAST_COVER).astype(np.uint8)
+
+
 class Sketch(SpatialCondition):
     """A line drawing -> grid x grid tokens, each with its place."""
 
@@ -54,28 +87,9 @@ class Sketch(SpatialCondition):
 
     def read(self, text: str, resolution: int) -> NDArray[Any]:
         """Read a drawing and bring it to `resolution`. Raises DataError when it is no picture, not square or without a line."""
-        import numpy as np
-        from PIL import Image
-
         from facecond.io.images import open_picture
 
-        picture = open_picture(Path(text)).convert("RGBA")
-        if picture.width != picture.height:
-            raise DataError(
-                f"{text} is {picture.width}x{picture.height}", hint="a sketch is square; cut it to the face"
-            )
-        if picture.width < resolution:
-            raise DataError(f"{text} is {picture.width} px wide", hint=f"expected at least {resolution}")
-        alpha_HW = np.asarray(picture)[..., 3] >= 128
-        on_white = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-        ink_HW = (np.asarray(on_white.convert("L")) < 128) & alpha_HW
-        if not ink_HW.any():
-            raise DataError(f"{text} has no dark line", hint="draw dark lines on white, or leave the sketch out")
-        cover, said = (
-            np.asarray(Image.fromarray(each.astype(np.float32)).resize((resolution,) * 2, Image.Resampling.BOX))
-            for each in (ink_HW, alpha_HW)
-        )
-        return np.where(said < 0.5, UNSPECIFIED_LABEL, cover >= LEAST_COVER).astype(np.uint8)
+        return drawing_of(open_picture(Path(text)), text, resolution)
 
     def check(self, text: str) -> None:
         """Raise DataError when there is no such file."""

@@ -170,6 +170,7 @@ def write(
         people=people,
         parse=False,
         cannot_parse=CANNOT_PARSE,
+        sketches=False,
     )
     _write(partial / "model.json", json_text(describe(session)).encode())
     _write(partial / "studio.json", json_text(told).encode())

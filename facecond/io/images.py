@@ -77,7 +77,12 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 def image_of(content: bytes, *, origin: str, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """Return a picture that is in memory, as `read_image` does one on the disk; `origin` names it in messages."""
-    return _colours_of(_opened(io.BytesIO(content), origin, most_pixels), origin)
+    return _colours_of(picture_of(content, origin=origin, most_pixels=most_pixels), origin)
+
+
+def picture_of(content: bytes, *, origin: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """Open a picture that is in memory, as `open_picture` does one on the disk; `origin` names it in messages."""
+    return _opened(io.BytesIO(content), origin, most_pixels)
 
 
 def _colours_of(opened: Image.Image, origin: str) -> NDArray[np.uint8]:

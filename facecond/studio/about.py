@@ -11,6 +11,7 @@ import numpy as np
 from facecond.assembly.session import Session
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
+from facecond.conditions.sketch import Sketch
 from facecond.config.diffusion import Sampler
 from facecond.faces.attributes import ATTRIBUTES, attribute_index
 from facecond.faces.labels import CLASSES, FLIP_PAIRS, PALETTE, PART_GROUPS, UNSPECIFIED
@@ -56,12 +57,20 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def about(
-    sessions: Sequence[Session[Any]], *, engine: str, steps: int, people: int, parse: bool, cannot_parse: str = ""
+    sessions: Sequence[Session[Any]],
+    *,
+    engine: str,
+    steps: int,
+    people: int,
+    parse: bool,
+    cannot_parse: str = "",
+    sketches: bool = True,
 ) -> dict[str, Any]:
     """Return the JSON values of studio.json for `sessions`, one or two that are compared.
 
     `engine` names the module of the page that samples (engine-NAME.js), `steps` are those the page begins with, `people` how many
-    of the first session's pack stand in the gallery; `parse` says whether photographs can be parsed, `cannot_parse` else why not.
+    of the first session's pack stand in the gallery; `parse` says whether photographs can be parsed, `cannot_parse` else why not;
+    `sketches` whether the engine takes sketches for the runs that are told them.
     """
     first = sessions[0]
     return {
@@ -92,8 +101,13 @@ def about(
             {
                 "name": session.run.path.name,
                 "map": Mask.name in session.names,
+                Sketch.name: sketches and Sketch.name in session.names,
                 "signs": Attributes.name in session.names,
-                "guidance": {name: session.config.guidance.weight(name) for name in session.names},
+                "guidance": {
+                    name: session.config.guidance.weight(name)
+                    for name in session.names
+                    if sketches or name != Sketch.name
+                },
                 "draw": session.maps is not None,
             }
             for session in sessions
@@ -107,20 +121,22 @@ def about(
         },
         "most": {"steps": MOST_STEPS, "count": MOST_COUNT, "seed": MOST_SEED, "guidance": MOST_GUIDANCE},
         "can": {"parse": parse, "cannot_parse": cannot_parse},
-        "people": _people(first, people),
+        "people": _people(first, people, sketches and any(Sketch.name in session.names for session in sessions)),
     }
 
 
-def _people(session: Session[Any], count: int) -> list[dict[str, Any]]:
-    """People of the session's pack, validation split first."""
+def _people(session: Session[Any], count: int, sketches: bool) -> list[dict[str, Any]]:
+    """People of the session's pack, validation split first; with their sketches where those are asked for and the pack has them."""
     pack = session.own_pack
     if pack is None:
         return []
+    lines = pack.arrays.get(Sketch.column.name) if sketches else None
     places = [*pack.indices("validation"), *pack.indices("train")][:count]
     return [
         {
             "name": str(pack.ids[place]),
             "map": runs_of(np.asarray(pack.labels[place])),
+            **({} if lines is None else {Sketch.name: runs_of(np.asarray(lines[place]))}),
             "signs": [int(sign) for sign in pack.attributes[place]],
             "picture": "data:image/png;base64,"
             + base64.b64encode(png_of(np.asarray(pack.images[place]))).decode("ascii"),

@@ -22,11 +22,12 @@ from facecond.assembly.photographs import PhotoClassifier, PhotoParser, read_pho
 from facecond.assembly.session import Pictures, Session
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
+from facecond.conditions.sketch import Sketch, drawing_of
 from facecond.config.commands import Align
 from facecond.errors import DataError, FacecondError
 from facecond.faces.attributes import format_attributes
 from facecond.faces.names import ATTRIBUTES
-from facecond.io.images import image_of, png_of
+from facecond.io.images import image_of, picture_of, png_of
 from facecond.sampling.generation import Step
 from facecond.studio.requests import MOST_RUNS, Wanted, runs_of
 
@@ -45,7 +46,7 @@ PREVIEW_SHARE = 8
 """Times as long as the last preview took to make, before the next one: on a slow machine few are made."""
 
 MOST_PHOTO_PIXELS = 50_000_000
-"""Pixels of a photograph."""
+"""Pixels of a photograph, or of the file of a sketch."""
 
 MOST_SIDE = 2048
 """Pixels of its longer side when it is read."""
@@ -101,7 +102,7 @@ class Work:
 
 
 class Engine:
-    """Samples with one session, or with two that are compared, and parses photographs."""
+    """Samples with one session, or with two that are compared, parses photographs and reads sketches."""
 
     def __init__(
         self,
@@ -145,6 +146,10 @@ class Engine:
     def parse(self, content: bytes, send: Send) -> Work:
         """Have a photograph parsed. Raises BusyError."""
         return self._submit(Work(None, lambda work: self._parsed(content, work), send))
+
+    def read_sketch(self, content: bytes, send: Send) -> Work:
+        """Have the file of a sketch read, as `facecond sample` reads it. Raises BusyError."""
+        return self._submit(Work(None, lambda work: self._drawn(content), send))
 
     def warm(self) -> None:
         """Sample once, so that what is loaded at the first use is there."""
@@ -197,7 +202,9 @@ class Engine:
 
     def _sampled(self, wanted: Wanted, work: Work) -> Event:
         asked, session = wanted.asked, self.sessions[wanted.asked["run"]]
-        given = {Mask.name: wanted.labels_HW, Attributes.name: wanted.attributes_A}
+        given = {
+            Mask.name: wanted.labels_HW, Sketch.name: wanted.sketch_HW, Attributes.name: wanted.attributes_A
+        }  # fmt: skip
         told: dict[str, Any] = {name: value for name, value in given.items() if name in session.names}
         began = time.monotonic()
         due = began
@@ -248,13 +255,19 @@ class Engine:
             "notes": notes,
         }
 
+    def _drawn(self, content: bytes) -> Event:
+        origin = "the sketch"
+        value_HW = drawing_of(picture_of(content, origin=origin, most_pixels=MOST_PHOTO_PIXELS), origin, self.size)
+        return {"kind": "done", Sketch.name: runs_of(value_HW)}
+
 
 def records_of(session: Session[Any], wanted: Wanted, made: Pictures) -> list[Event]:
     """Return what is kept with each picture (JSON values): what was asked for, and what `Session.sample` says of it."""
     asked = wanted.asked
     again = {key: value for key, value in asked.items() if key not in ("page", "run")}
     again[Attributes.name] = "" if wanted.attributes_A is None else format_attributes(wanted.attributes_A)
-    again["map"] = None if wanted.labels_HW is None else runs_of(wanted.labels_HW)
+    for key, values_HW in (("map", wanted.labels_HW), (Sketch.name, wanted.sketch_HW)):
+        again[key] = None if values_HW is None else runs_of(values_HW)
     records = []
     for record in made.records:
         told = {}

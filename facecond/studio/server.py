@@ -1,4 +1,4 @@
-"""The studio's server: a page of fixed files, and three addresses that compute, behind a token (docs/studio.md says why so).
+"""The studio's server: a page of fixed files, and addresses that compute, behind a token (docs/studio.md says why so).
 
 Every request must name this machine as its host, come from this page or from none, and, where it asks for more than a fixed file,
 carry the token. No request names a path: what is served lies in memory from the start, and what is sent is decoded in memory.
@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from facecond.conditions.sketch import Sketch
 from facecond.errors import FacecondError
 from facecond.studio.engine import BusyError, Engine, Event, Work
 from facecond.studio.requests import read_asked
@@ -36,7 +37,7 @@ TYPES = {
 FIRST = "index.html"
 
 MOST_PHOTO = 24 << 20
-"""Bytes of a photograph."""
+"""Bytes of a photograph, or of the file of a sketch."""
 
 PATIENCE = 30.0
 """Seconds a request may take to arrive."""
@@ -83,6 +84,11 @@ def make_app(engine: Engine, about: Mapping[str, Any], *, token: str, host: str,
         content = await _body(request, MOST_PHOTO)
         return _Answer(lambda send: engine.parse(content, send))
 
+    async def sketch(request: Request) -> Response:
+        _require_type(request, "image/", "application/octet-stream")
+        content = await _body(request, MOST_PHOTO)
+        return _Answer(lambda send: engine.read_sketch(content, send))
+
     async def refused(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException):
             return _line(error.status_code, error.detail)
@@ -96,6 +102,7 @@ def make_app(engine: Engine, about: Mapping[str, Any], *, token: str, host: str,
         Route("/api/state", state),
         Route("/api/sample", sample, methods=["POST"]),
         Route("/api/parse", parse, methods=["POST"]),
+        Route(f"/api/{Sketch.name}", sketch, methods=["POST"]),
         *(Route(f"/{name if name != FIRST else ''}", _file(name, content)) for name, content in page_files().items()),
     ]
     app = Starlette(

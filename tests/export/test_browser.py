@@ -21,9 +21,6 @@ from facecond.assembly.session import Session
 from facecond.assembly.session import open as open_run
 from facecond.data.pack import Pack
 from facecond.errors import FacecondError
-from tests.studio.browser import chromium
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.bundled, pytest.mark.slow, pytest.mark.timeout(1800)]
 

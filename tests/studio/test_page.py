@@ -17,10 +17,7 @@ from facecond.faces.labels import CLASSES, PALETTE, PART_GROUPS, UNSPECIFIED, fl
 from facecond.io.images import read_label_map, write_label_map
 from facecond.studio.requests import labels_of, runs_of
 from tests.commands.conftest import call
-from tests.studio.browser import chromium
 from tests.studio.conftest import TOKEN, Served, settled
-
-__all__ = ["chromium"]
 
 pytestmark = pytest.mark.slow
 

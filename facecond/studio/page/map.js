@@ -1,4 +1,4 @@
-// Label maps: Uint8Array of size * size, row after row, a class (0..18) or NOTHING. Pure functions of arrays; no document, no
+// Label maps: Uint8Array of size * size, row after row, a class (0..18) or NOTHING; sketches: 0, 1 or NOTHING. Pure functions of arrays; no document, no
 // colours. Everything is drawn by integer arithmetic on the array itself, so that no value appears that was not put there.
 
 export const NOTHING = 255;
@@ -156,19 +156,19 @@ export function toRuns(values) {
   return runs;
 }
 
-/** The map that runs [value, length, ...] say; throws where they say none of `size`. */
-export function fromRuns(runs, size) {
+/** The map that runs [value, length, ...] say, of values below `classes` and NOTHING; throws, naming `what`, where they say none of `size`. */
+export function fromRuns(runs, size, what = "label map", classes = 19) {
   const values = new Uint8Array(size * size);
   let place = 0;
-  if (!Array.isArray(runs) || runs.length % 2) throw new Error("this is no label map");
+  if (!Array.isArray(runs) || runs.length % 2) throw new Error(`this is no ${what}`);
   for (let pair = 0; pair < runs.length; pair += 2) {
     const [value, length] = [runs[pair], runs[pair + 1]];
-    const known = Number.isInteger(value) && ((value >= 0 && value < 19) || value === NOTHING);
-    if (!known || !Number.isInteger(length) || length < 1 || place + length > values.length) throw new Error("this is no label map");
+    const known = Number.isInteger(value) && ((value >= 0 && value < classes) || value === NOTHING);
+    if (!known || !Number.isInteger(length) || length < 1 || place + length > values.length) throw new Error(`this is no ${what}`);
     values.fill(value, place, place + length);
     place += length;
   }
-  if (place !== values.length) throw new Error(`this label map is not ${size} pixels wide and high`);
+  if (place !== values.length) throw new Error(`this ${what} is not ${size} pixels wide and high`);
   return values;
 }
 

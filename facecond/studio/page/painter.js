@@ -1,11 +1,12 @@
-// The canvas: shows a map, and turns pointers and keys into changes of its array (map.js). What is shown is made of the array;
+// The canvas: shows a map or a sketch, and turns pointers and keys into changes of its array (map.js). What is shown is made of the array;
 // nothing is ever read from the canvas.
 
-import { NOTHING, History, disc, empty, equal, fill, line, moved, piece, polygon } from "./map.js";
+import { NOTHING, History, disc, empty, equal, fill, line, moved, piece, polygon, saysNothing } from "./map.js";
 
+/** `strokes`: draws strokes; `ink`: the value that it puts down, whatever is chosen. */
 export const TOOLS = [
-  { name: "brush", key: "b", sign: "M3 13l.8-3.200L11 2.600l2.400 2.400-7.200 7.200z", words: "Brush" },
-  { name: "eraser", key: "e", sign: "M6 13h7M2.500 9.500 9 3l4 4-6 6H5.500z", words: "Eraser: nothing said" },
+  { name: "brush", key: "b", strokes: true, sign: "M3 13l.8-3.200L11 2.600l2.400 2.400-7.200 7.200z", words: "Brush" },
+  { name: "eraser", key: "e", strokes: true, ink: NOTHING, sign: "M6 13h7M2.500 9.500 9 3l4 4-6 6H5.500z", words: "Eraser: nothing said" },
   { name: "fill", key: "f", sign: "M3 8.500 8 3.500l5 5-4.500 4.500zM8 3.500 6.500 2M3 8.500h10M14 11.500v1", words: "Fill a piece" },
   { name: "lasso", key: "p", sign: "M8 2.500c3.500 0 6 1.600 6 3.900s-2.500 3.900-6 3.900-6-1.600-6-3.900 2.500-3.900 6-3.900M5 9.900c-1.500 1-1.500 2.600 0 3.600", words: "Lasso: draw around, or click corner by corner" },
   { name: "move", key: "m", sign: "M8 2v12M2 8h12M6.200 3.800 8 2l1.800 1.800M6.200 12.200 8 14l1.800-1.800M3.800 6.200 2 8l1.800 1.800M12.200 6.200 14 8l-1.800 1.800", words: "Move and scale a part" },
@@ -16,11 +17,12 @@ const LARGEST = 16;
 
 export class Painter {
   /**
-   * `size` cells, colours "#rrggbb" by class. on.begin() when a change begins, on.change() when one is complete, on.look(cell)
+   * `size` cells, colours "#rrggbb" by value, `tools` as TOOLS. `ground` is what lies everywhere below the first ink of another
+   * value on a drawing that says nothing; null = nothing does. on.begin() when a change begins, on.change() when one is complete, on.look(cell)
    * when the cursor is over another cell, on.state() when zoom, lasso or a lifted part change.
    */
-  constructor(canvas, size, colours, on) {
-    Object.assign(this, { canvas, size, on, tool: "brush", label: 1, diameter: 3 });
+  constructor(canvas, size, colours, on, { tools = TOOLS, ground = null, label = 1, diameter = 3 } = {}) {
+    Object.assign(this, { canvas, size, on, tools, ground, label, diameter, tool: tools[0].name });
     this.values = empty(size);
     this.history = new History();
     this.scale = 1;
@@ -51,15 +53,17 @@ export class Painter {
     new ResizeObserver(() => this.show()).observe(canvas);
   }
 
-  get inked() { return this.tool === "eraser" ? NOTHING : this.label; }
+  get own() { return this.tools.find(({ name }) => name === this.tool); }
+  get inked() { return this.own.ink ?? this.label; }
 
-  /** Replace the map, as one change that can be undone. */
+  /** Replace the drawing, as one change that can be undone; it is not reported. Returns whether it was another. */
   replace(values) {
     this.settle();
-    if (equal(values, this.values)) return;
+    if (equal(values, this.values)) return false;
     this.history.note(this.values);
     this.values = values.slice();
-    this.#changed();
+    this.show();
+    return true;
   }
 
   undo() { this.#restored("undo"); }
@@ -135,11 +139,16 @@ export class Painter {
   #whole(change) {
     const before = this.values.slice();
     this.on.begin();
+    this.#lay();
     change();
     if (!equal(before, this.values)) {
       this.history.note(before);
       this.#changed();
     } else this.on.change();
+  }
+
+  #lay() {
+    if (this.ground !== null && this.inked !== NOTHING && this.inked !== this.ground && saysNothing(this.values)) this.values.fill(this.ground);
   }
 
   #changed() {
@@ -181,6 +190,7 @@ export class Painter {
     } else {
       this.on.begin();
       this.doing = { kind: "stroke", last: cell, before: this.values.slice() };
+      this.#lay();
       line(this.values, this.size, cell, cell, this.diameter, this.inked);
     }
     event.preventDefault();
@@ -271,7 +281,7 @@ export class Painter {
       else {
         const from = this.cursor;
         this.cursor = from.map((place, axis) => Math.min(this.size - 1, Math.max(0, place + by[axis])));
-        if (event.shiftKey && (this.tool === "brush" || this.tool === "eraser")) this.stroke(from, this.cursor);
+        if (event.shiftKey && this.own.strokes) this.stroke(from, this.cursor);
         this.on.look(this.cursor, true);
       }
       this.hovering = true;
@@ -340,7 +350,7 @@ export class Painter {
   }
 
   #brush(drawing, per) {
-    const wide = this.tool === "brush" || this.tool === "eraser" ? disc(this.diameter) : [[0, 0]];
+    const wide = this.own.strokes ? disc(this.diameter) : [[0, 0]];
     this.#twice(drawing, per, this.#edges(wide.map(([x, y]) => [x + this.cursor[0], y + this.cursor[1]])));
   }
 

@@ -1,5 +1,5 @@
-// PNG files, as far as the page needs them: text that travels in a picture, and label maps, whose pixel value is the class, which a
-// canvas cannot read (it gives colours) or write.
+// PNG files, as far as the page needs them: text that travels in a picture, label maps, whose pixel value is the class, which a
+// canvas cannot read (it gives colours) or write, and sketches, which are written alone: the program reads them.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
@@ -127,17 +127,28 @@ function paeth(left, up, corner) {
 
 /** A PNG whose pixel values are the labels, in the colours `palette` ("#rrggbb" by class); 255 is shown white. */
 export async function labelPng(values, size, palette) {
-  const head = new Uint8Array(13), view = new DataView(head.buffer);
-  view.setUint32(0, size);
-  view.setUint32(4, size);
-  head.set([8, 3, 0, 0, 0], 8);
   const colours = new Uint8Array(768);
   for (let value = 0; value < 256; value++) {
     const colour = palette[value] ? parseInt(palette[value].slice(1), 16) : value * 0x010101;
     colours.set([colour >> 16, (colour >> 8) & 255, colour & 255], 3 * value);
   }
-  const rows = new Uint8Array((size + 1) * size);
-  for (let y = 0; y < size; y++) rows.set(values.subarray(y * size, (y + 1) * size), y * (size + 1) + 1);
+  return written(values, size, 3, [chunk("PLTE", colours)]);
+}
+
+/** A PNG of a sketch as `facecond sample --sketch` reads it: black lines (1) on white (0), transparent where nothing is said (255). */
+export async function sketchPng(values, size) {
+  const grey = new Uint8Array(2 * values.length);
+  values.forEach((value, place) => grey.set([value === 1 ? 0 : 255, value === 255 ? 0 : 255], 2 * place));
+  return written(grey, size, 4, []);
+}
+
+async function written(samples, size, kind, before) {
+  const head = new Uint8Array(13), view = new DataView(head.buffer), stride = size * CHANNELS[kind];
+  view.setUint32(0, size);
+  view.setUint32(4, size);
+  head.set([8, kind, 0, 0, 0], 8);
+  const rows = new Uint8Array((stride + 1) * size);
+  for (let y = 0; y < size; y++) rows.set(samples.subarray(y * stride, (y + 1) * stride), y * (stride + 1) + 1);
   const packed = await through(new CompressionStream("deflate"), rows, Infinity);
-  return joined([Uint8Array.from(SIGNATURE), chunk("IHDR", head), chunk("PLTE", colours), chunk("IDAT", packed), chunk("IEND", new Uint8Array())]);
+  return joined([Uint8Array.from(SIGNATURE), chunk("IHDR", head), ...before, chunk("IDAT", packed), chunk("IEND", new Uint8Array())]);
 }
