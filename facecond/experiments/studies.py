@@ -13,6 +13,7 @@ from facecond.commands import data_draw
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
+from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import COMMANDS, ReproduceConfig, config_name
 from facecond.config.compose import Composed, compose
 from facecond.config.reproduce import Study, StudyConfig
@@ -185,7 +186,16 @@ def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
             raise ConfigError(f"study.edit: {word} is for the study to say", hint="leave it out")
 
 
-DECIDED = {"method", "blend", "strength", "attr", "mask", "items", "photos", "run", "pack"}
+DECIDED = {
+    "method",
+    "blend",
+    "strength",
+    "items",
+    "photos",
+    "run",
+    "pack",
+    *(each.word for each in CONDITIONS.values()),
+}
 """Keys of `facecond edit` that study=edits goes through itself."""
 
 
