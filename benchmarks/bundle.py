@@ -49,7 +49,8 @@ RECIPES: dict[str, tuple[int, list[str]]] = {
         "trainer.warmup_images=128000", "trainer.learning_rate=1.5e-3", "trainer.ema_decay=0.999",
     ]),
     "maps": (96_000, [
-        "model.denoiser.model_channels=32", "model.denoiser.head_channels=32", "model.temperature=0.45", "guidance.scale=1.5",
+        "model.denoiser.model_channels=30", "model.denoiser.head_channels=30", "model.denoiser.norm_groups=30",
+        "guidance.scale=1.5",
     ]),
 }  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""

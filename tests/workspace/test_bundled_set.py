@@ -8,6 +8,7 @@ import pytest
 
 from facecond.cli.execute import MODULES
 from facecond.commands.result import Result
+from facecond.faces.labels import CLASSES
 from facecond.io.checkpoint import load_weights
 from facecond.io.documents import Record, read_json
 from facecond.io.files import sha256_file
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.bundled
 
 NAME = SETS[0]
 
-LARGEST = {"": 16_000_000, "maps": 3_500_000}
+LARGEST = {"": 16_000_000, "maps": 3_000_000}
 """Bytes of everything together, the generator of maps apart."""
 
 AIMS = {"miou": (0.80, 0.90), "attribute_accuracy": (0.95, 0.985), "psnr": (30.5, None)}
@@ -29,6 +30,18 @@ def call(command: str, *words: str) -> Result:
     module = importlib.import_module(MODULES[command])
     result: Result = module.run(module.prepare(list(words)))
     return result
+
+
+def test_the_recipe_of_maps_makes_what_is_small_enough() -> None:
+    """Counted before hours of training: matrices in half precision, vectors in float32, 40 kB of names and records."""
+    from benchmarks.bundle import RECIPES
+    from facecond.assembly.generator import diffusion_networks
+    from facecond.config.compose import compose
+
+    model = compose("train", ["model=maps", "size=tiny", *RECIPES["maps"][1]]).config.model
+    networks = diffusion_networks(model, len(CLASSES), 64)
+    tensors = [tensor for network in networks for tensor in network.state_dict().values()]
+    assert sum(tensor.numel() * (2 if tensor.ndim > 1 else 4) for tensor in tensors) + 40_000 <= LARGEST["maps"]
 
 
 def test_it_is_whole_and_small(came_along: Path) -> None:
