@@ -11,7 +11,8 @@ import dataclasses
 import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -117,10 +118,13 @@ def plan(work: Work) -> None:
 
 def made(work: Work) -> Findings:
     """Do it."""
+    from facecond.assembly.session import open_session
+
     prepared = _prepared(work)
     found = pairs(work.study.traits, work.study.count, prepared.found.run.content["resolution"])
     judge, judges = _judge(work, prepared.found.pack, found)
-    results = {way.name(work.study.strengths): _edited(work, prepared, found, way) for way in ways(work)}
+    session = cache(lambda: open_session(prepared.found, prepared.config, maps=prepared.found.maps))
+    results = {way.name(work.study.strengths): _edited(work, prepared, session, found, way) for way in ways(work)}
     judged = {
         NOTHING: judge(np.stack([pair.before_HWC for pair in found])),
         TRUTH: judge(np.stack([pair.truth_HWC for pair in found])),
@@ -173,17 +177,18 @@ def _prepared(work: Work) -> Prepared[EditConfig, Editing]:
     return prepare(_words(work))
 
 
-def _edited(work: Work, prepared: Prepared[EditConfig, Editing], found: Sequence[Pair], way: Way) -> Made:
-    """Edit the first picture of every pair one way, unless that is done."""
+def _edited(
+    work: Work,
+    prepared: Prepared[EditConfig, Editing],
+    session: Callable[[], Session[EditConfig]],
+    found: Sequence[Pair],
+    way: Way,
+) -> Made:
+    """Edit the first picture of every pair one way, unless that is done; only then is the model loaded."""
     file = work.folder / "edits" / f"{way.name(work.study.strengths).replace(', ', '-').replace(' ', '-')}.npz"
-    session: Session[EditConfig] | None = None
 
     def make() -> dict[str, str]:
-        nonlocal session
-        from facecond.assembly.session import open_session
-
-        session = session or open_session(prepared.found, prepared.config, maps=prepared.found.maps)
-        done = edit_pairs(session, found, way)
+        done = edit_pairs(session(), found, way)
         with atomic_write(file) as temporary, temporary.open("wb") as content:
             np.savez(content, **done._asdict())
         return {"edits": str(file)}

@@ -141,6 +141,23 @@ def test_of_an_export_each_damaged_or_missing_file_is_named(whole: Path, tmp_pat
     assert "facecond export" in todo
 
 
+def test_a_name_that_leads_out_of_a_synthesized_set_is_one_finding_of_several(
+    whole: Path, tmp_path: Path, facecond: Facecond
+) -> None:
+    place = Path(shutil.copytree(whole / "synthesized", tmp_path / "synthesized")) / "synthesized"
+    exports = place / "exports.json"
+    content = json.loads(exports.read_text())
+    damaged = place / next(iter(content["sha256"]))
+    damaged.write_bytes(b"other")
+    content.pop("checksum")
+    content["sha256"] = {"../../outside": "0" * 64, **content["sha256"]}
+    exports.write_text(json.dumps(content))
+    status, out, _ = facecond("verify", tmp_path, "--json")
+    assert status == 2
+    found = {row[0] for row in json.loads(out)["tables"]["damaged"][1:]}
+    assert found == {str(place / "../../outside"), str(damaged)}
+
+
 def _whole(path: Path, workspace: Path) -> bytes:
     return (workspace / "exports" / "exported" / path.name).read_bytes()
 
