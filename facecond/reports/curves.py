@@ -65,7 +65,7 @@ class Series:
     named: bool = True
     """Stands in the legend."""
     labels: Sequence[str] | None = None
-    """Said beside each point; where given, no line joins them."""
+    """Said beside each point, above it and below it in turn of the series; where given, no line joins them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,9 +103,16 @@ def svg(chart: Chart) -> str:
                 marker="o" if len(series.x) <= (1 if series.thin else MARKED) else "",
             )  # fmt: skip
             for x, y, label in zip(series.x, series.y, series.labels or [""] * len(series.x), strict=True):
-                axes.annotate(label, (x, y), xytext=(4, 2), textcoords="offset points", fontsize="small")
+                axes.annotate(
+                    label,
+                    (x, y),
+                    xytext=(4, 4 if place % 2 == 0 else -10),
+                    textcoords="offset points",
+                    fontsize="small",
+                )
         axes.set(title=chart.title, xlabel=chart.x_label, ylabel=chart.y_label)
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, not 200000
+        if any(x >= 1000 for series in chart.series for x in series.x):
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, not 200000
         if sum(series.named for series in chart.series) > 1:
             axes.legend()
         without = dict.fromkeys(("Creator", "Date", "Format", "Type"))
