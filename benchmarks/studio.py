@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,15 +92,20 @@ def processor_seconds(process: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def timed(page: Any, strokes: int, steps: int, process: int) -> None:
-    """Draw strokes, one after another; print the seconds of each stage, and the server's processor time."""
+def quantiles(seconds: Sequence[float]) -> str:
+    """Seconds in words: the middle one, the 95th of a hundred, the most."""
+    return f"median {np.median(seconds):.2f} s, p95 {np.quantile(seconds, 0.95):.2f} s, most {max(seconds):.2f} s"
+
+
+def timed(page: Any, strokes: int, steps: int, process: int | None = None) -> None:
+    """Draw strokes, one after another; print the seconds of each stage, and the processor time of a server's `process`."""
     page.fill("#steps", str(steps))
     page.press("#steps", "Tab")
     page.wait_for_selector(IDLE)
     generator = np.random.default_rng(0)
     for _ in range(3):
         page.wait_for_timeout(300)
-    before, spent = page.evaluate("() => studio.timings.length"), processor_seconds(process)
+    before, spent = page.evaluate("() => studio.timings.length"), processor_seconds(process) if process else 0.0
     for number in range(strokes):
         page.locator("#legend label").nth(int(generator.choice([13, 13, 1, 12, 11, 0]))).click()
         x, y = generator.uniform(0.25, 0.75, 2)
@@ -112,14 +117,12 @@ def timed(page: Any, strokes: int, steps: int, process: int) -> None:
             page.wait_for_timeout(40)
             page.wait_for_selector("body[data-state=idle]", timeout=60000)
     times = page.evaluate("() => studio.timings")[before:]
-    spent = processor_seconds(process) - spent
-    print(f"{len(times)} faces, {steps} steps, {spent / len(times):.2f} processor seconds of the server a face")
+    print(f"{len(times)} faces, {steps} steps")
+    if process:
+        print(f"{(processor_seconds(process) - spent) / len(times):.2f} processor seconds of the server a face")
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, words in (("first", "first preview"), ("total", "finished")):
-        values = np.array([each[name] for each in times if each[name] is not None]) / 1000
-        print(
-            f"{words}: median {np.median(values):.2f} s, p95 {np.quantile(values, 0.95):.2f} s, most {values.max():.2f} s"
-        )
+        print(f"{words}: {quantiles([each[name] / 1000 for each in times if each[name] is not None])}")
 
 
 SHOWN = (("wide", "painted"), ("wide", "people"), ("wide-dark", "compare"), ("wide-dark", "lasso"), ("narrow", "moved"))
