@@ -28,6 +28,7 @@ from facecond.config.training import Precision
 from facecond.diffusion.inversion import Course, follow, friendly, inverted, noised
 from facecond.diffusion.prediction import Predict, predictor
 from facecond.diffusion.schedule import schedule_of
+from facecond.editing.agree import following_map
 from facecond.editing.region import AFFECTS, WHOLE, Reach, fading, painted, region_of
 from facecond.errors import DataError
 from facecond.faces.attributes import MASK_EVIDENCE, parse_attributes
@@ -170,6 +171,8 @@ def _asked(session: Session[EditConfig], face: Face, map_HW: NDArray[np.uint8] |
         return Change(face, seed, after, np.full((size, size), bool(reaches)))
     own_HW, origin = face.values[Mask.name], config.given().get(Mask.name) or ", ".join(config.paint) or "its own"
     after[Mask.name] = _mapped(config, own_HW, size) if map_HW is None else map_HW
+    if Attributes.name in after and Attributes.name not in config.given():
+        after[Attributes.name] = following_map(after[Mask.name], after[Attributes.name], own_HW)
     return Change(face, seed, after, region_of(own_HW, after[Mask.name], reaches, grow=config.grow), origin)
 
 

@@ -17,8 +17,8 @@ from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import MapsFrom, SynthesizeConfig
-from facecond.editing.agree import agreed, most_similar, take_classes
-from facecond.editing.asked import Asked, following_map, words_for
+from facecond.editing.agree import agreed, following_map, most_similar, take_classes
+from facecond.editing.asked import Asked, words_for
 from facecond.editing.region import classes_of
 from facecond.faces.attributes import format_attributes
 from facecond.faces.names import ATTRIBUTES, NUM_ATTRIBUTES

@@ -558,7 +558,7 @@ def reproduce(
         list[str] | None,
         typer.Argument(
             metavar="TABLE|FIGURE|STUDY... [OVERRIDES]...",
-            help="table1 to table5, figure2 to figure12, edits, synthetic, memorisation, one after another; then overrides.",
+            help="table1 to 5, figure2 to 12, edits, exchanges, synthetic, memorisation, one after another; then overrides.",
             autocompletion=_completed_by("paper_and_overrides"),
             show_default=False,
         ),

@@ -80,6 +80,8 @@ class Study(enum.Enum):
     """Whether samples are copies of training faces."""
     edits = "edits"
     """How well edits do what they are asked, and leave the rest alone."""
+    exchanges = "exchanges"
+    """How well faces take a part as another person has it, where no truth is known."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -118,6 +120,8 @@ class StudyConfig:
     """Overrides of sampling."""
     traits: list[str] = field(default_factory=list)
     """Attributes that are changed by editing."""
+    parts: list[str] = field(default_factory=list)
+    """Parts that faces take as another person has them."""
     strengths: list[float] = field(default_factory=list)
     """Of the edits, each 0 to 1; see `facecond edit`."""
     edit: list[str] = field(default_factory=list)

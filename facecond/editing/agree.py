@@ -57,6 +57,22 @@ def contradicted(labels_HW: NDArray[np.uint8], attributes_A: NDArray[np.int8]) -
     ]
 
 
+def following_map(
+    labels_HW: NDArray[np.uint8], attributes_A: NDArray[Any], before_HW: NDArray[np.uint8] | None = None
+) -> NDArray[np.int8]:
+    """Return attributes, int8 (40,), with those that one class shows (`PARTS`) as the map has them, where they are said at all.
+
+    What they contradict in the map `before_HW` already stays as it is.
+    """
+    found_A = attributes_A.astype(np.int8)
+    names = contradicted(labels_HW, found_A)
+    known = contradicted(before_HW, found_A) if before_HW is not None else []
+    for name in names:
+        if name not in known:
+            found_A[attribute_index(name)] *= -1
+    return found_A
+
+
 def agreeing(
     labels_HW: NDArray[np.uint8], others_NHW: NDArray[np.uint8], attributes_NA: NDArray[np.int8], name: str, sign: int
 ) -> NDArray[np.int64]:

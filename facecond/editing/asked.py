@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecond import rng
 from facecond.config.commands import AttributesFrom
-from facecond.editing.agree import PARTS, contradicted
+from facecond.editing.agree import PARTS
 from facecond.editing.region import AFFECTS, classes_of
 from facecond.errors import ConfigError
-from facecond.faces.attributes import attribute_index, parse_attributes
+from facecond.faces.attributes import parse_attributes
 from facecond.faces.names import ATTRIBUTES, CLASSES
 
 CANDIDATES = 64
@@ -117,11 +117,3 @@ def words_for(parts: Sequence[str]) -> list[str]:
         if known and {CLASSES[place] for place in classes_of(known)} <= taken:
             found.append(name)
     return found
-
-
-def following_map(labels_HW: NDArray[np.uint8], attributes_A: NDArray[Any]) -> NDArray[np.int8]:
-    """Return attributes, int8 (40,), with those that one class shows (`PARTS`) as the map has them, where they are said at all."""
-    found_A = attributes_A.astype(np.int8)
-    for name in contradicted(labels_HW, found_A):
-        found_A[attribute_index(name)] *= -1
-    return found_A

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,12 +26,11 @@ from facecond.conditions.table import CONDITIONS
 from facecond.config.commands import EditMethod
 from facecond.drawn.pairs import Pair, pairs
 from facecond.editing.agree import LEAST, PARTS
+from facecond.experiments.edited import TOGETHER, Made, cell, kept
 from facecond.experiments.plan import override
 from facecond.experiments.studies import Findings
-from facecond.experiments.table import Number
 from facecond.faces.names import ATTRIBUTES, CLASSES
-from facecond.io.arrays import read_archive
-from facecond.io.files import atomic_write, sha256_file
+from facecond.io.files import sha256_file
 from facecond.reports.curves import Chart, Series
 from facecond.reports.tables import MISSING
 
@@ -42,12 +41,6 @@ if TYPE_CHECKING:
     from facecond.commands.prepared import Prepared
     from facecond.config.commands import EditConfig
     from facecond.experiments.studies import Rows, Work
-
-TOGETHER = 32
-"""Pictures edited at once."""
-
-MOST = 1 << 31
-"""Bytes of the pictures of one way that are read back."""
 
 NOTHING, TRUTH = "nothing done", "the truth"
 """Rows to compare with."""
@@ -71,16 +64,6 @@ class Way(NamedTuple):
         """What it is called where edits of these strengths are compared."""
         strength = f", strength {self.strength:g}" if len(strengths) > 1 else ""
         return f"{self.method.name}, {self.family}{strength}"
-
-
-class Made(NamedTuple):
-    """What one way made of all pairs."""
-
-    pictures_NHWC: NDArray[np.uint8]
-    region_NHW: NDArray[np.bool_]
-    """Where each picture was allowed to change."""
-    seconds: float
-    """Of one edit."""
 
 
 class Judged(NamedTuple):
@@ -125,16 +108,13 @@ def made(work: Work) -> Findings:
     judge, judges = _judge(work, prepared.found.pack, found)
     session = cache(lambda: open_session(prepared.found, prepared.config, maps=prepared.found.maps))
     results = {way.name(work.study.strengths): _edited(work, prepared, session, found, way) for way in ways(work)}
+    before = np.stack([pair.before_HWC for pair in found])
     judged = {
-        NOTHING: judge(np.stack([pair.before_HWC for pair in found])),
+        NOTHING: judge(before),
         TRUTH: judge(np.stack([pair.truth_HWC for pair in found])),
         **{name: judge(each.pictures_NHWC) for name, each in results.items()},
     }
-    leaks = sum(
-        int(((picture != pair.before_HWC).any(axis=-1) & ~region).any())
-        for each in results.values()
-        for picture, region, pair in zip(each.pictures_NHWC, each.region_NHW, found, strict=True)
-    )
+    leaks = sum(each.leaks(before) for each in results.values())
     notes = [
         f"{len(found)} pairs of drawn people over {len(work.study.traits)} traits; ±: half of the 95 % interval over pairs.",
         f"In {leaks} of {len(found) * len(results)} edits a byte outside of the stated region changed.",
@@ -185,19 +165,10 @@ def _edited(
     way: Way,
 ) -> Made:
     """Edit the first picture of every pair one way, unless that is done; only then is the model loaded."""
-    file = work.folder / "edits" / f"{way.name(work.study.strengths).replace(', ', '-').replace(' ', '-')}.npz"
-
-    def make() -> dict[str, str]:
-        done = edit_pairs(session(), found, way)
-        with atomic_write(file) as temporary, temporary.open("wb") as content:
-            np.savez(content, **done._asdict())
-        return {"edits": str(file)}
-
     key = {name: value for name, value in prepared.found.key.items() if name != "maps" or not way.told}
     words = [*_words(work), f"maps={key.get('maps')}"]
-    work.step(_title(work, way), make, words)
-    content = read_archive(file, Made._fields, most=MOST, hint=f"delete {file}, and the same command makes it again")
-    return Made(content["pictures_NHWC"], content["region_NHW"], float(content["seconds"]))
+    name = way.name(work.study.strengths)
+    return kept(work, _title(work, way), name, words, lambda: edit_pairs(session(), found, way))
 
 
 def edit_pairs(session: Session[EditConfig], found: Sequence[Pair], way: Way) -> Made:
@@ -274,11 +245,6 @@ def judged(
     return Judged(pair.trait, obeyed, shown, inside, outside, float(error_HW.mean()))
 
 
-def number(values: Sequence[float]) -> Number:
-    """The mean with half of its 95 % interval."""
-    return Number(mean(values), 1.96 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None, "pairs")
-
-
 def overview(judged: dict[str, list[Judged]], results: dict[str, Made]) -> Rows:
     """Head row, then a row for each way and for what it is compared with."""
     head = [
@@ -294,18 +260,13 @@ def overview(judged: dict[str, list[Judged]], results: dict[str, Made]) -> Rows:
     for name, found in judged.items():
         shown = [100.0 * each.shown for each in found if each.shown is not None]
         cells = [
-            _cell([100.0 * each.obeyed for each in found], 1), _cell(shown, 1) if shown else MISSING,
-            _cell([each.inside for each in found], 2), _cell([each.outside for each in found], 2),
+            cell([100.0 * each.obeyed for each in found], 1), cell(shown, 1) if shown else MISSING,
+            cell([each.inside for each in found], 2), cell([each.outside for each in found], 2),
         ]  # fmt: skip
         of = results.get(name)
         cells += [MISSING, MISSING] if of is None else [f"{100 * of.region_NHW.mean():.1f}", f"{of.seconds:.2f}"]
         rows.append([name, *cells])
     return rows
-
-
-def _cell(values: Sequence[float], digits: int) -> str:
-    found = number(values)
-    return f"{found.value:.{digits}f}" + (f" ± {found.half:.{digits}f}" if found.half is not None else "")
 
 
 def of_traits(judged: dict[str, list[Judged]]) -> Rows:

@@ -22,6 +22,7 @@ from facecond.data.mixing import Mixed, Part
 from facecond.errors import ConfigError, nearest
 from facecond.experiments import table
 from facecond.experiments.plan import override
+from facecond.faces.labels import part_indices
 from facecond.faces.names import ATTRIBUTES
 from facecond.io.files import atomic_write, sha256_file
 from facecond.reports.tables import markdown
@@ -149,6 +150,8 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
         raise ConfigError("study.seeds=[] trains nothing", hint="for example study.seeds=[0,1,2]")
     if study.kind is Study.edits:
         _check_edits(study, given_pack=config.pack is not None)
+    if study.kind is Study.exchanges:
+        _check_exchanges(study)
     for key, command in (
         ("parser", "train"),
         ("classifier", "train"),
@@ -160,7 +163,9 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
         if words:
             compose(command, words)
     run = find_run(config.workspace, study.run, "diffusion").path
-    contents: dict[str, Any] = {"study": plain(study) | {"run": sha256_file(run / "weights.safetensors")}}
+    usual = plain(StudyConfig())  # what says nothing leaves the name as it was before there was such a key
+    said = {key: value for key, value in plain(study).items() if value != usual[key]}
+    contents: dict[str, Any] = {"study": said | {"run": sha256_file(run / "weights.safetensors")}}
     if config.pack is not None:
         contents["pack"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
     name = f"{study.kind.name}-{short_hash(contents)}"
@@ -176,6 +181,18 @@ def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
     for trait in study.traits:
         if trait not in ATTRIBUTES:
             raise ConfigError(f"study.traits: {trait}", hint=nearest(trait, ATTRIBUTES))
+    _check_how(study)
+
+
+def _check_exchanges(study: StudyConfig) -> None:
+    if not study.parts or not study.strengths:
+        raise ConfigError(f"study.parts={study.parts} and study.strengths={study.strengths} edit nothing")
+    part_indices(study.parts)
+    _check_how(study)
+
+
+def _check_how(study: StudyConfig) -> None:
+    """Refuse strengths that there are not, and words about editing that the study goes through itself."""
     for strength in study.strengths:
         if not 0 <= strength <= 1:
             raise ConfigError(
@@ -194,14 +211,18 @@ DECIDED = {
     "photos",
     "run",
     "pack",
+    "paint",
+    "region",
     *(each.word for each in CONDITIONS.values()),
 }
-"""Keys of `facecond edit` that study=edits goes through itself."""
+"""Keys of `facecond edit` that studies of edits go through themselves."""
 
 
 def _size(study: StudyConfig) -> str:
     if study.kind is Study.edits:
         return f"{study.count} pairs, {len(study.traits)} traits, strengths {', '.join(f'{each:g}' for each in study.strengths)}"
+    if study.kind is Study.exchanges:
+        return f"{study.count} faces, {', '.join(study.parts)}, strengths {', '.join(f'{each:g}' for each in study.strengths)}"
     if study.kind is Study.memorisation:
         return f"{study.count} samples, a model overfitted on {study.faces} faces"
     seeds = ", ".join(map(str, study.seeds))
@@ -210,10 +231,15 @@ def _size(study: StudyConfig) -> str:
 
 def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
     """Go through the work of a study, or say what it consists of."""
-    from facecond.experiments import edits, memorisation, synthetic
+    from facecond.experiments import edits, exchanges, memorisation, synthetic
 
     prepared.announce()
-    modules = {Study.synthetic: synthetic, Study.memorisation: memorisation, Study.edits: edits}
+    modules = {
+        Study.synthetic: synthetic,
+        Study.memorisation: memorisation,
+        Study.edits: edits,
+        Study.exchanges: exchanges,
+    }
     module: Any = modules[prepared.config.study.kind]
     plan = Work(prepared)
     module.plan(plan)

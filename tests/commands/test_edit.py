@@ -18,7 +18,7 @@ from facecond.io.images import read_image, write_label_map
 from facecond.photos.edited import EditRecord
 from tests.commands.conftest import Facecond, call
 
-NOSE = CLASSES.index("nose")
+NOSE, HAT = CLASSES.index("nose"), CLASSES.index("hat")
 QUICK = ["sampler.steps=2", "precision=float32"]
 
 
@@ -170,6 +170,23 @@ def test_a_map_and_a_painted_part_are_told(workspace: Path, tmp_path: Path) -> N
         assert changed.any()
         assert not changed[~concerned].any()
         assert ".png" in records[source]["after"]["mask"]
+
+
+def test_attributes_follow_a_map_that_is_painted(workspace: Path, tmp_path: Path) -> None:
+    """A hat in the map is a hat in words, unless words are given."""
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    bare = [
+        k for k, place in enumerate(pack.indices("validation"))
+        if not (pack.labels[place] == HAT).any() and pack.attributes[place][attribute_index("Wearing_Hat")] < 0
+    ]  # fmt: skip
+    labels = np.full((64, 64), 255, dtype=np.uint8)
+    labels[:12, 16:48] = HAT
+    write_label_map(tmp_path / "hat.png", labels)
+    for words, told in (([], "+Wearing_Hat"), (["attr=-Wearing_Hat"], "-Wearing_Hat")):
+        records, _ = edited(workspace, f"items=[{bare[0]}]", f"mask={tmp_path / 'hat.png'}", *words)
+        (record,) = records.values()
+        assert "-Wearing_Hat" in record["before"]["attributes"]
+        assert told in record["after"]["attributes"]
 
 
 @pytest.mark.parametrize(

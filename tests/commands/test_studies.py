@@ -80,6 +80,10 @@ def test_a_pack_of_parts_holds_their_items(workspace: Path, tmp_path: Path) -> N
         (["edits", 'study.edit=["blend=false"]'], "for the study to say"),
         (["edits", 'study.edit=["grown=1"]'], "grow"),
         (["edits", "pack=drawn-64"], "pack has no effect"),
+        (["exchanges", "study.parts=[hairs]"], "hair"),
+        (["exchanges", "study.parts=[]"], "edit nothing"),
+        (["exchanges", "study.run=attr"], "is not told maps"),
+        (["exchanges", 'study.edit=["region=[nose]"]'], "for the study to say"),
         (["synthetics"], "synthetics"),
     ],
 )
@@ -183,3 +187,24 @@ def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -
     assert status == 0, err
     assert json.loads(out)["tables"] == made["tables"]
     assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_parts_are_exchanged_without_a_truth(workspace: Path, facecond: Facecond) -> None:
+    """Every way edits every face once and leaks nothing; what is done is not done again."""
+    words = [
+        "reproduce", "exchanges", f"workspace={workspace}", "study.run=multicond", "study.count=2", "study.parts=[hair,nose]",
+        'study.edit=["sampler.steps=2"]', "study.strengths=[0.5]", "--json",
+    ]  # fmt: skip
+    status, out, err = facecond(*words)
+    assert status == 0, err
+    made = json.loads(out)
+    rows = made["tables"]["All parts"]
+    assert len(rows) == 1 + 3 + 3 * 2
+    assert made["tables"]["Part as asked, of each"][0] == ["way", "hair (2)", "nose (2)"]
+    text = Path(made["made"]["table"]).read_text()
+    assert "In 0 of 24 edits a byte outside of the stated region changed." in text
+    assert Path(made["made"]["sheet"]).is_file()
+    status, out, err = facecond(*words)
+    assert status == 0, err
+    assert "step" not in err
+    assert json.loads(out)["tables"] == made["tables"]

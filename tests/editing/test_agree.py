@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facecond.drawn.painter import draw
-from facecond.editing.agree import PARTS, agreeing, contradicted, most_similar, take_part
+from facecond.editing.agree import PARTS, agreeing, contradicted, following_map, most_similar, take_part
 from facecond.faces.attributes import ATTRIBUTES, parse_attributes
 from facecond.faces.labels import CLASSES
 
@@ -28,6 +28,17 @@ def test_what_an_attribute_asks_for_and_the_map_denies() -> None:
     assert contradicted(glasses, parse_attributes("+Eyeglasses")) == []
     assert contradicted(glasses, parse_attributes("-Eyeglasses,+Wearing_Hat")) == ["Wearing_Hat", "Eyeglasses"]
     assert contradicted(glasses, parse_attributes("")) == []
+
+
+def test_attributes_follow_what_a_class_shows() -> None:
+    labels = np.zeros((8, 8), dtype=np.uint8)
+    labels[:2] = HAT
+    asked = parse_attributes("-Wearing_Hat,+Eyeglasses,+Male")
+    np.testing.assert_array_equal(following_map(labels, asked), parse_attributes("+Wearing_Hat,-Eyeglasses,+Male"))
+    # a map without a hat before: the hat is new, that there are no glasses was so before
+    np.testing.assert_array_equal(
+        following_map(labels, asked, np.zeros_like(labels)), parse_attributes("+Wearing_Hat,+Eyeglasses,+Male")
+    )
 
 
 def test_glasses_land_where_the_noses_meet_and_nothing_else_changes() -> None:

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from facecond.config.commands import AttributesFrom
-from facecond.editing.asked import OTHERS, asked_of, following_map, read_pair, words_for
+from facecond.editing.asked import OTHERS, asked_of, read_pair, words_for
 from facecond.errors import ConfigError
-from facecond.faces.attributes import attribute_index, parse_attributes
-from facecond.faces.names import CLASSES
+from facecond.faces.attributes import parse_attributes
 
 
 @pytest.fixture
@@ -52,16 +51,6 @@ def test_words_go_along_with_the_parts_they_are_for() -> None:
     assert {"Black_Hair", "Wavy_Hair", "Bangs"} <= {*hair}
     assert not {"Wearing_Hat", "Male", "Sideburns", "Smiling"} & {*hair}
     assert words_for(["glasses"]) == ["Eyeglasses"]
-
-
-def test_attributes_follow_what_a_class_shows() -> None:
-    labels = np.zeros((8, 8), dtype=np.uint8)
-    labels[:2] = CLASSES.index("hat")
-    found = following_map(labels, parse_attributes("-Wearing_Hat,+Eyeglasses,+Male"))
-    assert found[attribute_index("Wearing_Hat")] == 1
-    assert found[attribute_index("Eyeglasses")] == -1
-    assert found[attribute_index("Male")] == 1
-    assert found[attribute_index("Wearing_Necklace")] == 0
 
 
 def test_pairs_are_read() -> None:

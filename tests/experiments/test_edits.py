@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from facecond.drawn.pairs import Pair
-from facecond.experiments.edits import NOTHING, TRUTH, Judged, Made, judged, number, of_traits, overview
+from facecond.experiments.edited import Made, number
+from facecond.experiments.edits import NOTHING, TRUTH, Judged, judged, of_traits, overview
 from facecond.faces.names import ATTRIBUTES, CLASSES
 
 

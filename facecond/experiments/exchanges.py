@@ -1,0 +1,328 @@
+"""How well do faces take a part as another person has it, where no truth is known: photographs that the model never saw?
+
+Each validation face of a pack is asked for parts of the most similar other faces that have them. What came of it is read by a
+parser that is not told what was asked, and by face recognition where it is installed: is the person still the same?
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecond.conditions.mask import Mask
+from facecond.config.commands import EditMethod
+from facecond.editing.agree import DONORS, LEAST, most_similar, take_classes
+from facecond.editing.region import fading, region_of
+from facecond.errors import ConfigError, DataError
+from facecond.experiments.edited import TOGETHER, Made, cell, kept
+from facecond.experiments.plan import override
+from facecond.experiments.studies import Findings
+from facecond.faces.labels import part_indices
+from facecond.io.files import sha256_file
+from facecond.reports.tables import MISSING
+
+if TYPE_CHECKING:
+    from facecond.assembly.edits import Face
+    from facecond.assembly.session import Session
+    from facecond.commands.edit import Editing
+    from facecond.commands.prepared import Prepared
+    from facecond.config.commands import EditConfig
+    from facecond.data.pack import Pack
+    from facecond.experiments.studies import Rows, Work
+
+NOTHING, FIRST_STAGE, OTHER = "nothing done", "first stage alone", "the other person"
+"""Rows to compare with: the picture before; encoded and decoded where it may change; whose part was asked for."""
+
+SHOWN = 4
+"""Faces of each part on the sheet."""
+
+
+class Exchange(NamedTuple):
+    """A face that is asked for a part of another."""
+
+    place: int
+    """Validation item."""
+    other: int
+    """Item of the pack whose part it is."""
+    part: str
+    labels_HW: NDArray[np.uint8]
+    """Its own label map, with that part."""
+
+
+class Way(NamedTuple):
+    """One way to edit."""
+
+    method: EditMethod
+    blend: bool
+    strength: float
+
+    def name(self, strengths: Sequence[float]) -> str:
+        """What it is called where edits of these strengths are compared."""
+        strength = f", strength {self.strength:g}" if len(strengths) > 1 else ""
+        return f"{self.method.name}, {'blended' if self.blend else 'not blended'}{strength}"
+
+
+class Judged(NamedTuple):
+    """What a picture shows."""
+
+    part: str
+    overlap: float
+    """Intersection over union of the part: where the parser sees it, and where it was asked for."""
+    agrees: float
+    """Share of the pixels that were allowed to change at which the parser sees what was asked for."""
+    apart: float | None
+    """Distance of the person to the one before, by face recognition; None where that is not installed."""
+
+
+def ways(work: Work) -> list[Way]:
+    """All that are compared."""
+    methods = (EditMethod.sdedit, EditMethod.ddim, EditMethod.friendly)
+    return [
+        Way(method, blend, strength)
+        for method in methods
+        for blend in (True, False)
+        for strength in work.study.strengths
+    ]
+
+
+def plan(work: Work) -> None:
+    """Note the steps."""
+    for way in ways(work):
+        work.step(_title(work, way), dict, [])
+
+
+def made(work: Work) -> Findings:
+    """Do it."""
+    from facecond.assembly.edits import of_item
+    from facecond.assembly.judges import load_parser
+    from facecond.assembly.session import open_session
+    from facecond.data.pack import Pack
+    from facecond.pretrained.recognition import SAME, Recogniser, is_installed
+    from facecond.training.device import choose_device
+    from facecond.workspace.judges import choose_judge
+
+    prepared = _prepared(work)
+    pack = Pack.open(prepared.found.pack)
+    asked = exchanges(pack, work.study.parts, work.study.count)
+    session = cache(lambda: _without_region(open_session(prepared.found, prepared.config)))
+    results = {way.name(work.study.strengths): _edited(work, prepared, session, asked, way) for way in ways(work)}
+
+    validation = pack.indices("validation")
+    before = np.stack([pack.images[validation[each.place]] for each in asked])
+    others = np.stack([pack.images[each.other] for each in asked])
+    wanted = np.stack([each.labels_HW for each in asked])
+    real = np.stack([pack.labels[validation[each.place]] for each in asked])
+    grow = prepared.config.grow
+    regions = np.stack([region_of(own_HW, new_HW, grow=grow) for own_HW, new_HW in zip(real, wanted, strict=True)])
+    parser_run = choose_judge(work.config.workspace, "parser", pack).path
+    parser = load_parser(parser_run, choose_device(work.config.device))
+    recogniser = Recogniser() if is_installed() else None
+    own = recogniser(before) if recogniser else None
+
+    def judge(pictures_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> list[Judged]:
+        found_NHW, apart = parser(pictures_NHWC), [None] * len(asked)
+        if recogniser is not None and own is not None:
+            apart = list(np.linalg.norm(recogniser(pictures_NHWC) - own, axis=1))
+        each = zip(asked, labels_NHW, found_NHW, regions, apart, strict=True)
+        return [judged(one.part, *of_one) for one, *of_one in each]
+
+    through = _through(session(), [of_item(session(), each.place) for each in asked], regions)
+    compared = {NOTHING: judge(before, wanted), FIRST_STAGE: judge(through, real), OTHER: judge(others, wanted)}
+    compared |= {name: judge(each.pictures_NHWC, wanted) for name, each in results.items()}
+    ceiling = judge(before, real)
+    leaks = sum(each.leaks(before) for each in results.values())
+    notes = [
+        f"{len({each.place for each in asked})} validation faces of {pack.path.name}, {len(asked)} parts asked for; ±: half of the "
+        "95 % interval over edits.",
+        f"In {leaks} of {len(asked) * len(results)} edits a byte outside of the stated region changed.",
+        "part: intersection over union of the part where the parser sees it and where it was asked for; region: pixels that were "
+        "allowed to change at which it sees what was asked for. "
+        f"It sees the photographs' own parts at {cell([100 * each.overlap for each in ceiling], 1)} and "
+        f"{cell([100 * each.agrees for each in ceiling], 1)} (the ceiling); '{NOTHING}' is the floor.",
+        f"'{FIRST_STAGE}': the picture encoded and decoded where it may change, held against its own map.",
+        f"distance: between before and after, by {Recogniser.name}; below {SAME:g} it takes both for one person."
+        if recogniser
+        else "Whether the person is still the same was not measured: pip install 'facecond[identity]'.",
+        f"Edited by {prepared.found.run.path.name}; read by {parser_run.name} "
+        f"({sha256_file(parser_run / 'weights.safetensors')[:12]}).",
+    ]
+    sheet = work.folder / "sheet.png"
+    _draw(sheet, asked, before, others, results)
+    tables = {"All parts": overview(compared, results, SAME), "Part as asked, of each": of_parts(compared)}
+    return Findings(tables=tables, notes=notes, files={"sheet": sheet})
+
+
+def exchanges(pack: Pack, parts: Sequence[str], count: int) -> list[Exchange]:
+    """Ask each of the first `count` validation faces for every part, of the most similar other face that has it.
+
+    What would change nothing is not asked for. Raises DataError when nothing is left.
+    """
+    validation = pack.indices("validation")
+    donors = np.concatenate([validation, pack.indices("train")[:DONORS]])
+    maps_NHW = np.asarray(pack.labels[donors])
+    found = []
+    for part in parts:
+        classes = part_indices([part])
+        having = np.flatnonzero(np.isin(maps_NHW, classes).sum(axis=(1, 2)) >= LEAST)
+        for place, item in enumerate(validation[:count]):
+            own_HW, others = np.array(pack.labels[item]), having[having != place]
+            if not len(others):
+                continue
+            other = others[most_similar(own_HW, maps_NHW[others])]
+            labels_HW = take_classes(own_HW, maps_NHW[other], classes)
+            if (labels_HW != own_HW).sum() >= LEAST:
+                found.append(Exchange(place, int(donors[other]), part, labels_HW))
+    if not found:
+        raise DataError(
+            f"{pack.path}: no face lacks a part of another", hint=f"name other parts than {', '.join(parts)}"
+        )
+    return found
+
+
+def judged(
+    part: str,
+    labels_HW: NDArray[np.uint8],
+    found_HW: NDArray[np.uint8],
+    region_HW: NDArray[np.bool_],
+    apart: float | None,
+) -> Judged:
+    """Hold what the parser sees, `found_HW`, against the label map that was asked for."""
+    classes = part_indices([part])
+    asked_HW, seen_HW = np.isin(labels_HW, classes), np.isin(found_HW, classes)
+    either = int((asked_HW | seen_HW).sum())
+    overlap = float((asked_HW & seen_HW).sum() / either) if either else 1.0
+    agrees = float((labels_HW == found_HW)[region_HW].mean()) if region_HW.any() else 1.0
+    return Judged(part, overlap, agrees, apart)
+
+
+def overview(compared: dict[str, list[Judged]], results: dict[str, Made], same: float) -> Rows:
+    """Head row, then a row for each way and for what it is compared with."""
+    rows = [["way", "part, %", "region, %", "distance", "same person, %", "may change, %", "seconds an edit"]]
+    for name, found in compared.items():
+        apart = [each.apart for each in found if each.apart is not None]
+        cells = [cell([100 * each.overlap for each in found], 1), cell([100 * each.agrees for each in found], 1)]
+        cells += [cell(apart, 2), cell([100.0 * (each < same) for each in apart], 1)] if apart else [MISSING] * 2
+        of = results.get(name)
+        cells += [MISSING] * 2 if of is None else [f"{100 * of.region_NHW.mean():.1f}", f"{of.seconds:.2f}"]
+        rows.append([name, *cells])
+    return rows
+
+
+def of_parts(compared: dict[str, list[Judged]]) -> Rows:
+    """Head row, then for each way how much each part overlaps with what was asked for; the head says how many there are."""
+    first = next(iter(compared.values()))
+    parts = list(dict.fromkeys(each.part for each in first))
+    rows = [["way", *(f"{part} ({sum(each.part == part for each in first)})" for part in parts)]]
+    for name, found in compared.items():
+        rows.append([name, *(cell([100 * each.overlap for each in found if each.part == part], 1) for part in parts)])
+    return rows
+
+
+def _title(work: Work, way: Way) -> str:
+    return f"edit faces: {way.name(work.study.strengths)}"
+
+
+def _words(work: Work) -> list[str]:
+    study, config = work.study, work.config
+    run = [override("run", study.run)] if study.run is not None else []
+    pack = [override("pack", config.pack)] if config.pack is not None else []
+    return [*run, *pack, "items=[0]", "region=[hair]", *study.edit, *work.computing]
+
+
+def _prepared(work: Work) -> Prepared[EditConfig, Editing]:
+    from facecond.commands.edit import prepare
+
+    prepared = prepare(_words(work))
+    if Mask.name not in prepared.found.conditions:
+        raise ConfigError(
+            f"{prepared.found.run.path.name} is not told maps, which parts are asked for by", hint="study.run=RUN"
+        )
+    return prepared
+
+
+def _without_region(session: Session[EditConfig]) -> Session[EditConfig]:
+    """The same where nothing is asked for but the map that comes with each face."""
+    return dataclasses.replace(session, config=dataclasses.replace(session.config, region=[]))
+
+
+def _edited(
+    work: Work,
+    prepared: Prepared[EditConfig, Editing],
+    session: Callable[[], Session[EditConfig]],
+    asked: Sequence[Exchange],
+    way: Way,
+) -> Made:
+    """Edit every face one way, unless that is done; only then is the model loaded."""
+    words = [*_words(work), f"pack={sha256_file(prepared.found.pack / 'manifest.json')}"]
+    return kept(work, _title(work, way), way.name(work.study.strengths), words, lambda: edit_all(session(), asked, way))
+
+
+def edit_all(session: Session[EditConfig], asked: Sequence[Exchange], way: Way) -> Made:
+    """Give every face the part it is asked for."""
+    from facecond.assembly.edits import Edited, edit, of_item
+    from facecond.progress import bar
+
+    config = dataclasses.replace(session.config, method=way.method, blend=way.blend, strength=way.strength)
+    own = dataclasses.replace(session, config=config)
+    edited: dict[int, Edited] = {}
+    began = time.perf_counter()
+    with bar(f"{way.method.name}, {'blended' if way.blend else 'not blended'}", len(asked)) as progress:
+        for part in dict.fromkeys(each.part for each in asked):  # no face comes twice in a batch
+            places = [k for k, each in enumerate(asked) if each.part == part]
+            for start in range(0, len(places), TOGETHER):
+                some = places[start : start + TOGETHER]
+                faces = [of_item(own, asked[k].place) for k in some]
+                edited |= zip(some, edit(own, faces, [asked[k].labels_HW for k in some]), strict=True)
+                progress.update(len(some))
+    seconds = (time.perf_counter() - began) / len(asked)
+    each = [edited[k] for k in range(len(asked))]
+    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.change.region_HW for one in each]), seconds)
+
+
+def _through(session: Session[EditConfig], faces: Sequence[Face], regions_NHW: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Pictures encoded and decoded, pasted where they may change."""
+    from facecond.assembly.edits import encoded
+    from facecond.photos.paste import paste
+
+    generator, found = session.generator, []
+    feather = session.config.feather * generator.resolution
+    for start in range(0, len(faces), TOGETHER):
+        some = faces[start : start + TOGETHER]
+        decoded = generator.first_stage.decode(encoded(generator, np.stack([face.image_HWC for face in some])))
+        for face, new_HWC, region_HW in zip(some, decoded, regions_NHW[start:], strict=False):
+            found.append(paste(face.picture_HWC, new_HWC, fading(region_HW, feather), face.frame))
+    return np.stack(found)
+
+
+def _draw(
+    path: Path,
+    asked: Sequence[Exchange],
+    before_NHWC: NDArray[np.uint8],
+    others_NHWC: NDArray[np.uint8],
+    results: dict[str, Made],
+) -> None:
+    """The first faces of each part: before, whose part was asked for, the map, and what each way made of it."""
+    from facecond.io.images import write_png
+    from facecond.reports.grids import Heads, grid
+
+    first = [
+        k for part in dict.fromkeys(each.part for each in asked) for k in _first([each.part == part for each in asked])
+    ]
+    rows = [
+        [before_NHWC[k], others_NHWC[k], asked[k].labels_HW, *(each.pictures_NHWC[k] for each in results.values())]
+        for k in first
+    ]
+    heads = Heads(columns=["before", OTHER, "map asked for", *results])
+    names = [asked[k].part for k in first]
+    write_png(path, grid(rows, title="Parts as others have them", heads=heads, names=names, cell=96, legend=True))
+
+
+def _first(flags: Sequence[bool]) -> list[int]:
+    return [k for k, flag in enumerate(flags) if flag][:SHOWN]
