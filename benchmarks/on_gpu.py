@@ -22,7 +22,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from facecond.commands.timing import drawn_pack, time_training, write_noise_latents
-from facecond.config.commands import Device
+from facecond.config.commands.base import Device
 from facecond.config.settings import first_line
 from facecond.config.training import Precision
 from facecond.data.pack import Pack

@@ -22,7 +22,7 @@ from facecond.assembly.session import Session
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import EditConfig, EditMethod
+from facecond.config.commands.photographs import EditConfig, EditMethod
 from facecond.config.diffusion import GuidanceConfig
 from facecond.config.training import Precision
 from facecond.diffusion.inversion import Course, follow, friendly, inverted, noised

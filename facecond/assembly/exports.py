@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from facecond.config.commands import LabelsFrom
+from facecond.config.commands.synthesize import LabelsFrom
 from facecond.data.pack import Finding
 from facecond.data.source import Face, Items, stack
 from facecond.errors import DataError

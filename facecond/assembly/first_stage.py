@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
-from facecond.config.commands import NO_FIRST_STAGE
+from facecond.config.commands.base import NO_FIRST_STAGE
 from facecond.config.models import FirstStageModelConfig
 from facecond.config.settings import plain, restore
 from facecond.data.pack import Pack

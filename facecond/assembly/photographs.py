@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from facecond.assembly.judges import load_classifier, load_parser
-from facecond.config.commands import Align
+from facecond.config.commands.photographs import Align
 from facecond.faces.attributes import ATTRIBUTES
 from facecond.judges.parser import Parser, parse_at
 from facecond.photos.frame import cut

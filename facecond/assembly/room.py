@@ -13,7 +13,7 @@ from torch import nn
 from facecond.assembly.generator import diffusion_networks
 from facecond.autoencoder.vq import VQModel
 from facecond.bounds import WIDEST
-from facecond.config.commands import TrainConfig
+from facecond.config.commands.train import TrainConfig
 from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import require_room
 from facecond.judges.classifier import build_classifier

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from facecond.bounds import check_bounds
 from facecond.conditions.table import CONDITIONS, chosen
-from facecond.config.commands import CommandConfig, GenerateConfig, SampleConfig
+from facecond.config.commands.base import CommandConfig, GenerateConfig
+from facecond.config.commands.sample import SampleConfig
 from facecond.config.diffusion import GuidanceConfig, SamplerConfig
 from facecond.config.settings import plain
 from facecond.data.pack import Pack

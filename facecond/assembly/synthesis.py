@@ -16,7 +16,7 @@ from facecond.assembly.session import Session
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import MapsFrom, SynthesizeConfig
+from facecond.config.commands.synthesize import MapsFrom, SynthesizeConfig
 from facecond.editing.agree import agreed, following_map, most_similar, take_classes
 from facecond.editing.asked import Asked, words_for
 from facecond.editing.region import classes_of

@@ -20,8 +20,8 @@ from facecond.autoencoder.vq import VQModel
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import chosen, pictures_of
-from facecond.config.commands import (
-    NO_FIRST_STAGE,
+from facecond.config.commands.base import NO_FIRST_STAGE
+from facecond.config.commands.train import (
     TrainClassifierConfig,
     TrainConfig,
     TrainDiffusionConfig,

@@ -16,7 +16,8 @@ import typer
 
 from facecond.conditions.table import CONDITIONS
 from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands import COMMANDS, NO_MAPS, CommandConfig
+from facecond.config.commands.base import NO_MAPS, CommandConfig
+from facecond.config.commands.table import COMMANDS
 from facecond.config.models import VARIANTS
 from facecond.measuring.table import MEASURES
 

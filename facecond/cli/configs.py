@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from facecond.cli.show import print_configuration, print_json, print_table
 from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands import COMMANDS
+from facecond.config.commands.table import COMMANDS
 from facecond.config.models import MODELS
 from facecond.errors import ConfigError, nearest
 from facecond.faces.attributes import ATTRIBUTES

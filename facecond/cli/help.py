@@ -136,7 +136,7 @@ def epilog(ctx: Any) -> str:
 
 def _groups(command: str) -> list[str]:
     from facecond.config.catalogue import groups_of, options_of
-    from facecond.config.commands import COMMANDS
+    from facecond.config.commands.table import COMMANDS
 
     if command not in COMMANDS:
         return []

@@ -8,7 +8,7 @@ from facecond.commands import eval as evaluate
 from facecond.commands.evidence import Measuring
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import CompareConfig, EvalConfig
+from facecond.config.commands.evaluate import CompareConfig, EvalConfig
 from facecond.config.compose import compose, quoted
 from facecond.errors import ConfigError, DataError
 from facecond.io.results import Figure

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facecond import __version__
-from facecond.config.commands import NO_FIRST_STAGE, TrainConfig, TrainDiffusionConfig
+from facecond.config.commands.base import NO_FIRST_STAGE
+from facecond.config.commands.train import TrainConfig, TrainDiffusionConfig
 from facecond.config.compose import Composed
 from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, ConfigError

@@ -7,7 +7,7 @@ from facecond.commands.data_inspect import counts, findings
 from facecond.commands.data_pack import check_halving
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import DrawConfig, Layout
+from facecond.config.commands.data import DrawConfig, Layout
 from facecond.config.compose import compose
 from facecond.errors import ConfigError
 

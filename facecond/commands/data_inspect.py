@@ -6,7 +6,7 @@ from typing import Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import InspectConfig
+from facecond.config.commands.data import InspectConfig
 from facecond.config.compose import compose
 from facecond.workspace.find import find_pack
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from facecond.commands.data_inspect import counts, findings
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import PackConfig
+from facecond.config.commands.data import PackConfig
 from facecond.config.compose import compose
 from facecond.errors import ConfigError, DataError
 

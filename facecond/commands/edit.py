@@ -13,7 +13,7 @@ from facecond.commands.result import Result
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import EditConfig, EditMethod
+from facecond.config.commands.photographs import EditConfig, EditMethod
 from facecond.config.diffusion import Sampler
 from facecond.data.pack import read_manifest
 from facecond.editing.region import WHOLE, classes_of

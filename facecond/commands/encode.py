@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import NO_FIRST_STAGE, EncodeConfig
+from facecond.config.commands.base import NO_FIRST_STAGE
+from facecond.config.commands.train import EncodeConfig
 from facecond.config.compose import compose
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError, DataError

@@ -9,7 +9,9 @@ from facecond.commands.evidence import Measuring, load_evidence, pictures_in, re
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import NO_FIRST_STAGE, EvalConfig, Grid
+from facecond.config.commands.base import NO_FIRST_STAGE
+from facecond.config.commands.evaluate import EvalConfig
+from facecond.config.commands.sample import Grid
 from facecond.config.compose import Composed, compose
 from facecond.config.settings import plain
 from facecond.errors import ConfigError, DataError, nearest

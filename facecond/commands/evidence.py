@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.assembly.session import Session, open_session
 from facecond.commands.prepared import Prepared
-from facecond.config.commands import EvalConfig
+from facecond.config.commands.evaluate import EvalConfig
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.measuring.detectors import Candidates, load_detectors
 from facecond.measuring.measure import RECONSTRUCTIONS, REFERENCE, SAMPLES, VARIATIONS, Measure

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facecond.bounds import LIFT
-from facecond.config.commands import NO_FIRST_STAGE, Device, TrainConfig
+from facecond.config.commands.base import NO_FIRST_STAGE, Device
+from facecond.config.commands.train import TrainConfig
 from facecond.config.compose import compose
 from facecond.config.settings import first_line
 from facecond.config.training import AUTO, Precision

@@ -12,7 +12,7 @@ from facecond.commands.data_inspect import SHOWN
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.conditions.mask import Mask
-from facecond.config.commands import ParseConfig
+from facecond.config.commands.photographs import ParseConfig
 from facecond.config.compose import compose
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.io.files import sha256_file

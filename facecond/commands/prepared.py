@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from facecond.config.commands import CommandConfig, GenerateConfig
+from facecond.config.commands.base import CommandConfig, GenerateConfig
 from facecond.config.compose import Composed, compose
 from facecond.processes import ALONE, Processes
 from facecond.workspace.find import find_pack, find_run, read_run

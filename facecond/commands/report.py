@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import ReportConfig
+from facecond.config.commands.workspace import ReportConfig
 from facecond.config.compose import compose
 from facecond.config.models import MODELS
 from facecond.errors import CheckpointError

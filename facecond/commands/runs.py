@@ -9,7 +9,7 @@ from pathlib import Path
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Listing, Result, Row
 from facecond.commands.uses import measuring, serving, uses
-from facecond.config.commands import Held, RunsConfig
+from facecond.config.commands.workspace import Held, RunsConfig
 from facecond.config.compose import compose
 from facecond.errors import DataError
 from facecond.io.runs import read_run_file

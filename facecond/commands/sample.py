@@ -13,7 +13,8 @@ from facecond.conditions.attributes import Attributes
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS, pictures_of
-from facecond.config.commands import NO_MAPS, Grid, SampleConfig
+from facecond.config.commands.base import NO_MAPS
+from facecond.config.commands.sample import Grid, SampleConfig
 from facecond.editing.agree import PARTS
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import attribute_index

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import NO_JUDGE, NO_MAPS, Device
+from facecond.config.commands.base import NO_JUDGE, NO_MAPS, Device
 from facecond.config.compose import quoted
 from facecond.config.launcher import LauncherConfig, LocalConfig, SlurmConfig
 from facecond.config.settings import first_line

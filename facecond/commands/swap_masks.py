@@ -8,7 +8,7 @@ from facecond.assembly.session import open_session
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
 from facecond.conditions.mask import Mask
-from facecond.config.commands import SwapConfig
+from facecond.config.commands.sample import SwapConfig
 from facecond.errors import ConfigError
 from facecond.faces.labels import CLASSES, part_indices
 from facecond.workspace.names import generation_name

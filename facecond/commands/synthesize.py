@@ -16,7 +16,8 @@ from facecond.commands.result import Result
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import FORMS, NO_JUDGE, NO_MAPS, AttributesFrom, LabelsFrom, MapsFrom, SynthesizeConfig
+from facecond.config.commands.base import NO_JUDGE, NO_MAPS
+from facecond.config.commands.synthesize import FORMS, AttributesFrom, LabelsFrom, MapsFrom, SynthesizeConfig
 from facecond.data.pack import EXCLUDED, SPLITS, Pack, read_manifest
 from facecond.editing.asked import Asked, asked_of, read_pair
 from facecond.editing.region import classes_of

@@ -16,8 +16,8 @@ from facecond.commands.submit import device_of
 from facecond.commands.timing import images_in, pace
 from facecond.commands.uses import uses
 from facecond.config.catalogue import kind_of
-from facecond.config.commands import (
-    Device,
+from facecond.config.commands.base import Device
+from facecond.config.commands.train import (
     TrainConfig,
     TrainDiffusionConfig,
     TrainFirstStageConfig,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import VerifyConfig
+from facecond.config.commands.workspace import VerifyConfig
 from facecond.config.compose import compose
 from facecond.errors import DataError, FacecondError
 

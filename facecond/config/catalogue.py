@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from facecond.config.commands import config_name
+from facecond.config.commands.table import config_name
 from facecond.errors import ConfigError
 
 _GROUP_LINE = re.compile(r"^\s*-\s*(?:optional\s+|override\s+)?/?(?P<group>[\w/]+):\s*(?P<option>[\w/]+)\s*(?:#.*)?$")

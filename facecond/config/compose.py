@@ -15,8 +15,10 @@ from functools import cache, lru_cache
 from typing import Any
 
 from facecond.bounds import check_bounds
-from facecond.config import commands
 from facecond.config.catalogue import chosen_size, conf_folder, groups_of, options_of, sized_kind
+from facecond.config.commands.base import MISSING
+from facecond.config.commands.table import COMMANDS, SCHEMAS, config_name
+from facecond.config.commands.train import TRAINING
 from facecond.config.meanings import commented
 from facecond.config.models import GENERATIVE, VARIANTS
 from facecond.config.settings import first_line, freeze, plain, to_yaml
@@ -35,7 +37,7 @@ class Composed:
 
     command: str
     config: Any
-    """The command's dataclass of `facecond.config.commands`."""
+    """The command's dataclass in `facecond.config.commands`."""
     choices: dict[str, str]
     """Chosen option of each group."""
     overrides: list[str]
@@ -84,7 +86,7 @@ def compose(
     """Compose and check the configuration of `command`.
 
     Args:
-        command: a key of `facecond.config.commands.COMMANDS`.
+        command: a key of `facecond.config.commands.table.COMMANDS`.
         overrides: Hydra overrides (`group=option`, `key.path=value`), later ones winning.
         size: size to use when the overrides name none (tiny, small, base, paper).
         blank: let what has no value stand as `REQUIRED`, for looking at.
@@ -106,7 +108,7 @@ def compose(
         chosen += [f"~{group}" for group in _groups_without(kind)]
     chosen = _resolve_denoiser(command, _named(chosen))
     chosen = [_resolve_size(command, word, chosen) for word in chosen]
-    schemas = {**commands.SCHEMAS, "train_schema": commands.TRAINING[kind]}
+    schemas = {**SCHEMAS, "train_schema": TRAINING[kind]}
     base, choices = _base(command, tuple(chosen), tuple(schemas.items()))
     composed = copy.deepcopy(base)
     try:
@@ -169,9 +171,7 @@ def _base(command: str, chosen: tuple[str, ...], schemas: tuple[tuple[str, type]
     from omegaconf import open_dict
 
     with _hydra(command, schemas), _in_our_words(command):
-        composed = hydra_compose(
-            config_name=commands.config_name(command), overrides=list(chosen), return_hydra_config=True
-        )
+        composed = hydra_compose(config_name=config_name(command), overrides=list(chosen), return_hydra_config=True)
         choices = _choices(command, composed)
         with open_dict(composed):
             del composed["hydra"]
@@ -190,12 +190,12 @@ def _hydra(command: str, schemas: tuple[tuple[str, type], ...]) -> Iterator[None
     from hydra.core.global_hydra import GlobalHydra
 
     store = ConfigStore.instance()
-    own = f"{commands.config_name(command)}_schema"
+    own = f"{config_name(command)}_schema"
     for name, schema in schemas:
         group, _, option = name.rpartition("/")
         if (not group and name != own) or _stored.get(name) is schema:
             continue
-        open_sections = {field.name: commands.MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
+        open_sections = {field.name: MISSING for field in dataclasses.fields(schema) if field.type in VARIANTS}
         store.store(name=option, group=group or None, node=schema(**open_sections))
         _stored[name] = schema
     outer = GlobalHydra.instance().hydra
@@ -336,8 +336,8 @@ def _check_launcher(overrides: list[str]) -> None:
 
 def check_kind(kind: str, overrides: list[str]) -> None:
     """What belongs to diffusion alone is refused elsewhere, in words that say why."""
-    own = {field.name for field in dataclasses.fields(commands.TRAINING[kind])}
-    of_diffusion = {field.name for field in dataclasses.fields(commands.TRAINING["diffusion"])} - own
+    own = {field.name for field in dataclasses.fields(TRAINING[kind])}
+    of_diffusion = {field.name for field in dataclasses.fields(TRAINING["diffusion"])} - own
     for word in overrides:
         section = word.partition("=")[0].partition(".")[0]
         if section in {*of_diffusion, *_groups_without(kind), "experiment"}:
@@ -386,4 +386,4 @@ def in_our_words(key: str | None, text: str) -> tuple[str, str | None]:
 
 
 def _root_keys(command: str) -> list[str]:
-    return [field.name for field in dataclasses.fields(commands.COMMANDS[command])]
+    return [field.name for field in dataclasses.fields(COMMANDS[command])]

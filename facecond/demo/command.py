@@ -15,7 +15,7 @@ from facecond.commands import eval as evaluate
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Step, Steps, run_command
-from facecond.config.commands import DemoConfig
+from facecond.config.commands.whole import DemoConfig
 from facecond.config.compose import compose
 from facecond.demo.growing import Growing
 from facecond.demo.plan import FIRST, PACES, TITLES, Plan, learnt_from, make_plan, overrides, there

@@ -10,7 +10,7 @@ from facecond.assembly.session import open_session
 from facecond.commands.prepared import prepare_generation
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
-from facecond.config.commands import DemoConfig
+from facecond.config.commands.whole import DemoConfig
 from facecond.faces.labels import CLASSES
 from facecond.io.documents import NotNegative
 

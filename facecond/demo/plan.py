@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from facecond.commands.timing import TRIED, drawn_pack, pace, time_training, write_noise_latents
 from facecond.config.catalogue import kind_of
-from facecond.config.commands import DemoConfig
+from facecond.config.commands.whole import DemoConfig
 from facecond.errors import DataError
 from facecond.io.documents import read_json, write_json
 from facecond.workspace.find import MEMBERS, bundled_runs

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond import rng
-from facecond.config.commands import AttributesFrom
+from facecond.config.commands.synthesize import AttributesFrom
 from facecond.editing.agree import PARTS
 from facecond.editing.region import AFFECTS, classes_of
 from facecond.errors import ConfigError

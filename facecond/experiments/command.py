@@ -19,7 +19,8 @@ from facecond.commands.continuing import NOT_COMPARED, OWN_NAME, hash_of
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
-from facecond.config.commands import COMMANDS, ReproduceConfig, config_name
+from facecond.config.commands.table import COMMANDS, config_name
+from facecond.config.commands.whole import ReproduceConfig
 from facecond.config.compose import compose
 from facecond.config.reproduce import Kind, Study
 from facecond.config.settings import difference, plain

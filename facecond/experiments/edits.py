@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import EditMethod
+from facecond.config.commands.photographs import EditMethod
 from facecond.drawn.pairs import Pair, pairs
 from facecond.editing.agree import LEAST, PARTS
 from facecond.experiments.edited import TOGETHER, Made, cell, kept
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
-    from facecond.config.commands import EditConfig
+    from facecond.config.commands.photographs import EditConfig
     from facecond.experiments.studies import Rows, Work
 
 NOTHING, TRUTH = "nothing done", "the truth"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.conditions.mask import Mask
-from facecond.config.commands import EditMethod
+from facecond.config.commands.photographs import EditMethod
 from facecond.editing.agree import DONORS, LEAST, most_similar, take_classes
 from facecond.editing.region import fading, region_of
 from facecond.errors import ConfigError, DataError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
-    from facecond.config.commands import EditConfig
+    from facecond.config.commands.photographs import EditConfig
     from facecond.data.pack import Pack
     from facecond.experiments.studies import Rows, Work
 

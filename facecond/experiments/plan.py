@@ -18,7 +18,7 @@ from facecond.commands import eval as evaluate
 from facecond.commands.evidence import readers
 from facecond.conditions.table import CONDITIONS
 from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands import ReproduceConfig
+from facecond.config.commands.whole import ReproduceConfig
 from facecond.config.compose import compose, is_group_choice, quoted
 from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
 from facecond.config.settings import plain

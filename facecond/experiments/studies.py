@@ -14,7 +14,8 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.commands.steps import Steps, run_command
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import COMMANDS, ReproduceConfig, config_name
+from facecond.config.commands.table import COMMANDS, config_name
+from facecond.config.commands.whole import ReproduceConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.reproduce import Study, StudyConfig
 from facecond.config.settings import plain

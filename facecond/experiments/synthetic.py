@@ -19,7 +19,7 @@ from facecond.commands import synthesize, train
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import NO_JUDGE
+from facecond.config.commands.base import NO_JUDGE
 from facecond.data.mixing import Part
 from facecond.experiments import table
 from facecond.experiments.plan import override

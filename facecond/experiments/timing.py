@@ -12,7 +12,7 @@ from facecond.commands.timing import drawn_pack, predictions, time_training, wri
 from facecond.config.compose import compose
 
 if TYPE_CHECKING:
-    from facecond.config.commands import Device
+    from facecond.config.commands.base import Device
     from facecond.experiments.plan import Plan, Work
 
 log = logging.getLogger("facecond")

@@ -13,7 +13,7 @@ from facecond.reports.tables import MISSING, latex, markdown
 
 if TYPE_CHECKING:
     from facecond.commands.prepared import Prepared
-    from facecond.config.commands import ReproduceConfig
+    from facecond.config.commands.whole import ReproduceConfig
     from facecond.experiments.plan import Plan
     from facecond.reports.curves import Chart
     from facecond.reports.page import Block

@@ -13,7 +13,7 @@ from facecond.commands.result import Result
 from facecond.commands.uses import serving
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
-from facecond.config.commands import ExportWebConfig
+from facecond.config.commands.pages import ExportWebConfig
 from facecond.config.compose import compose
 from facecond.data.pack import read_manifest
 from facecond.errors import ConfigError
@@ -132,7 +132,7 @@ def _open(config: ExportWebConfig, found: Exporting) -> Session[Any]:
     from facecond.assembly.generator import load_generator
     from facecond.assembly.maps import load_map_generator
     from facecond.assembly.session import Session
-    from facecond.config.commands import SampleConfig
+    from facecond.config.commands.sample import SampleConfig
     from facecond.data.pack import Pack
     from facecond.training.device import Device, choose_device
 

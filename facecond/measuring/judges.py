@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from facecond.config.commands import EvalConfig
+    from facecond.config.commands.evaluate import EvalConfig
     from facecond.data.pack import Pack
     from facecond.workspace.find import Found
 

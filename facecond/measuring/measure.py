@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from facecond.config.commands import EvalConfig
+    from facecond.config.commands.evaluate import EvalConfig
     from facecond.data.pack import Pack
     from facecond.io.results import Figure
     from facecond.measuring.evidence import Evidence

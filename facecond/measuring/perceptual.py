@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from facecond.config.commands import EvalConfig
+    from facecond.config.commands.evaluate import EvalConfig
 
 
 def _load_lpips(path: Path, config: EvalConfig, device: torch.device) -> Detector:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facecond.config.commands import Align
+from facecond.config.commands.photographs import Align
 from facecond.faces.checks import Problem, check_labels_of_a_face
 from facecond.photos.detect import FoundFace, find_faces
 from facecond.photos.frame import Frame, central_frame, cut, fills, frame_by, landmarks_of

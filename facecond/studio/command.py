@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
-from facecond.config.commands import StudioConfig
+from facecond.config.commands.pages import StudioConfig
 from facecond.config.compose import compose
 from facecond.errors import CheckpointError, ConfigError
 from facecond.workspace.find import RunInfo, find_pack, find_run, read_run

@@ -23,7 +23,7 @@ from facecond.assembly.session import Pictures, Session
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.sketch import Sketch, drawing_of
-from facecond.config.commands import Align
+from facecond.config.commands.photographs import Align
 from facecond.errors import DataError, FacecondError
 from facecond.faces.attributes import format_attributes
 from facecond.faces.names import ATTRIBUTES

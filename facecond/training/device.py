@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from facecond.config.commands import Device
+from facecond.config.commands.base import Device
 from facecond.config.training import Precision
 from facecond.errors import ConfigError
 from facecond.processes import Processes

@@ -29,7 +29,9 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from facecond.config.commands import NO_FIRST_STAGE, SCHEMAS, TRAINING, TrainConfig
+from facecond.config.commands.base import NO_FIRST_STAGE
+from facecond.config.commands.table import SCHEMAS
+from facecond.config.commands.train import TRAINING, TrainConfig
 from facecond.config.settings import completed, known, of_kinds, plain, restore_onto
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.documents import Digest, finished_at, read_json, write_json

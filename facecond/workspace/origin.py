@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands import NO_MAPS, GenerateConfig
+from facecond.config.commands.base import NO_MAPS, GenerateConfig
 from facecond.config.compose import Composed, compose
 from facecond.config.diffusion import DiffusionConfig, GuidanceConfig, SamplerConfig, ScheduleShape, Target
 from facecond.config.models import MODELS

@@ -9,7 +9,7 @@ import torch
 from facecond.assembly.first_stage import CODECS, load_first_stage
 from facecond.autoencoder.pixels import Pixels
 from facecond.autoencoder.vq import VQModel
-from facecond.config.commands import NO_FIRST_STAGE
+from facecond.config.commands.base import NO_FIRST_STAGE
 from facecond.config.networks import VQConfig
 from facecond.types import Codec
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from facecond.cli.execute import _flag_overrides
 from facecond.cli.help import EXAMPLES
 from facecond.cli.main import app, main
-from facecond.config.commands import COMMANDS
+from facecond.config.commands.table import COMMANDS
 from facecond.errors import ConfigError
 
 COMMAND_WORDS = [[], ["data"], ["config"], ["config", "list"], ["config", "show"], *[name.split() for name in COMMANDS]]

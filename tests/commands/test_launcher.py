@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from facecond.cli.execute import MODULES, TOGETHER
 from facecond.commands.continuing import write_run
 from facecond.commands.submit import submission
-from facecond.config.commands import COMMANDS
+from facecond.config.commands.table import COMMANDS
 from facecond.config.compose import compose
 from facecond.data.pack import Pack
 from facecond.job import Job

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import skimage.data
 
-from facecond.config.commands import COMMANDS
+from facecond.config.commands.table import COMMANDS
 from tests.commands.conftest import Facecond, all_but_locks
 
 LINES = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facecond.config.catalogue import groups_of, kind_of, options_of
-from facecond.config.commands import COMMANDS
+from facecond.config.commands.table import COMMANDS
 from facecond.config.compose import compose
 from facecond.config.diffusion import DiffusionConfig, SamplerConfig
 from facecond.config.models import MODELS

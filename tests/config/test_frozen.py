@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from facecond.config.commands import TRAINING, TrainDiffusionConfig
+from facecond.config.commands.train import TRAINING, TrainDiffusionConfig
 from facecond.config.compose import compose
 from facecond.config.diffusion import DiffusionConfig
 from facecond.config.models import GENERATIVE, MODELS

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import yaml
 
-from facecond.config.commands import COMMANDS, SampleConfig
+from facecond.config.commands.sample import SampleConfig
+from facecond.config.commands.table import COMMANDS
 from facecond.config.compose import compose
 from facecond.config.meanings import meanings
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facecond.config.commands import AttributesFrom
+from facecond.config.commands.synthesize import AttributesFrom
 from facecond.editing.asked import OTHERS, asked_of, read_pair, words_for
 from facecond.errors import ConfigError
 from facecond.faces.attributes import parse_attributes

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from scipy.special import log_softmax
 
-from facecond.config.commands import EvalConfig
+from facecond.config.commands.evaluate import EvalConfig
 from facecond.data.pack import Pack
 from facecond.errors import CheckpointError, ConfigError, DataError
 from facecond.measuring import pictures

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut, coffee
 
-from facecond.config.commands import Align
+from facecond.config.commands.photographs import Align
 from facecond.photos.detect import find_faces
 from facecond.photos.frame import Frame
 from facecond.photos.reading import FramedBy, read_face

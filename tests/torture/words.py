@@ -12,7 +12,7 @@ from typing import Any
 
 from facecond.cli.execute import MODULES
 from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands import COMMANDS
+from facecond.config.commands.table import COMMANDS
 from facecond.config.compose import compose
 from facecond.config.settings import flatten, plain
 from facecond.errors import FacecondError
