@@ -366,7 +366,7 @@ def open_session(
     origin: Origin, config: C, *, weights: Path | None = None, processes: Processes = ALONE, maps: RunInfo | None = None
 ) -> Session[C]:
     """Load the generator (from `weights`, or the run's own), and that of maps, and open the pack, as a command found them."""
-    return _load(origin.run, weights or origin.weights, origin.first_stage, origin.pack, config, processes, maps)
+    return _load(origin.run, weights or origin.weights, origin.first_stage, origin.own_pack, config, processes, maps)
 
 
 def _load(

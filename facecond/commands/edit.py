@@ -71,7 +71,7 @@ def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
             prepared.used["classifier"] = str(classifier)
     maps = None
     if Attributes.name in given and Mask.name in origin.conditions and not (Mask.name in given or config.paint):
-        drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.pack)
+        drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.own_pack)
         if drawn_by is not None:
             maps = drawn_by.run
             prepared.used["maps"] = f"{drawn_by}: what an attribute changes of a map is drawn"
@@ -115,6 +115,8 @@ def _check_used(prepared: Prepared[EditConfig, Origin]) -> None:
     for key, why in idle.items():
         if key in typed:
             raise ConfigError(f"{key} has no effect: {why}", hint="leave it out")
+    if not config.items:
+        return
     count = sum(last - first for first, last in read_manifest(prepared.found.pack)["splits"].get("validation", []))
     for place in config.items:
         if not 0 <= place < count:

@@ -91,8 +91,8 @@ def prepare_generation(
     sampler, guidance = config.sampler, config.guidance
     named = run.config["model"]["conditions"]
     used = {
-        "run": how_trained(found, pack.path, config.workspace, config.run),
-        "pack": str(pack),
+        "run": how_trained(found, pack.path if pack else None, config.workspace, config.run),
+        "pack": str(pack) if pack else "none: the one it was trained on is gone, so conditions are given by hand",
         "sampler": f"{sampler.name.name}, {sampler.steps} steps, eta {sampler.eta:g} ({why})",
     }
     if named:
@@ -100,5 +100,5 @@ def prepare_generation(
         used["guidance"] = f"{weights_of} ({why})"
     if config.first_stage is not None:
         used["first stage"] = f"{config.first_stage} (named)"
-    origin = origin_of(run, pack.path, config.workspace, config.first_stage)
+    origin = origin_of(run, pack.path if pack else None, config.workspace, config.first_stage)
     return Prepared(composed=composed, name=run.path.name, used=used, found=origin)

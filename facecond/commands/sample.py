@@ -91,14 +91,14 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
         if findings is not None:
             prepared.used[CONDITIONS[name].word] = f"{text} ({'; '.join(findings) or 'nothing suspicious'})"
     origin = prepared.found
-    drawn_by = _maps(origin.run, origin.pack, config)
+    drawn_by = _maps(origin.run, origin.own_pack, config)
     if drawn_by is not None:
         prepared.used["maps"] = f"{drawn_by}: what is left open is drawn"
     maps = drawn_by.run if drawn_by else None
     name = config.name or _folder_name(origin, config, maps)
     found = Sampling(
         run=origin.run,
-        pack=origin.pack,
+        own_pack=origin.own_pack,
         weights=origin.weights,
         first_stage=origin.first_stage,
         compare=compare,
@@ -107,7 +107,7 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
 
 
-def _maps(run: RunInfo, pack: Path, config: SampleConfig) -> DrawnBy | None:
+def _maps(run: RunInfo, pack: Path | None, config: SampleConfig) -> DrawnBy | None:
     """The run that draws the maps of pictures; None where all are given whole. An item's map is taken as it is."""
     told = [name for name in run.config["model"]["conditions"] if not config.only or name in config.only]
     if config.maps is None and Mask.name in told:
@@ -361,9 +361,9 @@ def over_training(prepared: Prepared[SampleConfig, Sampling]) -> tuple[dict[str,
     pictures: dict[str, list[list[Any]]] = {}
     for info in runs:
         same = info.first_stage == prepared.found.run.first_stage
-        drawn_by = _maps(info, prepared.found.pack, config)
+        drawn_by = _maps(info, prepared.found.own_pack, config)
         maps = drawn_by.run if drawn_by else None
-        origin = origin_of(info, prepared.found.pack, config.workspace, config.first_stage if same else None)
+        origin = origin_of(info, prepared.found.own_pack, config.workspace, config.first_stage if same else None)
         place = folder / info.path.name if config.name else folder.parent / _folder_name(origin, config, maps)
         by_checkpoint = []
         for file in columns[info.path.name].values():

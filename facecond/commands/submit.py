@@ -248,7 +248,7 @@ def _found(command: str, prepared: Prepared[Any, Any]) -> list[str]:
         command == "eval" and not given("samples") and not given("reference")
     ):
         origin = found.origin if command == "eval" else found
-        named = {"run": origin.run.path, "pack": origin.pack}
+        named = {"run": origin.run.path, "pack": origin.own_pack}
         if command == "sample":
             named["maps"] = found.maps.path if found.maps else NO_MAPS
         if command == "synthesize":

@@ -66,7 +66,7 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
     split = _split(origin.pack, config.split)
     maps = None
     if maps_from is MapsFrom.drawn and Mask.name in told:
-        drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.pack)
+        drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.own_pack)
         if drawn_by is None:
             raise ConfigError(
                 "maps_from=drawn: no generator of maps fits"

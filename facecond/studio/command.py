@@ -58,11 +58,17 @@ def prepare(words: Sequence[str]) -> Prepared[StudioConfig, Studio]:
         found = find_run(config.workspace, named, "diffusion")
         info = read_run(found.path)
         pack = find_pack(config.workspace, config.pack) if config.pack else pack_of(info, config.workspace)
-        origins.append(origin_of(info, pack.path, config.workspace))
-        used[key] = how_trained(found, pack.path, config.workspace, named)
-        drawn_by = find_maps(config.workspace, config.maps, info, pack.path)
+        place = pack.path if pack else None
+        origins.append(origin_of(info, place, config.workspace))
+        used[key] = how_trained(found, place, config.workspace, named)
+        drawn_by = find_maps(config.workspace, config.maps, info, place)
         maps.append(drawn_by.run if drawn_by else None)
-        used |= {"pack": str(pack)} | ({"maps": str(drawn_by)} if drawn_by else {}) if key == "run" else {}
+        used |= (
+            {"pack": str(pack or "none, and so no people to begin with")}
+            | ({"maps": str(drawn_by)} if drawn_by else {})
+            if key == "run"
+            else {}
+        )
     sizes = {origin.run.path.name: origin.run.content["resolution"] for origin in origins}
     if len(set(sizes.values())) > 1:
         raise ConfigError(

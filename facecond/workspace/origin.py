@@ -41,10 +41,22 @@ class Origin:
     """What samples come from."""
 
     run: RunInfo
-    pack: Path
+    own_pack: Path | None
+    """Where conditions are taken from; None where there is no such pack, so that they can be given by hand alone."""
     weights: Path
     first_stage: Path
     """Run or weights file."""
+
+    @property
+    def pack(self) -> Path:
+        """The pack whose items can be asked for. Raises DataError when there is none."""
+        if self.own_pack is None:
+            raise DataError(
+                f"the pack that {self.run.path.name} was trained on is gone, and no other of {self.run.content['resolution']} px "
+                "is there",
+                hint="name one (pack=), or give the conditions by hand",
+            )
+        return self.own_pack
 
     @property
     def conditions(self) -> list[str]:
@@ -52,14 +64,14 @@ class Origin:
         return list(self.run.config["model"]["conditions"])
 
 
-def origin_of(run: RunInfo, pack: Path, workspace: str, first_stage: str | None = None) -> Origin:
+def origin_of(run: RunInfo, pack: Path | None, workspace: str, first_stage: str | None = None) -> Origin:
     """Join a run with its weights, its first stage (as named, or found) and the pack its conditions are taken from.
 
     Raises CheckpointError when the run is not finished or its first stage is nowhere to be found.
     """
     weights = weights_file(run)
     place = first_stage_of(workspace, str(run.first_stage), str(run.path), first_stage)
-    return Origin(run=run, pack=pack, weights=weights, first_stage=place)
+    return Origin(run=run, own_pack=pack, weights=weights, first_stage=place)
 
 
 def at_snapshot(origin: Origin, images: int) -> Origin:
@@ -75,12 +87,12 @@ def at_snapshot(origin: Origin, images: int) -> Origin:
     return dataclasses.replace(origin, weights=files[images])
 
 
-def how_trained(found: Found, pack: Path, workspace: str, named: str | None) -> str:
+def how_trained(found: Found, pack: Path | None, workspace: str, named: str | None) -> str:
     """The run as it is shown: why this one, how many images it saw, and, when it was not `named`, which other saw many more."""
     if not (found.path / "done.json").is_file():
         return str(found)
     seen, faces = images_seen(found.path), 0
-    for first, last in read_manifest(pack)["splits"].get("train", []):
+    for first, last in read_manifest(pack)["splits"].get("train", []) if pack else []:
         faces += last - first
     words = f"{found.why}, {seen} images seen" + (f", fewer than the {faces} training faces" if seen < faces else "")
     if named is None:
@@ -126,9 +138,17 @@ def learnt_from(run: RunInfo, workspace: str) -> Found | None:
     return None
 
 
-def pack_of(run: RunInfo, workspace: str) -> Found:
-    """The pack the run was trained on, or, when it is gone, the latest."""
-    return own_pack(run, workspace) or find_pack(workspace, None)
+def pack_of(run: RunInfo, workspace: str) -> Found | None:
+    """The pack the run was trained on, or, when it is gone, the latest; None where that has pictures of another size or is not
+    there.
+    """
+    if (own := own_pack(run, workspace)) is not None:
+        return own
+    try:
+        latest = find_pack(workspace, None)
+    except DataError:
+        return None
+    return latest if read_manifest(latest.path)["resolution"] == run.content["resolution"] else None
 
 
 def compose_sampling(
