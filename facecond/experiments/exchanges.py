@@ -30,15 +30,17 @@ from facecond.reports.tables import MISSING
 
 if TYPE_CHECKING:
     from facecond.assembly.edits import Face
+    from facecond.assembly.judges import Judge
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
     from facecond.config.commands.photographs import EditConfig
     from facecond.data.pack import Pack
     from facecond.experiments.studies import Rows, Work
+    from facecond.pretrained.recognition import Recogniser
 
-NOTHING, FIRST_STAGE, OTHER = "nothing done", "first stage alone", "the other person"
-"""Rows to compare with: the picture before; encoded and decoded where it may change; whose part was asked for."""
+ITSELF, NOTHING, FIRST_STAGE, OTHER = "by its own map", "nothing done", "first stage alone", "the other person"
+"""Rows to compare with: the picture before, twice; encoded and decoded where it may change; whose part was asked for."""
 
 SHOWN = 4
 """Faces of each part on the sheet."""
@@ -111,44 +113,34 @@ def made(work: Work) -> Findings:
     prepared = _prepared(work)
     pack = Pack.open(prepared.found.pack)
     asked = exchanges(pack, work.study.parts, work.study.count)
+    parser_run = choose_judge(work.config.workspace, "parser", pack).path
+    reading = Reading(
+        load_parser(parser_run, choose_device(work.config.device)), Recogniser() if is_installed() else None
+    )
     session = cache(lambda: _without_region(open_session(prepared.found, prepared.config)))
     results = {way.name(work.study.strengths): _edited(work, prepared, session, asked, way) for way in ways(work)}
 
-    validation = pack.indices("validation")
-    before = np.stack([pack.images[validation[each.place]] for each in asked])
-    others = np.stack([pack.images[each.other] for each in asked])
-    wanted = np.stack([each.labels_HW for each in asked])
-    real = np.stack([pack.labels[validation[each.place]] for each in asked])
+    items = pack.indices("validation")[[each.place for each in asked]]
+    before, others = np.asarray(pack.images[items]), np.stack([pack.images[each.other] for each in asked])
+    real, wanted = np.asarray(pack.labels[items]), np.stack([each.labels_HW for each in asked])
     grow = prepared.config.grow
     regions = np.stack([region_of(own_HW, new_HW, grow=grow) for own_HW, new_HW in zip(real, wanted, strict=True)])
-    parser_run = choose_judge(work.config.workspace, "parser", pack).path
-    parser = load_parser(parser_run, choose_device(work.config.device))
-    recogniser = Recogniser() if is_installed() else None
-    own = recogniser(before) if recogniser else None
-
-    def judge(pictures_NHWC: NDArray[np.uint8], labels_NHW: NDArray[np.uint8]) -> list[Judged]:
-        found_NHW, apart = parser(pictures_NHWC), [None] * len(asked)
-        if recogniser is not None and own is not None:
-            apart = list(np.linalg.norm(recogniser(pictures_NHWC) - own, axis=1))
-        each = zip(asked, labels_NHW, found_NHW, regions, apart, strict=True)
-        return [judged(one.part, *of_one) for one, *of_one in each]
-
     through = _through(session(), [of_item(session(), each.place) for each in asked], regions)
-    compared = {NOTHING: judge(before, wanted), FIRST_STAGE: judge(through, real), OTHER: judge(others, wanted)}
-    compared |= {name: judge(each.pictures_NHWC, wanted) for name, each in results.items()}
-    ceiling = judge(before, real)
+    sets = {ITSELF: (before, real), NOTHING: (before, wanted), FIRST_STAGE: (through, real), OTHER: (others, wanted)}
+    sets |= {name: (each.pictures_NHWC, wanted) for name, each in results.items()}
+    own = reading.who(before)
+    compared = {name: reading.judge(asked, pictures, labels, regions, own) for name, (pictures, labels) in sets.items()}
     leaks = sum(each.leaks(before) for each in results.values())
     notes = [
         f"{len({each.place for each in asked})} validation faces of {pack.path.name}, {len(asked)} parts asked for; ±: half of the "
         "95 % interval over edits.",
         f"In {leaks} of {len(asked) * len(results)} edits a byte outside of the stated region changed.",
         "part: intersection over union of the part where the parser sees it and where it was asked for; region: pixels that were "
-        "allowed to change at which it sees what was asked for. "
-        f"It sees the photographs' own parts at {cell([100 * each.overlap for each in ceiling], 1)} and "
-        f"{cell([100 * each.agrees for each in ceiling], 1)} (the ceiling); '{NOTHING}' is the floor.",
-        f"'{FIRST_STAGE}': the picture encoded and decoded where it may change, held against its own map.",
+        "allowed to change at which it sees what was asked for.",
+        f"'{ITSELF}' and '{FIRST_STAGE}' (encoded and decoded where it may change) are held against their own map: the ceilings. "
+        f"'{NOTHING}', held against the map asked for, is the floor.",
         f"distance: between before and after, by {Recogniser.name}; below {SAME:g} it takes both for one person."
-        if recogniser
+        if is_installed()
         else "Whether the person is still the same was not measured: pip install 'facecond[identity]'.",
         f"Edited by {prepared.found.run.path.name}; read by {parser_run.name} "
         f"({sha256_file(parser_run / 'weights.safetensors')[:12]}).",
@@ -157,6 +149,35 @@ def made(work: Work) -> Findings:
     _draw(sheet, asked, before, others, results)
     tables = {"All parts": overview(compared, results, SAME), "Part as asked, of each": of_parts(compared)}
     return Findings(tables=tables, notes=notes, files={"sheet": sheet})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """Who reads pictures."""
+
+    parser: Judge
+    recogniser: Recogniser | None
+    """None where face recognition is not installed."""
+
+    def who(self, pictures_NHWC: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """What stands for the people on pictures."""
+        return self.recogniser(pictures_NHWC) if self.recogniser is not None else None
+
+    def judge(
+        self,
+        asked: Sequence[Exchange],
+        pictures_NHWC: NDArray[np.uint8],
+        labels_NHW: NDArray[np.uint8],
+        regions_NHW: NDArray[np.bool_],
+        own: NDArray[np.float64] | None,
+    ) -> list[Judged]:
+        """Hold pictures against label maps, and the people on them against `own`."""
+        who, seen_NHW = self.who(pictures_NHWC), self.parser(pictures_NHWC)
+        apart: list[float | None] = [None] * len(asked)
+        if who is not None and own is not None:
+            apart = [float(distance) for distance in np.linalg.norm(who - own, axis=1)]
+        each = zip(asked, labels_NHW, seen_NHW, regions_NHW, apart, strict=True)
+        return [judged(one.part, *of_one) for one, *of_one in each]
 
 
 def exchanges(pack: Pack, parts: Sequence[str], count: int) -> list[Exchange]:

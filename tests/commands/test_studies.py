@@ -199,7 +199,7 @@ def test_parts_are_exchanged_without_a_truth(workspace: Path, facecond: Facecond
     assert status == 0, err
     made = json.loads(out)
     rows = made["tables"]["All parts"]
-    assert len(rows) == 1 + 3 + 3 * 2
+    assert len(rows) == 1 + 4 + 3 * 2
     assert made["tables"]["Part as asked, of each"][0] == ["way", "hair (2)", "nose (2)"]
     text = Path(made["made"]["table"]).read_text()
     assert "In 0 of 24 edits a byte outside of the stated region changed." in text
