@@ -50,7 +50,7 @@ RECIPES: dict[str, tuple[int, list[str]]] = {
     ]),
     "maps": (96_000, [
         "model.denoiser.model_channels=30", "model.denoiser.head_channels=30", "model.denoiser.norm_groups=30",
-        "guidance.scale=1.5",
+        "guidance.scale=2.5",
     ]),
 }  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""
