@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from facecond.config import commands
+from facecond.config.commands import table
+from facecond.config.commands import train as training
 from facecond.config.models import FirstStageModelConfig
 from facecond.config.networks import VQConfig
 from facecond.config.training import TrainerConfig
@@ -71,10 +72,10 @@ def test_a_field_added_to_the_schema(golden: Path, monkeypatch: pytest.MonkeyPat
     trainer = gaining(TrainerConfig, "patience", int, 3)
     network = gaining(VQConfig, "dropout", float, 0.0)
     model = gaining(FirstStageModelConfig, "network", network, dataclasses.field(default_factory=network))
-    train = gaining(commands.TrainFirstStageConfig, "trainer", trainer, dataclasses.field(default_factory=trainer))
-    monkeypatch.setitem(commands.TRAINING, "vq", train)
-    monkeypatch.setitem(commands.COMMANDS, "train", train)
-    monkeypatch.setitem(commands.SCHEMAS, "model/vq_schema", model)
+    train = gaining(training.TrainFirstStageConfig, "trainer", trainer, dataclasses.field(default_factory=trainer))
+    monkeypatch.setitem(training.TRAINING, "vq", train)
+    monkeypatch.setitem(table.COMMANDS, "train", train)
+    monkeypatch.setitem(table.SCHEMAS, "model/vq_schema", model)
     with pytest.raises(CheckpointError, match=r"started with trainer.patience=3, not trainer.patience=4"):
         go_on(golden, "trainer.patience=4")
     with pytest.raises(CheckpointError, match=r"started with model.network.dropout=0.0, not model.network.dropout=0.1"):
