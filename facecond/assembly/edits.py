@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from facecond import rng
 from facecond.assembly.first_stage import require_finite
 from facecond.assembly.generator import Generator
-from facecond.assembly.maps import TOGETHER
+from facecond.assembly.maps import together
 from facecond.assembly.photographs import PhotoClassifier, PhotoParser
 from facecond.assembly.session import Session
 from facecond.conditions.attributes import Attributes
@@ -135,8 +135,9 @@ def asked_of(
     if session.maps is None or Attributes.name not in by_hand or Mask.name in by_hand or session.config.paint:
         return changes
     places = [k for k, each in enumerate(changes) if given[k] is None and _reshapes(each)]
-    for start in range(0, len(places), TOGETHER):
-        some = places[start : start + TOGETHER]
+    many = together(session.maps.device)
+    for start in range(0, len(places), many):
+        some = places[start : start + many]
         for k, labels_HW in zip(some, _drawn(session, [changes[k] for k in some]), strict=True):
             changes[k] = _with_map(session, changes[k], labels_HW)
     return changes
@@ -198,10 +199,10 @@ def _mapped(config: EditConfig, own_HW: NDArray[np.uint8], size: int) -> NDArray
 
 
 def _drawn(session: Session[EditConfig], changes: Sequence[Change]) -> NDArray[np.uint8]:
-    """Maps of at most `TOGETHER` faces with what lies in their regions drawn anew, under the attributes that should hold."""
+    """Maps of as many faces as are drawn `together`, or fewer: what lies in their regions is drawn anew, as attributes should hold."""
     maps = session.maps
     assert maps is not None
-    padded = [*changes, *[changes[-1]] * (TOGETHER - len(changes))]
+    padded = [*changes, *[changes[-1]] * (together(maps.device) - len(changes))]
     opened = [np.where(each.region_HW, np.uint8(UNSPECIFIED_LABEL), each.after[Mask.name]) for each in padded]
     values = {
         Attributes.name: torch.from_numpy(np.stack([each.after[Attributes.name] for each in padded])).to(maps.device),
