@@ -199,7 +199,7 @@ def _mapped(config: EditConfig, own_HW: NDArray[np.uint8], size: int) -> NDArray
 
 
 def _drawn(session: Session[EditConfig], changes: Sequence[Change]) -> NDArray[np.uint8]:
-    """Maps of as many faces as are drawn `together`, or fewer: what lies in their regions is drawn anew, as attributes should hold."""
+    """Maps of as many faces as are drawn `together`, or fewer: what lies in their regions is drawn anew, under their attributes."""
     maps = session.maps
     assert maps is not None
     padded = [*changes, *[changes[-1]] * (together(maps.device) - len(changes))]
