@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.experiments.plan import override
 from facecond.experiments.table import Number
 from facecond.io.arrays import read_archive
 from facecond.io.files import atomic_write
 
 if TYPE_CHECKING:
+    from facecond.assembly.edits import Edited
     from facecond.experiments.studies import Work
 
 TOGETHER = 32
@@ -36,6 +39,33 @@ class Made(NamedTuple):
         """Number of pictures of which a byte outside of the region differs from `before_NHWC`."""
         differs_NHW = (self.pictures_NHWC != before_NHWC).any(axis=-1)
         return int((differs_NHW & ~self.region_NHW).any(axis=(1, 2)).sum())
+
+
+Group = tuple[Sequence[int], Callable[[Sequence[int]], "list[Edited]"]]
+"""Numbers of pictures, no picture twice, and what edits some of them."""
+
+
+def edit_groups(title: str, count: int, groups: Iterable[Group]) -> Made:
+    """Edit `count` pictures, each of which is in one group, at most `TOGETHER` at once."""
+    from facecond.progress import bar
+
+    edited: dict[int, Edited] = {}
+    began = time.perf_counter()
+    with bar(title, count) as progress:
+        for places, edit in groups:
+            for start in range(0, len(places), TOGETHER):
+                some = places[start : start + TOGETHER]
+                edited |= zip(some, edit(some), strict=True)
+                progress.update(len(some))
+    seconds = (time.perf_counter() - began) / count
+    each = [edited[k] for k in range(count)]
+    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.change.region_HW for one in each]), seconds)
+
+
+def source_words(work: Work) -> list[str]:
+    """The run and the pack that were named, as words of `facecond edit`."""
+    named = {"run": work.study.run, "pack": work.config.pack}
+    return [override(key, value) for key, value in named.items() if value is not None]
 
 
 def kept(work: Work, title: str, way: str, words: Sequence[str], make: Callable[[], Made]) -> Made:

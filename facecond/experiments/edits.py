@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import mean
@@ -26,8 +25,7 @@ from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.photographs import EditMethod
 from facecond.drawn.pairs import Pair, pairs
 from facecond.editing.agree import LEAST, PARTS
-from facecond.experiments.edited import TOGETHER, Made, cell, kept
-from facecond.experiments.plan import override
+from facecond.experiments.edited import Group, Made, cell, edit_groups, kept, source_words
 from facecond.experiments.studies import Findings
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.io.files import sha256_file
@@ -138,11 +136,8 @@ def _title(work: Work, way: Way) -> str:
 
 def _words(work: Work, *more: str) -> list[str]:
     study = work.study
-    run = [override("run", study.run)] if study.run is not None else []
-    pack = [override("pack", work.config.pack)] if work.config.pack is not None else []
     return [
-        *run,
-        *pack,
+        *source_words(work),
         "items=[0]",
         f"{CONDITIONS[Attributes.name].word}=+{study.traits[0]}",
         *study.edit,
@@ -174,31 +169,25 @@ def _edited(
 def edit_pairs(session: Session[EditConfig], found: Sequence[Pair], way: Way) -> Made:
     """Edit the first picture of every pair towards the second."""
     from facecond.assembly.edits import edit
-    from facecond.progress import bar
-
-    edited: dict[int, Edited] = {}
-    began = time.perf_counter()
 
     def asked(k: int) -> tuple[str, int]:
         return found[k].trait, found[k].sign
 
-    with bar(f"{way.method.name}, {way.family}", len(found)) as progress:
+    def groups() -> Iterator[Group]:
         for (trait, sign), group in itertools.groupby(sorted(range(len(found)), key=asked), asked):
             asking: dict[str, Any] = {CONDITIONS[Attributes.name].word: f"{'+' if sign > 0 else '-'}{trait}"}
             config = dataclasses.replace(
                 session.config, method=way.method, blend=way.blend, strength=way.strength, **asking
             )
             own = dataclasses.replace(session, config=config, maps=None if way.told else session.maps)
-            places = list(group)
-            for start in range(0, len(places), TOGETHER):
-                some = places[start : start + TOGETHER]
-                faces = [face_of(k, found[k]) for k in some]
+
+            def some_edited(some: Sequence[int], own: Session[EditConfig] = own) -> list[Edited]:
                 wanted = [found[k].true_labels_HW if way.told else None for k in some]
-                edited |= zip(some, edit(own, faces, wanted), strict=True)
-                progress.update(len(some))
-    seconds = (time.perf_counter() - began) / len(found)
-    each = [edited[k] for k in range(len(found))]
-    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.change.region_HW for one in each]), seconds)
+                return edit(own, [face_of(k, found[k]) for k in some], wanted)
+
+            yield list(group), some_edited
+
+    return edit_groups(f"{way.method.name}, {way.family}", len(found), groups())
 
 
 def face_of(number: int, pair: Pair) -> Face:

@@ -7,7 +7,6 @@ parser that is not told what was asked, and by face recognition where it is inst
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,15 +20,14 @@ from facecond.config.commands.photographs import EditMethod
 from facecond.editing.agree import DONORS, LEAST, most_similar, take_classes
 from facecond.editing.region import fading, region_of
 from facecond.errors import ConfigError, DataError
-from facecond.experiments.edited import TOGETHER, Made, cell, kept
-from facecond.experiments.plan import override
+from facecond.experiments.edited import TOGETHER, Made, cell, edit_groups, kept, source_words
 from facecond.experiments.studies import Findings
 from facecond.faces.labels import part_indices
 from facecond.io.files import sha256_file
 from facecond.reports.tables import MISSING
 
 if TYPE_CHECKING:
-    from facecond.assembly.edits import Face
+    from facecond.assembly.edits import Edited, Face
     from facecond.assembly.judges import Judge
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
@@ -251,10 +249,7 @@ def _title(work: Work, way: Way) -> str:
 
 
 def _words(work: Work) -> list[str]:
-    study, config = work.study, work.config
-    run = [override("run", study.run)] if study.run is not None else []
-    pack = [override("pack", config.pack)] if config.pack is not None else []
-    return [*run, *pack, "items=[0]", "region=[hair]", *study.edit, *work.computing]
+    return [*source_words(work), "items=[0]", "region=[hair]", *work.study.edit, *work.computing]
 
 
 def _prepared(work: Work) -> Prepared[EditConfig, Editing]:
@@ -287,24 +282,17 @@ def _edited(
 
 def edit_all(session: Session[EditConfig], asked: Sequence[Exchange], way: Way) -> Made:
     """Give every face the part it is asked for."""
-    from facecond.assembly.edits import Edited, edit, of_item
-    from facecond.progress import bar
+    from facecond.assembly.edits import edit, of_item
 
     config = dataclasses.replace(session.config, method=way.method, blend=way.blend, strength=way.strength)
     own = dataclasses.replace(session, config=config)
-    edited: dict[int, Edited] = {}
-    began = time.perf_counter()
-    with bar(f"{way.method.name}, {'blended' if way.blend else 'not blended'}", len(asked)) as progress:
-        for part in dict.fromkeys(each.part for each in asked):  # no face comes twice in a batch
-            places = [k for k, each in enumerate(asked) if each.part == part]
-            for start in range(0, len(places), TOGETHER):
-                some = places[start : start + TOGETHER]
-                faces = [of_item(own, asked[k].place) for k in some]
-                edited |= zip(some, edit(own, faces, [asked[k].labels_HW for k in some]), strict=True)
-                progress.update(len(some))
-    seconds = (time.perf_counter() - began) / len(asked)
-    each = [edited[k] for k in range(len(asked))]
-    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.change.region_HW for one in each]), seconds)
+
+    def some_edited(some: Sequence[int]) -> list[Edited]:
+        return edit(own, [of_item(own, asked[k].place) for k in some], [asked[k].labels_HW for k in some])
+
+    parts = dict.fromkeys(each.part for each in asked)  # no face comes twice in a group
+    groups = [([k for k, each in enumerate(asked) if each.part == part], some_edited) for part in parts]
+    return edit_groups(way.name([]), len(asked), groups)
 
 
 def _through(session: Session[EditConfig], faces: Sequence[Face], regions_NHW: NDArray[np.bool_]) -> NDArray[np.uint8]:
