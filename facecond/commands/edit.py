@@ -24,7 +24,8 @@ from facecond.workspace.judges import photo_judge
 from facecond.workspace.origin import Origin, find_maps, generation_key, weights_file
 
 if TYPE_CHECKING:
-    from facecond.assembly.edits import Edited, Face
+    from facecond.assembly.changes import Face
+    from facecond.assembly.edits import Edited
     from facecond.photos.edited import EditedFolder
 
 log = logging.getLogger("facecond")
@@ -149,7 +150,8 @@ def _check_alone(config: EditConfig) -> None:
 def run(prepared: Prepared[EditConfig, Editing]) -> Result:
     """Edit what is missing; finished pictures are left as they are."""
     from facecond import progress
-    from facecond.assembly.edits import Edited, Face, edit
+    from facecond.assembly.changes import Face
+    from facecond.assembly.edits import Edited, edit
     from facecond.assembly.maps import load_map_generator
     from facecond.io.lock import WAIT, hold
     from facecond.photos.edited import EditedFolder
@@ -220,7 +222,7 @@ def _faces(
     session: Session[EditConfig], found: Editing, folder: "EditedFolder", skipped: dict[str, str]
 ) -> "Iterator[Face | None]":
     """Each picture that is to be edited, in order; None for one that is finished or cannot be used."""
-    from facecond.assembly.edits import of_item, of_photograph
+    from facecond.assembly.changes import of_item, of_photograph
     from facecond.assembly.photographs import PhotoClassifier, PhotoParser
 
     seen: set[str] = set()

@@ -33,7 +33,8 @@ from facecond.reports.curves import Chart, Series
 from facecond.reports.tables import MISSING
 
 if TYPE_CHECKING:
-    from facecond.assembly.edits import Edited, Face
+    from facecond.assembly.changes import Face
+    from facecond.assembly.edits import Edited
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
@@ -192,7 +193,7 @@ def edit_pairs(session: Session[EditConfig], found: Sequence[Pair], way: Way) ->
 
 def face_of(number: int, pair: Pair) -> Face:
     """The first picture of a pair, of which all is known."""
-    from facecond.assembly.edits import Face
+    from facecond.assembly.changes import Face
     from facecond.io.images import digest_of_pixels
     from facecond.photos.frame import central_frame
 

@@ -27,7 +27,8 @@ from facecond.io.files import sha256_file
 from facecond.reports.tables import MISSING
 
 if TYPE_CHECKING:
-    from facecond.assembly.edits import Edited, Face
+    from facecond.assembly.changes import Face
+    from facecond.assembly.edits import Edited
     from facecond.assembly.judges import Judge
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
@@ -100,7 +101,7 @@ def plan(work: Work) -> None:
 
 def made(work: Work) -> Findings:
     """Do it."""
-    from facecond.assembly.edits import of_item
+    from facecond.assembly.changes import of_item
     from facecond.assembly.judges import load_parser
     from facecond.assembly.session import open_session
     from facecond.data.pack import Pack
@@ -282,7 +283,8 @@ def _edited(
 
 def edit_all(session: Session[EditConfig], asked: Sequence[Exchange], way: Way) -> Made:
     """Give every face the part it is asked for."""
-    from facecond.assembly.edits import edit, of_item
+    from facecond.assembly.changes import of_item
+    from facecond.assembly.edits import edit
 
     config = dataclasses.replace(session.config, method=way.method, blend=way.blend, strength=way.strength)
     own = dataclasses.replace(session, config=config)
