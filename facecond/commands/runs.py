@@ -17,8 +17,7 @@ from facecond.memory import in_bytes
 from facecond.reports.made import sampler_text
 from facecond.reports.tables import MISSING, value_text
 from facecond.workspace.find import finished_runs
-from facecond.workspace.inventory import (
-    IN_USE,
+from facecond.workspace.inventory.entries import (
     PARTS,
     EditsEntry,
     Entry,
@@ -31,8 +30,9 @@ from facecond.workspace.inventory import (
     SamplesEntry,
     SynthesizedEntry,
     Value,
-    take,
 )
+from facecond.workspace.inventory.known import IN_USE
+from facecond.workspace.inventory.take import take
 
 log = logging.getLogger("facecond")
 

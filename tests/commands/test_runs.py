@@ -17,7 +17,8 @@ import pytest
 
 from facecond.io.documents import Record, check, read_json, write_json
 from facecond.io.results import read_results
-from facecond.workspace.inventory import PARTS, Inventory, take
+from facecond.workspace.inventory.entries import PARTS, Inventory
+from facecond.workspace.inventory.take import take
 from tests.commands.conftest import Facecond
 
 
