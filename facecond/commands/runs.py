@@ -25,6 +25,7 @@ from facecond.workspace.inventory.entries import (
     Inventory,
     PackEntry,
     ParsedEntry,
+    ReproducedEntry,
     ResultsEntry,
     RunEntry,
     SamplesEntry,
@@ -55,7 +56,6 @@ OTHERS = {
     "jobs": "logs and words of jobs: launcher=",
     "releases": "data sets that were drawn as files",
     "reports": "pages about runs; each can be written again",
-    "reproduced": "tables and figures of the paper",
 }
 """What else a workspace holds."""
 
@@ -76,7 +76,7 @@ def run(prepared: Prepared[RunsConfig, None]) -> Result:
     kind = None if config.kind is None or config.kind in _PARTS else config.kind.name
     held = take(config.workspace, parts=PARTS if part is None else (part,), kind=kind, words=config.words)
     entries: list[Entry] = [*held["packs"], *held["runs"], *held["samples"], *held["results"], *held["parsed"]]
-    entries += [*held["edits"], *held["synthesized"], *held["exports"]]
+    entries += [*held["edits"], *held["synthesized"], *held["exports"], *held["reproduced"]]
     _Next(prepared, held).fill()
     own = [entry for entry in entries if not entry["came_along"]]
     everything = part is None and not config.words
@@ -128,6 +128,8 @@ class _Next:
             synthesized["next"] = self.of_synthesized(synthesized)
         for export in held["exports"]:
             export["next"] = self.of_export(export)
+        for reproduced in held["reproduced"]:
+            reproduced["next"] = self.of_reproduced(reproduced)
 
     def of_pack(self, pack: PackEntry) -> list[str]:
         if "items" not in pack:
@@ -203,6 +205,12 @@ class _Next:
             return [self.suggest(shlex.join(["verify", export["path"]]))]
         return [serving(export["path"])]
 
+    def of_reproduced(self, reproduced: ReproducedEntry) -> list[str]:
+        if "words" not in reproduced or (reproduced["finished"] and not reproduced["remark"]):
+            return []
+        words = [word for word in reproduced["words"] if word.partition("=")[0] != "workspace"]
+        return [self.suggest(shlex.join(["reproduce", *words]))]
+
 
 def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
     """What is shown of each kind of entry: the newest, with what there is to say in columns."""
@@ -236,6 +244,7 @@ def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
         listing("Edited pictures", ["run", "pictures", "by"], held["edits"], _of_edits),
         listing("Synthesized sets", ["run", "faces", "px", "forms"], held["synthesized"], _of_synthesized),
         listing("Exports", ["run", "for", "files", "sampled with"], held["exports"], _of_export),
+        listing("Reproduced", ["what", "made"], held["reproduced"], _of_reproduced),
     ]
     if held["others"]:
         others = [
@@ -338,6 +347,12 @@ def _of_export(entry: ExportEntry) -> tuple[list[str], str]:
     said += [f"{entry['people']} people"] if entry["people"] else []
     how = sampler_text(entry["made_with"]["sampler"])
     return [run, entry["target"], _grouped(entry["files"]), how], ", ".join(said)
+
+
+def _of_reproduced(entry: ReproducedEntry) -> tuple[list[str], str]:
+    if "title" not in entry:
+        return [MISSING] * 2, ""
+    return [entry["title"], ", ".join(entry["files"]) or MISSING], ""
 
 
 def _grouped(count: int) -> str:

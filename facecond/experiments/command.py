@@ -27,6 +27,7 @@ from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, FacecondError
 from facecond.experiments import studies, table
 from facecond.experiments.plan import Plan, Work, sizes, whole_batches
+from facecond.io import reproduced
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
 from facecond.sampling.folder import read_manifest
@@ -60,10 +61,21 @@ def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
     if config.study.kind is not Study.none:
         return studies.run(prepared)
     prepared.announce()
-    folder = Path(config.workspace) / "reproduced" / prepared.name
+    folder, about = (
+        Path(config.workspace) / "reproduced" / prepared.name,
+        (plan.paper.title, prepared.composed.overrides),
+    )
     steps = Steps(Path(config.workspace) / "reproduced" / f"{plan.prefix}.json", len(plan.works()) + 1)
     if config.plan:
         return _planned(prepared, steps)
+    reproduced.begin(folder, *about)
+    result = _made(prepared, folder, steps)
+    reproduced.finish(folder, *about, result.made.values())
+    return result
+
+
+def _made(prepared: Prepared[ReproduceConfig, Plan], folder: Path, steps: Steps) -> Result:
+    plan = prepared.found
     for work in plan.common():
         _make(work, plan, steps)
     for work in plan.models():

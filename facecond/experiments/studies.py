@@ -25,6 +25,7 @@ from facecond.experiments import table
 from facecond.experiments.plan import override
 from facecond.faces.labels import part_indices
 from facecond.faces.names import ATTRIBUTES
+from facecond.io import reproduced
 from facecond.io.files import atomic_write, sha256_file
 from facecond.reports.tables import markdown
 from facecond.workspace.find import find_pack, find_run
@@ -245,10 +246,12 @@ def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
     plan = Work(prepared)
     module.plan(plan)
     if not prepared.config.plan:
-        work = Work(prepared, total=len(plan.planned))
+        work, about = Work(prepared, total=len(plan.planned)), (plan.study.title, prepared.composed.overrides)
+        reproduced.begin(work.folder, *about)
         found: Findings = module.made(work)
         notes = [f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}", *found.notes, *_about()]
         made = work.write(found.tables, notes, found.charts) | found.files
+        reproduced.finish(work.folder, *about, made.values())
         return Result(command="reproduce", used=prepared.used, tables=found.tables, made=made)
     rows = [["step", "command"], *([each.title, _typed(each)] for each in plan.planned)]
     words = [word for word in prepared.composed.overrides if word.partition("=")[0] != "plan"]

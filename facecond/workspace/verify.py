@@ -369,6 +369,14 @@ def _export(folder: Path, report: Report) -> None:
     report.unchecked += [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
 
 
+def _reproduced(folder: Path, report: Report) -> None:
+    from facecond.io.reproduced import REPRODUCED_FILE, compare, read_reproduced
+
+    if report.check(folder / REPRODUCED_FILE, read_reproduced, folder):
+        for name, digest in read_reproduced(folder)["files"].items():
+            report.check(folder / name, compare, folder, name, digest)
+
+
 def _results(folder: Path, report: Report) -> None:
     from facecond.io.results import read_results
 
@@ -408,6 +416,7 @@ MARKED: dict[str, Checker] = {
     "synthesis.json": _synthesis,
     "export.json": _export,
     "results.json": _results,
+    "reproduced.json": _reproduced,
 }
 """File that marks a folder -> its checker."""
 

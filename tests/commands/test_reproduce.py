@@ -1,6 +1,7 @@
 """`facecond reproduce` on the tiny workspace: equal runs are used, work that is done is not done again, tables are whole."""
 
 import csv
+import hashlib
 import json
 import shlex
 import time
@@ -11,6 +12,7 @@ import pytest
 from facecond.commands.steps import Steps
 from facecond.experiments import command
 from facecond.experiments.command import equal_run, prepare
+from facecond.io.reproduced import read_reproduced
 from facecond.io.results import read_results
 from facecond.workspace.find import images_seen
 from tests.commands.conftest import MODEL, TINY, Facecond, call
@@ -97,6 +99,10 @@ def test_all_that_is_named_is_made(workspace: Path, facecond: Facecond) -> None:
     folders = [Path(result["made"]["figure"]).parent for result in json.loads(out)]
     assert folders == [workspace / "reproduced" / f"{name}-demo" for name in ("figure3", "figure10")]
     assert all((folder / "figure.png").read_bytes().startswith(b"\x89PNG") for folder in folders)
+    for folder in folders:
+        record = read_reproduced(folder)
+        assert record["finished"]
+        assert record["files"] == {"figure.png": hashlib.sha256((folder / "figure.png").read_bytes()).hexdigest()}
 
 
 def test_a_wrong_name_among_several_stops_before_any_work(tmp_path: Path, facecond: Facecond) -> None:

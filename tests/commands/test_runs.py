@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from facecond.io import reproduced
 from facecond.io.documents import Record, check, read_json, write_json
 from facecond.io.results import read_results
 from facecond.workspace.inventory.entries import PARTS, Inventory
@@ -38,7 +39,17 @@ def stamps(folder: Path) -> dict[Path, int]:
 
 @pytest.fixture(scope="module")
 def home(whole_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(whole_once, tmp_path_factory.mktemp("runs") / "workspace"))
+    home = Path(shutil.copytree(whole_once, tmp_path_factory.mktemp("runs") / "workspace"))
+    done, begun = (home / "reproduced" / name for name in ("edits-1", "table1-demo"))
+    reproduced.begin(done, "Edits", ["edits"])
+    for name in ("table.md", "edits/one.npz"):
+        (done / name).parent.mkdir(exist_ok=True)
+        (done / name).write_bytes(b"# Edits\n")
+    (home / "elsewhere.md").write_text("")
+    reproduced.finish(done, "Edits", ["edits"], [done / "table.md", home / "elsewhere.md"])
+    (home / "elsewhere.md").unlink()
+    reproduced.begin(begun, "Table 1", ["table1", "scale=demo", f"workspace={home}"])
+    return home
 
 
 def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path, facecond: Facecond) -> None:
@@ -99,7 +110,12 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
     assert edited["bytes"] == bytes_in(home / "edits" / "edited")
     assert {each["name"] for each in held["others"]} == {"features"}
     assert held["bytes"] == bytes_in(home)
-    assert not any(entry["remark"] for part in PARTS for entry in held[part])
+    begun, done = sorted(held["reproduced"], key=lambda entry: entry["finished"])
+    assert (done["name"], done["title"], done["words"], done["files"]) == ("edits-1", "Edits", ["edits"], ["table.md"])
+    assert done["bytes"] == bytes_in(home / "reproduced" / "edits-1")
+    assert (begun["remark"], begun["files"]) == ("not finished: its command continues it", [])
+    assert begun["next"] == [f"facecond reproduce table1 scale=demo workspace={home}"]
+    assert [entry["name"] for part in PARTS for entry in held[part] if entry["remark"]] == ["table1-demo"]
     assert stamps(home) == before
 
 
@@ -252,6 +268,17 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], None], str]] = {
         lambda home: (home / "exports/exported/studio.js").write_text("") and None,
         "missing or of another size: facecond verify names them",
     ),
+    "a reproduction cut short": ("reproduced", _cut("reproduced/edits-1/reproduced.json"), "not valid JSON"),
+    "a reproduction of other files": (
+        "reproduced",
+        _with("reproduced/edits-1/reproduced.json", files={"../run.json": "0" * 64}),
+        "'../run.json' is no file of",
+    ),
+    "a table gone": (
+        "reproduced",
+        lambda home: (home / "reproduced/edits-1/table.md").unlink(),
+        "table.md missing: its command writes it again",
+    ),
     "photographs cut short": ("parsed", _cut("parsed/*/parsed.json"), "parsed.json: not valid JSON"),
 }
 
@@ -262,7 +289,11 @@ def test_what_is_damaged_is_one_remark(what: str, home: Path, tmp_path: Path) ->
     copy = Path(shutil.copytree(home, tmp_path / "copy"))
     damage(copy)
     held = check(Inventory, json.loads(json.dumps(take(str(copy)))), "the inventory")
-    (entry,) = [entry for entry in held[part] if entry["remark"]]  # type: ignore[literal-required]
+    (entry,) = [  # one is not finished before anything is damaged
+        entry
+        for entry in held[part]
+        if entry["remark"] and entry["name"] != "table1-demo"  # type: ignore[literal-required]
+    ]
     assert remark in entry["remark"]
     assert "\n" not in entry["remark"]
 
@@ -281,7 +312,7 @@ def test_damage_is_shown_and_ends_nothing(home: Path, facecond: Facecond, tmp_pa
 
 
 def test_foreign_folders_are_listed(tmp_path: Path, facecond: Facecond) -> None:
-    for part in ("packs", "runs", "samples", "swaps", "results", "parsed", "edits", "exports", "holiday"):
+    for part in ("packs", "runs", "samples", "swaps", "results", "parsed", "edits", "exports", "reproduced", "holiday"):
         (tmp_path / part / "[strange] one").mkdir(parents=True)
         (tmp_path / part / "[strange] one" / "notes.txt").write_text("12345")
         (tmp_path / part / "stray.txt").write_text("1")
@@ -292,17 +323,18 @@ def test_foreign_folders_are_listed(tmp_path: Path, facecond: Facecond) -> None:
     held = listed(facecond, f"workspace={tmp_path}")
     remarks = {
         entry["remark"].partition(":")[0]
-        for part in ("packs", "runs", "results", "parsed", "edits", "exports")
+        for part in ("packs", "runs", "results", "parsed", "edits", "exports", "reproduced")
         for entry in held[part]  # type: ignore[literal-required]
     }
     assert remarks == {
         "not finished", "not a pack", "not a run", "no results", "no parsed photographs", "no edited pictures", "no export",
+        "made by an older version, or not at all",
     }  # fmt: skip
     assert [entry["remark"].partition(":")[0] for entry in held["samples"]] == ["no samples"] * 2
     assert [(each["name"], each["bytes"]) for each in held["others"]] == [("holiday", 6)]
     status, out, _ = facecond("runs", f"workspace={tmp_path}")
     assert status == 0
-    assert out.count("[strange] one") == 8
+    assert out.count("[strange] one") == 9
 
 
 def test_an_empty_workspace_says_what_to_do(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 from pathlib import Path
@@ -14,6 +15,7 @@ from facecond.data.mixing import Mixed, Part
 from facecond.data.pack import Pack
 from facecond.data.packing import pack_source
 from facecond.experiments import synthetic
+from facecond.io.reproduced import read_reproduced
 from facecond.io.results import ClassValue, Figure
 from tests.commands.conftest import MODEL, TINY, Facecond
 
@@ -158,7 +160,11 @@ def test_copies_of_an_overfitted_model_are_told_from_held_out_faces(workspace: P
         ["samples of the overfitted model", "6"],
         ["held-out faces", "6"],
     ]
-    assert Path(made["made"]["sheet"]).is_file()
+    sheet = Path(made["made"]["sheet"])
+    record = read_reproduced(sheet.parent)
+    assert record["finished"]
+    assert {sheet.parent / name for name in record["files"]} == {Path(place) for place in made["made"].values()}
+    assert record["files"][sheet.name] == hashlib.sha256(sheet.read_bytes()).hexdigest()
 
 
 def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facecond.io import reproduced
 from facecond.io.images import read_image
 from facecond.measuring.kept import Kept
 from facecond.workspace.verify import verify
@@ -139,6 +140,25 @@ def test_of_an_export_each_damaged_or_missing_file_is_named(whole: Path, tmp_pat
     assert (status, file) == (2, str(record))
     assert what.startswith("was altered")
     assert "facecond export" in todo
+
+
+def test_an_altered_table_of_a_reproduction_is_named(tmp_path: Path, facecond: Facecond) -> None:
+    folder = tmp_path / "reproduced" / "edits-1"
+    reproduced.begin(folder, "Edits", ["edits"])
+    tables = [folder / "table.md", folder / "table1.csv"]
+    for file in tables:
+        file.write_text("1.0\n")
+    reproduced.finish(folder, "Edits", ["edits"], tables)
+    assert facecond("verify", tmp_path)[0] == 0
+    tables[0].write_text("2.0\n")
+    tables[1].unlink()
+    status, out, _ = facecond("verify", tmp_path, "--json")
+    rows = json.loads(out)["tables"]["damaged"][1:]
+    assert status == 2
+    assert [row[0] for row in rows] == [*map(str, tables)]
+    assert hashlib.sha256(b"2.0\n").hexdigest()[:12] in rows[0][1]
+    assert "is missing" in rows[1][1]
+    assert all("facecond reproduce" in row[2] for row in rows)
 
 
 def test_a_name_that_leads_out_of_a_synthesized_set_is_one_finding_of_several(

@@ -18,6 +18,7 @@ class Held(Enum):
     edits = "edits"
     synthesized = "synthesized"
     exports = "exports"
+    reproduced = "reproduced"
     diffusion = "diffusion"
     maps = "maps"
     vq = "vq"

@@ -10,7 +10,7 @@ FORMAT, VERSION = "facecond-inventory", 1
 
 Kind = Literal["diffusion", "maps", "vq", "parser", "classifier"]
 
-PARTS = ("packs", "runs", "samples", "results", "parsed", "edits", "synthesized", "exports")
+PARTS = ("packs", "runs", "samples", "results", "parsed", "edits", "synthesized", "exports", "reproduced")
 """What there is, by the folder of a workspace it lies in (`samples` stands for swaps too)."""
 
 
@@ -171,6 +171,17 @@ class ExportEntry(Entry):
     """As in export.json."""
 
 
+class ReproducedEntry(Entry):
+    """A table or figure of the paper, or a study; what cannot be read is missing."""
+
+    title: NotRequired[str]
+    words: NotRequired[list[str]]
+    """Of its command, behind `facecond reproduce`."""
+    finished: NotRequired[bool]
+    files: NotRequired[list[str]]
+    """What it made, by places in the folder."""
+
+
 class Other(TypedDict):
     """A folder or file of the workspace that is none of these."""
 
@@ -192,6 +203,7 @@ class Inventory(TypedDict):
     edits: list[EditsEntry]
     synthesized: list[SynthesizedEntry]
     exports: list[ExportEntry]
+    reproduced: list[ReproducedEntry]
     others: list[Other]
     bytes: Count
     """Of all that is listed and did not come with the program."""

@@ -27,6 +27,8 @@ from facecond.io.documents import (
     scan_records,
 )
 from facecond.io.exported import EXPORT_FILE, incomplete, read_exported
+from facecond.io.files import inside
+from facecond.io.reproduced import REPRODUCED_FILE, read_reproduced
 from facecond.io.results import Figure
 from facecond.io.runs import METRICS, of_class, read_done, read_last, read_run_file
 from facecond.photos.edited import FORMAT as EDITS_FORMAT
@@ -47,6 +49,7 @@ from facecond.workspace.inventory.entries import (
     Latents,
     PackEntry,
     ParsedEntry,
+    ReproducedEntry,
     ResultsEntry,
     RunEntry,
     SamplesEntry,
@@ -376,5 +379,26 @@ def exports_entry(known: Known, path: Path, came_along: bool) -> ExportEntry:
             if lacking
             else ""
         )
+
+    return _filled(entry, read)
+
+
+def reproduced_entry(known: Known, path: Path, came_along: bool) -> ReproducedEntry:
+    """A table or figure of the paper, or a study."""
+    entry: ReproducedEntry = {**_entry(path, came_along, [path / REPRODUCED_FILE])}
+
+    def read() -> None:
+        if not (path / REPRODUCED_FILE).is_file():
+            entry["remark"] = f"made by an older version, or not at all: it has no {REPRODUCED_FILE}"
+            return
+        content = read_reproduced(path)
+        entry["title"], entry["words"], entry["finished"] = content["title"], content["words"], content["finished"]
+        entry["files"] = [*content["files"]]
+        lacking = [name for name in entry["files"] if not inside(path, name, of=REPRODUCED_FILE).is_file()]
+        entry["remark"] = (
+            "not finished: its command continues it" if not entry["finished"]
+            else f"{' and '.join(lacking)} missing: its command writes it again" if lacking
+            else ""
+        )  # fmt: skip
 
     return _filled(entry, read)

@@ -49,6 +49,7 @@ def take(
         edits=listed("edits", folders_in(here / "edits"), (), partial(reading.edits_entry, known)),
         synthesized=listed("synthesized", folders_in(here / "synthesized"), (), partial(reading.synthesized_entry, known)),
         exports=listed("exports", folders_in(here / "exports"), (), partial(reading.exports_entry, known)),
+        reproduced=listed("reproduced", folders_in(here / "reproduced"), (), partial(reading.reproduced_entry, known)),
         others=[], bytes=0,
     )  # fmt: skip
     if set(parts) == set(PARTS) and not words:
@@ -58,7 +59,13 @@ def take(
             if path.name not in (*PARTS, *SAMPLED)
         ]
     entries: list[Entry] = [*inventory["packs"], *inventory["runs"], *inventory["samples"], *inventory["results"]]
-    entries += [*inventory["parsed"], *inventory["edits"], *inventory["synthesized"], *inventory["exports"]]
+    entries += [
+        *inventory["parsed"],
+        *inventory["edits"],
+        *inventory["synthesized"],
+        *inventory["exports"],
+        *inventory["reproduced"],
+    ]
     own = [entry for entry in entries if not entry["came_along"] and not Path(entry["path"]).is_symlink()]
     inventory["bytes"] = sum(entry["bytes"] for entry in own) + sum(each["bytes"] for each in inventory["others"])
     return inventory
