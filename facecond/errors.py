@@ -5,6 +5,7 @@ A mistake of the user raises a `FacecondError`; a mistake of the programmer is a
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -55,10 +56,18 @@ class TrainingError(FacecondError):
     """Training that cannot go on, for example because the loss is no longer finite."""
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once, by letters, and numbers in them by their value: figure2 before figure10."""
+    return sorted(
+        {*names},
+        key=lambda name: [(0, int(each), "") if each.isdigit() else (1, 0, each) for each in re.split(r"(\d+)", name)],
+    )
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a hint that names the choice closest to `name`, or lists all choices when none is close."""
-    known = sorted(choices)
-    close = difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], n=1, cutoff=0.5)
+    known = in_order(choices)
+    close = difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], n=1, cutoff=0.6)
     if close:
         return f"did you mean {next(choice for choice in known if choice.lower() == close[0])!r}?"
     return "choose from " + ", ".join(known) if known else "there is nothing to choose from"

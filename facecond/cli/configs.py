@@ -44,7 +44,7 @@ def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> No
     if name not in COMMANDS:
         raise ConfigError(
             f"{command!r} is not a command with a configuration",
-            hint=nearest(command, [c.replace(" ", "-") for c in COMMANDS]),
+            hint=nearest(command, COMMANDS),
         )
     print_configuration(compose(name, words, blank=True), as_json=as_json, meanings=True)
     sys.stdout.flush()

@@ -6,6 +6,7 @@ overrides. Nothing heavy is imported before a command has been understood and it
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -16,7 +17,7 @@ from facecond.cli.execute import execute
 from facecond.cli.help import Command, Group
 from facecond.cli.show import print_error
 from facecond.conditions.table import CONDITIONS
-from facecond.errors import ConfigError, FacecondError
+from facecond.errors import ConfigError, FacecondError, nearest
 from facecond.memory import is_out_of_memory
 from facecond.processes import OtherProcessError
 from facecond.stopping import Stopped
@@ -574,7 +575,11 @@ def reproduce(
     overrides = [word for word in words or [] if "=" in word]
     from facecond.config.catalogue import options_of
 
-    papers = [f"{'study' if name in options_of('study') else 'paper'}={name}" for name in named]
+    group = {name: group for group in ("paper", "study") for name in options_of(group)}
+    for name in named:
+        if name not in group:
+            raise ConfigError(f"{name!r} is no table, figure or study", hint=nearest(name, group))
+    papers = [f"{group[name]}={name}" for name in named]
     execute("reproduce", overrides, {"plan": plan or None}, json=json, dry_run=dry_run, each=papers)
 
 
@@ -648,7 +653,9 @@ def main() -> None:
 
 def _usage(error: typer.TyperException) -> int:
     """A wrong flag or command, in one line with the nearest valid name."""
-    message = error.format_message().rstrip(".")
+    message = re.sub(r" \(Possible options: .*\)", "", error.format_message()).rstrip(".")
+    if found := re.fullmatch(r"Invalid value for '(.*)': Input should be a valid (integer|number).*", message):
+        message = f"{found[1]} takes {'a whole number' if found[2] == 'integer' else 'a number'}"
     if not message:  # no command: the help has been printed
         return 2
     near = getattr(error, "possibilities", None)

@@ -36,9 +36,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Two columns: a name and what it means."""
+    """Two columns: a name and what it means; names that would take more than a third of the line are folded."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 2))
-    table.add_column(style="cyan", no_wrap=True)
+    longest = max((cell_len(name) for name, _ in rows), default=0)
+    table.add_column(style="cyan", overflow="fold", width=min(longest, _out.width // 3))
     table.add_column(overflow="fold")
     for name, meaning in rows:
         table.add_row(escape(name), escape(meaning))
@@ -85,7 +86,10 @@ def print_result(result: "Result") -> None:
     if result.made:
         print_table("Made", [(name, str(path)) for name, path in result.made.items()])
     if result.next:
-        print_table("Next", [("$", line) for line in result.next])
+        _out.print("Next", style="italic", highlight=False)
+        for line in result.next:
+            _out.print(f"  $ {escape(line)}", highlight=False)
+        _out.print()
 
 
 def _print_listing(listing: "Listing") -> None:

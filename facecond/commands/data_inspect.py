@@ -8,7 +8,7 @@ from facecond.commands.prepared import Prepared
 from facecond.commands.result import Result
 from facecond.config.commands.data import InspectConfig
 from facecond.config.compose import compose
-from facecond.workspace.find import find_pack
+from facecond.workspace.find import find_pack, is_bundled
 
 SHOWN = 20
 """Excluded items that are named; the manifest names all."""
@@ -18,7 +18,7 @@ def prepare(words: Sequence[str]) -> Prepared[InspectConfig, Path]:
     """Check the configuration and find the pack."""
     composed = compose("data inspect", words)
     config: InspectConfig = composed.config
-    pack = find_pack(config.workspace, config.pack)
+    pack = find_pack(config.workspace, config.pack, or_bundled=True)
     return Prepared(composed=composed, name=pack.path.name, used={"pack": str(pack)}, found=pack.path)
 
 
@@ -45,9 +45,14 @@ def run(prepared: Prepared[InspectConfig, Path]) -> Result:
             [pack.images[i] for i in places], [pack.labels[i] for i in places], [pack.ids[i] for i in places],
             title=f"Pack {pack.path.name}", text=f"{len(pack)} items, {pack.resolution} px", cell=min(pack.resolution, 128),
         )  # fmt: skip
-        made["contact sheet"] = pack.path / "sheet.png"
+        made["contact sheet"] = _sheet(config.workspace, pack.path)
         write_png(made["contact sheet"], picture)
     return Result(command="data inspect", used=prepared.used, facts=facts, tables=_tables(summary), made=made)
+
+
+def _sheet(workspace: str, pack: Path) -> Path:
+    """Where the contact sheet of a pack is written: into it, but never into the program's own folder."""
+    return Path(workspace) / "reports" / f"{pack.name}-sheet.png" if is_bundled(pack) else pack / "sheet.png"
 
 
 def _tables(summary: Any) -> dict[str, list[list[str]]]:

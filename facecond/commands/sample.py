@@ -1,6 +1,7 @@
 """`facecond sample`: faces that obey conditions, with a labelled grid to look at."""
 
 import logging
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from facecond.assembly.session import Session, open_session
 from facecond.commands.prepared import Prepared, prepare_generation
 from facecond.commands.result import Result
+from facecond.commands.uses import measuring
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.condition import Condition
 from facecond.conditions.mask import Mask
@@ -53,6 +55,11 @@ def prepare(words: Sequence[str]) -> Prepared[SampleConfig, Sampling]:
     """Check everything that can be checked without loading a network."""
     prepared = prepare_generation("sample", words, _check_alone)
     config = prepared.config
+    if config.items and prepared.composed.given("count"):
+        raise ConfigError(
+            f"count={config.count} has no effect beside items={config.items}",
+            hint="each item named is one condition; samples=3 makes three pictures of each",
+        )
     named = prepared.found.conditions
     for name in config.only:
         if name not in named:
@@ -241,12 +248,18 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
         used=prepared.used,
         facts={"images": count},
         made=made,
-        next=[
-            prepared.suggest(
-                "eval miou accuracy attributes", run=config.run, pack=config.pack, first_stage=config.first_stage
-            )
-        ],
+        next=_next(prepared, folder),
     )
+
+
+def _next(prepared: Prepared[SampleConfig, Sampling], folder: Path) -> list[str]:
+    """How these samples are measured; of several checkpoints, how one of the run's is reported."""
+    config, found = prepared.config, prepared.found
+    if config.grid is Grid.checkpoints:
+        return [prepared.suggest(shlex.join(["report", found.run.path.name]))]
+    told = [name for name in found.conditions if not config.only or name in config.only]
+    named = {"run": config.run, "pack": config.pack, "first_stage": config.first_stage}
+    return [prepared.suggest(measuring(told), samples=folder.name, **named)]
 
 
 def _changing(names: Iterable[str]) -> Condition:
@@ -281,7 +294,10 @@ def prompts(session: Session[SampleConfig]) -> Sequence[Prompt]:
         return [session.read(config.given())] * config.count
     for place in config.items:
         session.prompt(place)  # raises for an item that does not exist
-    places = config.items or range(min(config.count, len(session.pack.indices("validation"))))
+    held_out = len(session.pack.indices("validation"))
+    if not config.items and config.count > max(held_out, SampleConfig().count):
+        log.warning("count=%d: the pack has %d people to validate on, each is sampled once", config.count, held_out)
+    places = config.items or range(min(config.count, held_out))
     return Lazy(len(places), lambda i: session.changed(places[i], config.given(), adapt=config.adapt_masks))
 
 

@@ -23,6 +23,7 @@ from facecond.config.meanings import commented
 from facecond.config.models import GENERATIVE, VARIANTS
 from facecond.config.settings import first_line, freeze, plain, to_yaml
 from facecond.errors import ConfigError, nearest
+from facecond.faces.names import ATTRIBUTES
 
 REQUIRED = "(required)"
 """Stands for a value that must be given."""
@@ -293,7 +294,12 @@ def check_words(command: str, overrides: list[str]) -> None:
     groups = groups_of(command)
     for word in overrides:
         if "=" not in word and not word.startswith("~"):
-            hint = nearest(word, [*groups, *_root_keys(command)])
+            keys = _root_keys(command)
+            meant = next((each for each in ATTRIBUTES if each.lower() == word.lstrip("+-").lower()), None)
+            if meant and "attr" in keys:
+                sign = "-" if word.startswith("-") else "+"
+                raise ConfigError(f"{word!r} is not an override", hint=f"did you mean --attr {sign}{meant}?")
+            hint = nearest(word, [*groups, *keys])
             raise ConfigError(f"{word!r} is not an override", hint=f"write key=value or group=option; {hint}")
         key = word.partition("=")[0]
         if not key.strip():
@@ -311,7 +317,8 @@ def check_words(command: str, overrides: list[str]) -> None:
             parsed = _parsed(word)
         except (HydraException, ValueError) as error:
             raise ConfigError(
-                f"{word!r} cannot be read: {first_line(error)}", hint="quote values with spaces, commas, braces or equals signs"
+                f"{word!r} cannot be read: {first_line(error)}",
+                hint="quote values with spaces, commas, braces or equals signs",
             ) from error
         if parsed.is_sweep_override():
             raise ConfigError(
@@ -380,6 +387,8 @@ def in_our_words(key: str | None, text: str) -> tuple[str, str | None]:
         return f"{key}={found[1]} is not true or false", None
     if found := re.search(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text):
         return f"{key}={found[1]} is not {kinds.get(found[2], found[2])}", None
+    if found := re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", text):
+        return f"{key}={found[1]} is not an option of {key}", nearest(found[1], found[2].split(", "))
     if re.search(r"field '.*' is not Optional", text):
         return f"{key} needs a value", None
     return (f"{key}: {text}" if key else text), None

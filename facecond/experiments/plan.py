@@ -22,7 +22,7 @@ from facecond.config.commands.whole import ReproduceConfig
 from facecond.config.compose import compose, is_group_choice, quoted
 from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantConfig
 from facecond.config.settings import plain
-from facecond.errors import ConfigError, nearest
+from facecond.errors import ConfigError, in_order, nearest
 from facecond.io.files import sha256_file
 from facecond.measuring.measure import SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
@@ -411,9 +411,9 @@ def _check(paper: PaperConfig) -> None:
     if not paper.variants:
         from facecond.config.catalogue import options_of
 
-        known = sorted(options_of("paper"), key=lambda name: (name.rstrip("0123456789"), len(name), name))
+        known = ", ".join([*in_order(options_of("paper")), *in_order(options_of("study"))])
         raise ConfigError(
-            "no table or figure named", hint=f"for example: facecond reproduce table5; there are {', '.join(known)}"
+            "no table, figure or study named", hint=f"for example: facecond reproduce table5; there are {known}"
         )
     names = [variant.name for variant in paper.variants]
     if len(set(names)) < len(names):

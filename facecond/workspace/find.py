@@ -80,8 +80,8 @@ class RunInfo:
     content: RunFile
 
 
-def find_pack(workspace: str, name: str | None) -> Found:
-    """The pack called `name` (a folder or a name in the workspace), or the latest.
+def find_pack(workspace: str, name: str | None, *, or_bundled: bool = False) -> Found:
+    """The pack called `name` (a folder or a name in the workspace), or the latest; `or_bundled`: else that which came along.
 
     Raises:
         DataError: when there is none, or it is damaged or of another version.
@@ -91,6 +91,8 @@ def find_pack(workspace: str, name: str | None) -> Found:
     packs = Path(workspace) / "packs"
     if name is not None and not _there(packs, name) and (people := bundled_pack(name)):
         return Found(people, f"named, {CAME_ALONG}")
+    if name is None and or_bundled and not _folders(packs, "manifest.json") and (people := bundled_pack(SETS[0])):
+        return Found(people, CAME_ALONG)
     hint = "make one: facecond data draw, or: facecond data pack data=label_maps data.root=FOLDER"
     found = _find("pack", packs, name, "manifest.json", hint, DataError)
     read_manifest(found.path)
@@ -145,10 +147,13 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
         return Found(latest, f"the latest {kind} run")
     if not _there(runs, name) and (place := bundled_run(name, kind)):
         return Found(place, f"named, {CAME_ALONG}")
-    usable = [path.name for path in finished_runs(workspace, kind)]
+    usable = usable_names(workspace, kind)
+    of_kind = f"there are {', '.join(usable)}" if usable else hint
+    if not _there(runs, name) and (other := next((each for each in MEMBERS if bundled_run(name, each)), None)):
+        raise CheckpointError(f"{name} is a run of a {other} model, expected {kind}", hint=of_kind)
     found = _find("run", runs, name, "run.json", hint, CheckpointError, usable)
     if read_run(found.path).kind != kind:
-        raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=hint)
+        raise CheckpointError(f"{found.path} is a run of a {_kind(found.path)} model, expected {kind}", hint=of_kind)
     return found
 
 

@@ -41,6 +41,26 @@ def test_what_figures_share_is_said_once_below_them(capsys: pytest.CaptureFixtur
     assert "miou parser; floor: shuffled conditions" in text
 
 
+@pytest.mark.parametrize("width", [80, 160])
+def test_what_many_figures_were_measured_with_is_read_whole(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names of forty figures leave room for what they share."""
+    judge = "classifier demo-classifier (0123456789ab)"
+    many = [
+        Figure(name=f"accuracy_of_attribute_{k}", value=0.5, count=4, judge=judge, judge_hash="") for k in range(40)
+    ]
+    monkeypatch.setattr(show, "_out", Console(soft_wrap=True, width=width))
+    print_result(Result(command="eval", figures=many, next=["facecond report one"]))
+    lines = capsys.readouterr().out.splitlines()
+    below = lines[lines.index(next(line for line in lines if line.startswith("Measured with"))) :]
+    assert "…" not in "".join(below)
+    said = " ".join(line[width // 3 :].strip() for line in below)
+    assert all(word in said for word in judge.split())
+    assert all(f"accuracy_of_attribute_{k}" in "".join(below) for k in range(40))
+    assert "  $ facecond report one" in lines  # to be copied
+
+
 def test_in_a_narrow_terminal_the_widest_columns_of_a_listing_give_way(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

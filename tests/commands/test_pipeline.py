@@ -15,6 +15,7 @@ from facecond.io.documents import Record, read_json, write_json
 from facecond.io.images import read_image, read_label_map
 from facecond.io.results import read_results
 from facecond.sampling.generation import open_generation
+from facecond.workspace.find import BUNDLED
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
@@ -253,6 +254,17 @@ def test_inspect_counts(workspace: Path) -> None:
     assert result.made["contact sheet"].is_file()
     assert len(result.tables["classes, train"]) == 20
     assert len(result.tables["attributes, validation"]) == 41
+
+
+@pytest.mark.bundled
+def test_the_sheet_of_what_came_with_the_program_is_written_elsewhere(tmp_path: Path) -> None:
+    before = sorted(BUNDLED.rglob("*"))
+    made = call("data inspect", f"workspace={tmp_path}", "sheet=4").made[
+        "contact sheet"
+    ]  # no pack of one's own: those people
+    assert made == tmp_path / "reports" / "drawn64-people-sheet.png"
+    assert made.is_file()
+    assert sorted(BUNDLED.rglob("*")) == before
 
 
 def test_packs_and_runs_move_with_their_workspace(workspace: Path, tmp_path: Path) -> None:

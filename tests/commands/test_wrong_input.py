@@ -113,7 +113,7 @@ CASES: list[tuple[str, str]] = [
     # words
     ("trian", "Did you mean 'train'"),
     ("sample --etta 1", "--eta"),
-    ("sample --eta much", "valid number"),
+    ("sample --eta much", "--eta takes a number"),
     ("sample --eta 1 sampler.eta=1", "given twice"),
     ("sample sampler.stesp=3", "did you mean 'sampler.steps'"),
     ("sample sampler=ddin", "did you mean 'ddim'"),
@@ -178,7 +178,7 @@ CASES: list[tuple[str, str]] = [
     ("train model=multicond model.denoiser.model_channels=33 size=tiny name=new", "33"),
     ("train model=vq trainer.batch_size=8 trainer.micro_batch=3 size=tiny name=new", "micro_batch"),
     ("train model=attr model.schedule.shape=straight size=tiny name=new", "model.target=velocity"),
-    ("train model=attr model.target=noise size=tiny name=new", "eps, x0, v, velocity"),
+    ("train model=attr model.target=noise size=tiny name=new", "eps, v, velocity, x0"),
     ("sample device=cuda", "no CUDA device"),
     ("train model=parser trainer.compile=true size=tiny name=new", "no meaning for a parser"),
     ("train model=classifier trainer.gradient_checkpointing=true size=tiny name=new", "would count twice"),

@@ -83,7 +83,7 @@ def test_person_has_the_last_word() -> None:
         ("sample", ["sampler.steps=abc"], "is not a whole number"),
         ("sample", ["sampler.steps=0"], "expected at least 1"),
         ("sample", ["sampler.steps=1,2"], "add -m"),
-        ("sample", ["sampler.name=foo"], "expected one of [ddim, dpmpp]"),
+        ("sample", ["sampler.name=foo"], "sampler.name=foo is not an option of sampler.name (choose from ddim, dpmpp)"),
         ("sample", ["sampler=null"], "choose from ddim, dpmpp"),
         ("sample", ["+new=1"], "cannot be added or deleted"),
         ("sample", ["~sampler"], "cannot be added or deleted"),

@@ -354,7 +354,7 @@ def test_what_no_measure_fits_is_not_measured() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no table or figure named"),
+        ([], "no table, figure or study named"),
         (["paper=table5", "scale=paper"], "scale=paper needs a pack of real faces"),
         (["paper=table5", "paper.measures=[fidd]"], "'fidd' is not a measure"),
         (["paper=table3", "paper.measures=[]"], "no measure named"),
