@@ -71,8 +71,9 @@ def edit(
         if new is None:
             found.append(Edited(each._replace(region_HW=np.zeros_like(each.region_HW)), face.picture_HWC))
             continue
-        inside = face.picture_HWC is not face.image_HWC
-        shown_HW = fading(each.region_HW, config.feather * generator.resolution, inside=inside)
+        height, width = face.picture_HWC.shape[:2]
+        beyond = face.frame.beyond(height, width, generator.resolution)
+        shown_HW = fading(each.region_HW, config.feather * generator.resolution, beyond=beyond)
         found.append(Edited(each, paste(face.picture_HWC, new, shown_HW, face.frame)))
     return found
 
