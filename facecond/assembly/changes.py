@@ -73,20 +73,17 @@ def of_photograph(
     session: Session[EditConfig],
     photo: Path,
     digest: str,
-    parser: PhotoParser | None,
+    parser: PhotoParser,
     classifier: PhotoClassifier | None,
 ) -> Face:
     """Return a photograph, read by the judges. Raises DataError when no face is found."""
     picture, size = read_image(photo), session.generator.resolution
-    values: dict[str, Any] = {}
-    frame = central_frame(*picture.shape[:2])
-    if parser is not None:
-        face = read_face(picture, parser, size, session.config.align)
-        if face is None:
-            raise DataError(f"{photo}: no face found")
-        for finding in face.findings:
-            log.warning("%s: %s %s", photo, finding.name.replace("_", " "), finding.detail)
-        frame, values[Mask.name] = face.frame, face.labels_HW
+    face = read_face(picture, parser, size, session.config.align)
+    if face is None:
+        raise DataError(f"{photo}: no face found")
+    for finding in face.findings:
+        log.warning("%s: %s %s", photo, finding.name.replace("_", " "), finding.detail)
+    frame, values = face.frame, dict[str, NDArray[Any]]({Mask.name: face.labels_HW})
     if classifier is not None:
         present = set(classifier(cut(picture, frame, classifier.size)))
         values[Attributes.name] = np.array([1 if name in present else -1 for name in ATTRIBUTES], dtype=np.int8)
@@ -134,16 +131,14 @@ def _reaches(config: EditConfig, face: Face) -> list[Reach]:
 
 
 def _asked(session: Session[EditConfig], face: Face, map_HW: NDArray[np.uint8] | None) -> Change:
-    config, size = session.config, session.generator.resolution
+    config = session.config
     seed = rng.mix(config.seed, "edit", int(face.digest[:15], 16))
     after, reaches = dict(face.values), _reaches(config, face)
     if text := config.given().get(Attributes.name):
         own, wanted = face.values[Attributes.name], parse_attributes(text)
         after[Attributes.name] = CONDITIONS[Attributes.name].change(own, wanted)
-    if Mask.name not in face.values:  # no parser: nothing is known of where parts are
-        return Change(face, seed, after, np.full((size, size), bool(reaches)))
     own_HW, origin = face.values[Mask.name], config.given().get(Mask.name) or ", ".join(config.paint) or "its own"
-    after[Mask.name] = _mapped(config, own_HW, size) if map_HW is None else map_HW
+    after[Mask.name] = _mapped(config, own_HW, session.generator.resolution) if map_HW is None else map_HW
     if Attributes.name in after and Attributes.name not in config.given():
         after[Attributes.name] = following_map(after[Mask.name], after[Attributes.name], own_HW)
     return Change(face, seed, after, region_of(own_HW, after[Mask.name], reaches, grow=config.grow), origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from facecond.diffusion.inversion import Course, follow, friendly, inverted, noi
 from facecond.diffusion.prediction import Predict, predictor
 from facecond.diffusion.schedule import schedule_of
 from facecond.editing.region import fading
-from facecond.photos.paste import paste
+from facecond.photos.paste import paste, region_in
 from facecond.sampling.generation import StepNoise
 from facecond.training.device import autocast, resolve_precision
 from facecond.types import NoiseSource, Values
@@ -35,6 +35,8 @@ class Edited(NamedTuple):
     change: Change
     picture_HWC: NDArray[np.uint8]
     """The whole picture; the bytes outside of the region are its own."""
+    region_HW: NDArray[np.bool_]
+    """Where it might change, of the pixels of the whole picture."""
 
     def words(self, told: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
         """What the face shows and should show, of the conditions that are `told`, for a record."""
@@ -48,12 +50,21 @@ class Edited(NamedTuple):
 def edit(
     session: Session[EditConfig], faces: Sequence[Face], maps: Sequence[NDArray[np.uint8] | None] | None = None
 ) -> list[Edited]:
-    """Change some faces together; `maps` as in `asked_of`, for each.
+    """Change some faces together; `maps` as in `asked_of`, for each. `edit_each` returns one after another.
 
-    What needs no change, and a strength of 0, leave a picture byte for byte as it is.
+    What needs no change, and a strength of 0, leave a picture's pixels as they are. Raises ConfigError for a strength that takes
+    no step and is not 0.
     """
+    return list(edit_each(session, faces, maps))
+
+
+def edit_each(
+    session: Session[EditConfig], faces: Sequence[Face], maps: Sequence[NDArray[np.uint8] | None] | None = None
+) -> Iterator[Edited]:
+    """Do what `edit` does, and put each face into its picture when that is asked for."""
     config, generator = session.config, session.generator
-    changes, steps = asked_of(session, faces, maps), round(config.strength * config.sampler.steps)
+    steps = config.steps_back()
+    changes = asked_of(session, faces, maps)
     at_work = [each for each in changes if each.region_HW.any() and steps > 0]
     made: dict[str, NDArray[np.uint8]] = {}  # by digest; no face comes twice
     if at_work:
@@ -65,16 +76,17 @@ def edit(
             resolve_precision(config.precision, generator.device),
         )  # fmt: skip
         made = {each.face.digest: picture for each, picture in zip(at_work, pictures, strict=True)}
-    found = []
     for each in changes:
         face, new = each.face, made.get(each.face.digest)
+        height, width = face.picture_HWC.shape[:2]
         if new is None:
-            found.append(Edited(each._replace(region_HW=np.zeros_like(each.region_HW)), face.picture_HWC))
+            nowhere = each._replace(region_HW=np.zeros_like(each.region_HW))
+            yield Edited(nowhere, face.picture_HWC, np.zeros((height, width), dtype=bool))
             continue
-        inside = face.picture_HWC is not face.image_HWC
-        shown_HW = fading(each.region_HW, config.feather * generator.resolution, inside=inside)
-        found.append(Edited(each, paste(face.picture_HWC, new, shown_HW, face.frame)))
-    return found
+        beyond = face.frame.beyond(height, width, generator.resolution)
+        shown_HW = fading(each.region_HW, config.feather * generator.resolution, beyond=beyond)
+        picture_HWC = paste(face.picture_HWC, new, shown_HW, face.frame)
+        yield Edited(each, picture_HWC, region_in(height, width, each.region_HW, face.frame))
 
 
 def _stacked(values: Sequence[Mapping[str, NDArray[Any]]], generator: Generator) -> Values:

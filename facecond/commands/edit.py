@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facecond.assembly.session import Session, open_session
 from facecond.commands.parse import photographs
@@ -24,11 +24,17 @@ from facecond.workspace.judges import photo_judge
 from facecond.workspace.origin import Origin, find_maps, generation_key, weights_file
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facecond.assembly.changes import Face
     from facecond.assembly.edits import Edited
     from facecond.photos.edited import EditedFolder
 
 log = logging.getLogger("facecond")
+
+MOST_WAITING = 1 << 28
+"""Bytes of photographs that are edited together, unless one alone has more."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +43,7 @@ class Editing(Origin):
 
     photos: list[Path]
     parser: Path | None = None
+    """Of photographs."""
     classifier: Path | None = None
     maps: RunInfo | None = None
     key: dict[str, Any]
@@ -59,14 +66,14 @@ def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
             hint="name a run that is told attributes, maps or both: run=...",
         )
     _check_used(prepared)
+    config.steps_back()  # a strength that takes none is refused
     prepared.used["sampler"] = f"DDIM's steps, {config.sampler.steps} of them"
     photos = list(dict.fromkeys(photo for name in config.photos for photo in photographs(Path(name))))
     parser = classifier = None
     if photos:
         prepared.used["photographs"] = str(len(photos))
-        if Mask.name in origin.conditions or config.region or given:
-            parser = photo_judge(config.workspace, "parser", config.parser, origin.run.path)
-            prepared.used["parser"] = str(parser)
+        parser = photo_judge(config.workspace, "parser", config.parser, origin.run.path)
+        prepared.used["parser"] = str(parser)
         if Attributes.name in origin.conditions:
             classifier = photo_judge(config.workspace, "classifier", config.classifier, origin.run.path)
             prepared.used["classifier"] = str(classifier)
@@ -151,7 +158,7 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
     """Edit what is missing; finished pictures are left as they are."""
     from facecond import progress
     from facecond.assembly.changes import Face
-    from facecond.assembly.edits import Edited, edit
+    from facecond.assembly.edits import edit_each
     from facecond.assembly.maps import load_map_generator
     from facecond.io.lock import WAIT, hold
     from facecond.photos.edited import EditedFolder
@@ -167,33 +174,35 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
     maps = load_map_generator(found.maps, session.generator.device) if found.maps else None
     session = dataclasses.replace(session, maps=maps)
     place = Path(config.workspace) / "edits" / prepared.name
-    edited, skipped = 0, dict[str, str]()
+    edited, outside, skipped = 0, 0, dict[str, str]()
     count = len(found.photos) or len(config.items)
     with hold(place, wait=WAIT):
         folder = EditedFolder(place, made_with={**found.key, **session.made_with, "seed": config.seed})
-        shown: list[Edited] = []
-
+        shown: list[Shown] = []
         told = session.generator.conditioner.names
 
         def work(faces: list[Face]) -> int:
-            for each in edit(session, faces):
+            """Edit some and write them; return the number of pixels that changed outside of their regions."""
+            outside = 0
+            for each in edit_each(session, faces):
                 face, change = each.change.face, each.change
-                folder.write(
+                record = folder.write(
                     each.picture_HWC, face.picture_HWC, source=face.source, digest=face.digest, frame=face.frame,
-                    region=float(change.region_HW.mean()), seed=change.seed, told=each.words(told),
+                    region=float(change.region_HW.mean()), region_HW=each.region_HW, seed=change.seed, told=each.words(told),
                 )  # fmt: skip
-                shown.extend([each] if len(shown) < config.sheet else [])
-            return len(faces)
+                outside += record["outside"]
+                shown.extend([_shown(each)] if len(shown) < config.sheet else [])
+            return outside
 
         with progress.bar("edit", count) as bar:
             waiting: list[Face] = []
             for face in _faces(session, found, folder, skipped):
                 waiting += [face] if face is not None else []
-                if len(waiting) == config.batch_size:
-                    edited += work(waiting)
-                    waiting = []
+                if len(waiting) == config.batch_size or sum(each.picture_HWC.nbytes for each in waiting) > MOST_WAITING:
+                    outside, edited, waiting = outside + work(waiting), edited + len(waiting), []
                 bar.update()
-            edited += work(waiting) if waiting else 0
+            if waiting:
+                outside, edited = outside + work(waiting), edited + len(waiting)
         folder.finish()
         if count and len(skipped) == count:
             source, why = next(iter(skipped.items()))
@@ -201,7 +210,7 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
                 f"none of the {count} pictures can be edited, for example {source}: {why}",
                 hint="align=never takes the middle of a picture as it is",
             )
-        made = {"pictures": place / "images", "records": place / "records.jsonl"}
+        made = {"pictures": place / "images", "regions": place / "regions", "records": place / "records.jsonl"}
         if config.sheet and shown:
             made["sheet"] = place / "sheet.png"
             _draw_sheet(made["sheet"], shown, prepared)
@@ -213,6 +222,7 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
             "edited now": edited,
             "finished before": count - edited - len(skipped),
             "skipped": len(skipped),
+            "pixels changed outside of their region": outside,
         },
         made=made,
     )
@@ -238,8 +248,9 @@ def _faces(
             face = of_item(session, place)
             yield None if known(face.digest) else face
         return
+    assert found.parser is not None  # what reads photographs
     device = session.generator.device
-    parser = PhotoParser(found.parser, device) if found.parser else None
+    parser = PhotoParser(found.parser, device)
     classifier = PhotoClassifier(found.classifier, device) if found.classifier else None
     for photo in found.photos:
         try:
@@ -251,27 +262,38 @@ def _faces(
             yield None
 
 
-def _draw_sheet(path: Path, shown: "Sequence[Edited]", prepared: Prepared[EditConfig, Editing]) -> None:
-    """Before, its map, the map asked for, after, and where they differ."""
+class Shown(NamedTuple):
+    """A row of the sheet: the face before, its map, the map asked for, the face after, and where the two differ."""
+
+    name: str
+    cells: "list[NDArray[np.uint8]]"
+    """Each of the model's size, so that photographs need not be kept."""
+
+
+def _shown(each: "Edited") -> Shown:
     import numpy as np
 
-    from facecond.io.images import write_png
     from facecond.photos.frame import cut
+
+    face, change = each.change.face, each.change
+    own = face.picture_HWC is face.image_HWC  # the picture is the face
+    after = each.picture_HWC if own else cut(each.picture_HWC, face.frame, len(face.image_HWC))
+    difference = np.abs(after.astype(int) - face.image_HWC).max(axis=-1, keepdims=True)
+    maps = [values[Mask.name] for values in (face.values, change.after)]
+    cells = [face.image_HWC, *maps, after, np.repeat((255 - difference).astype(np.uint8), 3, axis=-1)]
+    return Shown(Path(face.source).name, cells)
+
+
+def _draw_sheet(path: Path, shown: Sequence[Shown], prepared: Prepared[EditConfig, Editing]) -> None:
+    """Before, its map, the map asked for, after, and where they differ."""
+    from facecond.io.images import write_png
     from facecond.reports.grids import Heads, grid
 
-    config, rows, names = prepared.config, [], []
-    for each in shown:
-        face, change = each.change.face, each.change
-        own = face.picture_HWC is face.image_HWC  # the picture is the face
-        after = each.picture_HWC if own else cut(each.picture_HWC, face.frame, len(face.image_HWC))
-        difference = np.abs(after.astype(int) - face.image_HWC).max(axis=-1, keepdims=True)
-        maps = [values[Mask.name] for values in (face.values, change.after) if Mask.name in values]
-        rows.append([face.image_HWC, *maps, after, np.repeat((255 - difference).astype(np.uint8), 3, axis=-1)])
-        names.append(Path(face.source).name)
+    config = prepared.config
     asked = ", ".join([*config.given().values(), *config.paint, *config.region])
-    text = f"{prepared.found.run.path.name}: {config.method.name}, strength {config.strength:g}"
-    heads = Heads(
-        columns=["before", *(["its map", "map asked for"] if len(rows[0]) == 5 else []), "after", "difference"]
-    )
-    title = f"Before and after: {asked}"
-    write_png(path, grid(rows, title=title, text=text, heads=heads, names=names, cell=128, legend=len(rows[0]) == 5))
+    write_png(path, grid(
+        [row.cells for row in shown], title=f"Before and after: {asked}",
+        text=f"{prepared.found.run.path.name}: {config.method.name}, strength {config.strength:g}",
+        heads=Heads(columns=["before", "its map", "map asked for", "after", "difference"]),
+        names=[row.name for row in shown], cell=128, legend=True,
+    ))  # fmt: skip

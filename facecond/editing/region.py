@@ -129,18 +129,23 @@ def painted(own_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], part: str) -
     return np.where(new_HW, other_HW, own_HW[tuple(nearest)])
 
 
-def fading(region_HW: NDArray[np.bool_], feather: float, *, inside: bool = False) -> NDArray[np.float32]:
+def fading(
+    region_HW: NDArray[np.bool_], feather: float, *, beyond: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """Return how much of an edit shows at each pixel, float32 (H, W) in [0, 1]: 0 outside of the region, 1 from `feather` pixels
-    inside its border on. A picture's own edges are no border; those of a face `inside` a larger picture are.
+    inside its border on. A picture's own edges are no border; those of a face in a larger picture are where that goes on:
+    `beyond`, bool (H + 2, W + 2), says of the pixels around the face where it does (`Frame.beyond`); None = nowhere.
     """
     from scipy.ndimage import distance_transform_edt
 
     if not region_HW.any():
         return np.zeros(region_HW.shape, dtype=np.float32)
-    if feather <= 0 or (region_HW.all() and not inside):
+    around = np.pad(region_HW, 1, mode="edge")
+    if beyond is not None:
+        around &= ~beyond
+    if feather <= 0 or around.all():
         return region_HW.astype(np.float32)
-    around_HW = np.pad(region_HW, 1) if inside else np.pad(region_HW, 1, mode="edge")
-    depth_HW = distance_transform_edt(around_HW)[1:-1, 1:-1]
+    depth_HW = distance_transform_edt(around)[1:-1, 1:-1]
     return np.minimum(depth_HW / (feather + 1), 1).astype(np.float32)
 
 

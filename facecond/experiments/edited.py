@@ -59,7 +59,7 @@ def edit_groups(title: str, count: int, groups: Iterable[Group]) -> Made:
                 progress.update(len(some))
     seconds = (time.perf_counter() - began) / count
     each = [edited[k] for k in range(count)]
-    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.change.region_HW for one in each]), seconds)
+    return Made(np.stack([one.picture_HWC for one in each]), np.stack([one.region_HW for one in each]), seconds)
 
 
 def source_words(work: Work) -> list[str]:

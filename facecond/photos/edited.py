@@ -2,10 +2,11 @@
 
     edit.json         format, version, made_with: all that decides the pictures beside the photographs themselves
     images/NAME.png   the pictures, as large as they came; the bytes outside of the region are theirs
+    regions/NAME.png  where each might change, as large as it: 255 there, 0 elsewhere
     records.jsonl     one line per picture: source, its hash, the frame, the region, what the model was told before and after
     sheet.png         before and after, to look at
 
-A record is written after its picture. A photograph is known by the hash of its file, an item by the hash of its pixels.
+A record is written after its picture and region. A photograph is known by the hash of its file, an item by the hash of its pixels.
 Format: docs/formats.md.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import degrees
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import numpy as np
 from annotated_types import Ge, Le, Len
@@ -62,7 +63,11 @@ class EditRecord(TypedDict):
     """Share of the frame that might change."""
     changed: Annotated[Finite, Ge(0), Le(1)]
     """Share of the picture's pixels that did."""
+    outside: NotRequired[Annotated[int, Ge(0)]]
+    """Number of pixels outside of the region that did: 0."""
     pixels: Digest
+    region_pixels: NotRequired[Digest]
+    """Of the region's picture; records that have none are of a time when edits reached beyond it, and are made again."""
 
 
 class EditedFolder:
@@ -89,13 +94,15 @@ class EditedFolder:
 
     def _is_whole(self, record: EditRecord) -> bool:
         try:
-            return digest_of_pixels(read_image(self.file(record))) == record["pixels"]
+            return digest_of_pixels(read_image(self.file("images", record))) == record["pixels"] and digest_of_pixels(
+                read_region(self.file("regions", record))
+            ) == record.get("region_pixels")
         except DataError:
             return False
 
-    def file(self, record: EditRecord) -> Path:
-        """Where a picture is."""
-        return inside(self.path / "images", f"{record['name']}.png", of=f"a record of {self.path}, name")
+    def file(self, kind: str, record: EditRecord) -> Path:
+        """Where a picture (`kind` = images) or its region (regions) is."""
+        return inside(self.path / kind, f"{record['name']}.png", of=f"a record of {self.path}, name")
 
     def get(self, digest: str) -> EditRecord | None:
         """The record of the picture whose source has this SHA-256, when it is finished."""
@@ -110,14 +117,19 @@ class EditedFolder:
         digest: str,
         frame: Frame,
         region: float,
+        region_HW: NDArray[np.bool_],
         seed: int,
         told: tuple[Mapping[str, str], Mapping[str, str]],
-    ) -> None:
-        """Write a picture and its record; `own_HWC` is what it was before, `told` what it showed and should show (condition ->
-        words)."""
+    ) -> EditRecord:
+        """Write a picture, its region and its record, and return that.
+
+        `own_HWC` is what the picture was before, `region` the share of the frame and `region_HW` the pixels of the picture that
+        might change, `told` what it showed and should show (condition -> words).
+        """
         if not self._records:
             write_json(self.path / "edit.json", self._content, checksum=True)
         height, width = picture_HWC.shape[:2]
+        changed_HW, stated_HW = (picture_HWC != own_HWC).any(axis=-1), region_HW * np.uint8(255)
         record: EditRecord = {
             "name": self._name(source, digest),
             "source": source,
@@ -128,13 +140,17 @@ class EditedFolder:
             "before": dict(told[0]),
             "after": dict(told[1]),
             "region": round(region, 6),
-            "changed": round(float((picture_HWC != own_HWC).any(axis=-1).mean()), 6),
+            "changed": round(float(changed_HW.mean()), 6),
+            "outside": int((changed_HW & ~region_HW).sum()),
             "pixels": digest_of_pixels(picture_HWC),
+            "region_pixels": digest_of_pixels(stated_HW),
         }
-        write_png(self.file(record), picture_HWC)
+        write_png(self.file("regions", record), stated_HW)
+        write_png(self.file("images", record), picture_HWC)
         with RecordWriter(self.path / "records.jsonl", checksum=True) as writer:
             writer.write(dict(record))
         self._records[digest] = record
+        return record
 
     def finish(self) -> None:
         """Drop the records that were replaced."""
@@ -143,3 +159,8 @@ class EditedFolder:
 
     def _name(self, source: str, digest: str) -> str:
         return name_among({record["name"].lower() for record in self._records.values()}, Path(source), digest)
+
+
+def read_region(path: Path) -> NDArray[np.uint8]:
+    """Return where a picture might change, uint8 (H, W): 255 there, 0 elsewhere. Raises DataError as `read_image` does."""
+    return read_image(path)[..., 0]

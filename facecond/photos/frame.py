@@ -86,6 +86,21 @@ class Frame:
         there = (points >= 0).all(-1) & (points[..., 0] <= width) & (points[..., 1] <= height)
         return float(1 - there.mean())
 
+    def beyond(self, height: int, width: int, size: int) -> NDArray[np.bool_]:
+        """At which pixels around the picture cut out the source, `height` x `width` pixels, goes on, bool (size + 2, size + 2).
+
+        It does where it has a pixel next to the frame's edge; at a corner also when it goes on beside it. Inside, all is False.
+        """
+        around = np.pad(np.zeros((size, size), dtype=bool), 1, constant_values=True)
+        half = 0.5 * size / self.side
+        places = np.stack(np.nonzero(around)[::-1], axis=1) - 0.5
+        places = np.where(places < 0, -half, np.where(places > size, size + half, places))
+        points = np.column_stack([places, np.ones(len(places))]) @ self.affine(size).T
+        around[around] = ((points > 1e-6) & (points < np.array([width, height]) - 1e-6)).all(axis=1)
+        corners, beside = np.ix_([0, -1], [0, -1]), (np.ix_([0, -1], [1, -2]), np.ix_([1, -2], [0, -1]))
+        around[corners] |= around[beside[0]] | around[beside[1]]
+        return around
+
 
 def central_frame(height: int, width: int) -> Frame:
     """The central square, as packing cuts it."""

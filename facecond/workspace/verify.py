@@ -309,15 +309,19 @@ _PARSE_AGAIN = "delete it: facecond parse makes it again"
 def _edits(folder: Path, report: Report) -> None:
     from facecond.io.documents import read_records
     from facecond.io.images import read_image
-    from facecond.photos.edited import FORMAT, VERSION, EditRecord, EditsHead
+    from facecond.photos.edited import FORMAT, VERSION, EditRecord, EditsHead, read_region
 
     file, records = folder / "edit.json", folder / "records.jsonl"
     report.check(file, partial(read_json, format=(FORMAT, VERSION)), file, EditsHead)
     if not report.check(records, read_records, records, EditRecord):
         return
     for record in read_records(records, EditRecord):
-        path = folder / "images" / f"{record['name']}.png"
-        report.check(path, _compare, read_image, path, record["pixels"], _EDIT_AGAIN)
+        for kind, digest, read in (
+            ("images", record["pixels"], read_image), ("regions", record.get("region_pixels"), read_region),
+        ):  # fmt: skip
+            path = folder / kind / f"{record['name']}.png"
+            if digest is not None:  # there was a time without regions
+                report.check(path, _compare, read, path, digest, _EDIT_AGAIN)
 
 
 _EDIT_AGAIN = "delete it: facecond edit makes it again"

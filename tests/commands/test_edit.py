@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,20 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
+from facecond.assembly import edits
+from facecond.assembly.changes import Face
+from facecond.assembly.edits import Edited, edit_each
+from facecond.assembly.session import Session
+from facecond.commands import edit as command
+from facecond.config.commands.photographs import EditConfig
 from facecond.data.pack import Pack
+from facecond.errors import ConfigError
 from facecond.faces.attributes import attribute_index
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.io.documents import read_records
 from facecond.io.images import read_image, write_label_map
-from facecond.photos.edited import EditRecord
+from facecond.photos.edited import EditedFolder, EditRecord
+from facecond.photos.frame import central_frame
 from tests.commands.conftest import Facecond, call
 
 NOSE, HAT = CLASSES.index("nose"), CLASSES.index("hat")
@@ -95,10 +105,22 @@ def test_what_is_finished_is_left_and_what_is_gone_is_made_again(workspace: Path
     words[words.index("0,1,2")] = "2,0,1,2"  # one of them twice
     assert made()["facts"]["finished before"] == 4
     assert len(list(pictures[0].parent.iterdir())) == 3
+    regions = sorted(Path(first["made"]["regions"]).iterdir())
+    assert [region.name for region in regions] == [picture.name for picture in pictures]
     pictures[1].unlink()
     pictures[2].write_bytes(before[0])
-    assert made()["facts"]["edited now"] == 2
+    regions[0].unlink()
+    assert made()["facts"]["edited now"] == 3
     assert [picture.read_bytes() for picture in pictures] == before
+    assert all(region.is_file() for region in regions)
+    records = pictures[0].parents[1] / "records.jsonl"
+    old = [json.loads(line) for line in records.read_text().splitlines()]
+    for record in old:  # of a time when an edit reached beyond its region, and no region was written
+        for key in ("outside", "region_pixels", "checksum"):
+            del record[key]
+    records.write_text("".join(json.dumps(record) + "\n" for record in old))
+    assert facecond("verify", records.parent, f"workspace={workspace}")[0] == 0
+    assert made()["facts"]["edited now"] == 3
 
 
 def test_an_altered_picture_is_found(workspace: Path, facecond: Facecond) -> None:
@@ -114,6 +136,13 @@ def test_an_altered_picture_is_found(workspace: Path, facecond: Facecond) -> Non
     status, out, err = facecond("verify", picture.parents[1], f"workspace={workspace}", "--json")
     assert status != 0
     assert picture.name in out + err
+    assert "regions" not in out + err
+    (region,) = made["regions"].iterdir()
+    marked = np.array(Image.open(region))
+    marked[0, 0] ^= 255
+    Image.fromarray(marked).save(region)
+    _, out, err = facecond("verify", picture.parents[1], f"workspace={workspace}", "--json")
+    assert f"regions/{region.name}" in out + err
 
 
 @pytest.fixture
@@ -155,6 +184,131 @@ def test_photographs_keep_their_size_and_what_is_around(
     for record in told.values():
         assert "-Male" in record["after"]["attributes"]
         assert "+Young" in record["after"]["attributes"]
+
+
+def test_a_photograph_changes_where_its_region_says_and_nowhere_else(
+    photos: Path, workspace: Path, tmp_path: Path
+) -> None:
+    """Two pixels of the photograph for each of the model, whose region is a square and the pixels beside it."""
+    labels = np.full((64, 64), 255, dtype=np.uint8)
+    labels[20:40, 20:40] = HAT
+    write_label_map(tmp_path / "square.png", labels)
+    words = [
+        f"photos=[{photos / 'wide.png'}]",
+        "parser=parser",
+        "classifier=classifier",
+        "align=never",
+        "method=sdedit",
+    ]
+    result = call(
+        "edit",
+        f"workspace={workspace}",
+        "run=multicond",
+        *QUICK,
+        *words,
+        "strength=1",
+        f"mask={tmp_path / 'square.png'}",
+    )
+    (record,) = read_records(result.made["records"], EditRecord)
+    own, made = read_image(photos / "wide.png"), read_image(result.made["pictures"] / "wide.png")
+    stated = np.array(Image.open(result.made["regions"] / "wide.png"))
+    near = np.kron(binary_dilation(labels == HAT), np.ones((2, 2), dtype=bool))
+    might = np.zeros(own.shape[:2], dtype=bool)
+    might[:, 36:164] = near
+    changed = (made != own).any(axis=-1)
+    assert stated.shape == own.shape[:2]
+    assert set(np.unique(stated)) == {0, 255}
+    assert changed.sum() > 500
+    assert not changed[~might].any()
+    assert not changed[stated == 0].any()
+    assert not (stated == 255)[~might].any()
+    assert record["outside"] == result.facts["pixels changed outside of their region"] == 0
+    assert record["region"] == pytest.approx((stated == 255)[:, 36:164].mean(), abs=1e-6)
+
+
+def test_what_changes_outside_is_counted(tmp_path: Path) -> None:
+    own, region = np.zeros((6, 8, 3), dtype=np.uint8), np.zeros((6, 8), dtype=bool)
+    region[:3] = True
+    made = own.copy()
+    made[2:4, 1:4, 0] = 1  # three pixels in it, three outside
+    folder = EditedFolder(tmp_path / "edits", made_with={})
+    record = folder.write(
+        made, own, source="a.png", digest="0" * 64, frame=central_frame(6, 8), region=0.5, region_HW=region, seed=0, told=({}, {})
+    )  # fmt: skip
+    assert (record["outside"], record["changed"]) == (3, 0.125)
+    assert np.array_equal(np.array(Image.open(tmp_path / "edits" / "regions" / "a.png")), region * np.uint8(255))
+
+
+def test_what_needs_no_change_comes_back_as_it_is_read(workspace: Path, tmp_path: Path) -> None:
+    """Turned as EXIF says, on white, of 16 bits the upper eight: held against Pillow's own conversions."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 4), dtype=np.uint8)
+    folder = tmp_path / "kinds"
+    folder.mkdir()
+    see_through, grey = Image.fromarray(noise), noise[..., 0].astype(np.uint16) * 257
+    see_through.save(folder / "see-through.png")
+    Image.fromarray(grey).save(folder / "sixteen.png")
+    turned, exif = Image.fromarray(noise[..., :3]), Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    turned.save(folder / "turned.png", exif=exif)
+    white = Image.new("RGBA", see_through.size, "white")
+    expected = {
+        "see-through": np.array(Image.alpha_composite(white, see_through).convert("RGB")),
+        "sixteen": np.repeat(noise[..., :1], 3, axis=-1),
+        "turned": np.rot90(noise[..., :3], -1),
+    }
+    words = ["parser=parser", "classifier=classifier", "align=never", "strength=0", "region=[all]"]
+    result = call("edit", f"workspace={workspace}", "run=multicond", *QUICK, f"photos=[{folder}]", *words)
+    for name, pixels in expected.items():
+        with Image.open(result.made["pictures"] / f"{name}.png") as picture:
+            assert (picture.mode, picture.format) == ("RGB", "PNG")
+            assert np.array_equal(np.array(picture), pixels)
+        assert not np.array(Image.open(result.made["regions"] / f"{name}.png")).any()
+
+
+def test_photographs_that_are_large_are_edited_a_few_at_once(
+    photos: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing of them is kept for the sheet but what is on it."""
+    made, at_once = {}, []
+    words = [f"photos=[{photos}]", "parser=parser", "classifier=classifier", "align=never", "attr=-Male"]
+
+    def counted(session: Session[EditConfig], faces: list[Face]) -> Iterator[Edited]:
+        at_once.append(len(faces))
+        for each in edit_each(session, faces):
+            row = command._shown(each)
+            assert [cell.shape[:2] for cell in row.cells] == [(64, 64)] * 5
+            assert not any(
+                np.shares_memory(cell, each.picture_HWC) for cell in row.cells if each.picture_HWC.shape[0] > 64
+            )
+            yield each
+
+    monkeypatch.setattr(edits, "edit_each", counted)
+    for most in (1 << 28, 1):
+        monkeypatch.setattr(command, "MOST_WAITING", most)
+        result = call("edit", f"workspace={workspace}", "run=multicond", *QUICK, *words, f"name=waiting-{most}")
+        made[most] = {file.name: read_image(file).astype(int) for file in result.made["pictures"].iterdir()}
+    assert at_once == [2, 1, 1]
+    for name, picture in made[1].items():
+        assert np.abs(picture - made[1 << 28][name]).max() <= 1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 20, 50, 64, 250, 1000])
+def test_a_strength_takes_a_step_or_is_refused(steps: int) -> None:
+    config = EditConfig()
+    config.sampler.steps, config.strength = steps, 0.49 / steps
+    with pytest.raises(ConfigError, match=r"strength=.* takes none of sampler.steps=") as refused:
+        config.steps_back()
+    least = re.match(r"at least ([\d.e-]+) takes one; 0 ", str(refused.value.hint))
+    assert least
+    config.strength = float(least[1])
+    assert config.steps_back() == 1
+    config.strength *= 0.99
+    with pytest.raises(ConfigError):
+        config.steps_back()
+    config.strength = 0.0
+    assert config.steps_back() == 0
+    config.strength = 1.0
+    assert config.steps_back() == steps
 
 
 def test_a_map_and_a_painted_part_are_told(workspace: Path, tmp_path: Path) -> None:
@@ -203,6 +357,7 @@ def test_attributes_follow_a_map_that_is_painted(workspace: Path, tmp_path: Path
         ("edit nowhere.jpg --attr +Smiling run=multicond", "no such file or folder"),
         ("edit items=[0] --attr +Smiling run=multicond sampler=dpmpp", "DDIM"),
         ("edit items=[0] --attr +Smiling --strength 1.5", "out of range"),
+        ("edit items=[0] --attr +Smiling run=multicond --steps 20 --strength 0.02", "at least 0.0251 takes one"),
         ("edit items=[0] --attr +Smiling run=multicond sampler.eta=1", "sampler.eta has no effect"),
         ("edit items=[0] --region nose run=multicond parser=parser", "parser has no effect"),
         ("edit items=[0] --region nose run=multicond maps=none", "maps has no effect"),

@@ -63,8 +63,14 @@ def test_an_edit_fades_in_inside_of_its_region() -> None:
     assert shown[0, 16] == 1
     np.testing.assert_allclose(shown[5, 8:12], [0.25, 0.5, 0.75, 1])
     assert np.array_equal(fading(region, 0), region.astype(np.float32))
-    np.testing.assert_allclose(fading(region, 3, inside=True)[:4, 16], [0.25, 0.5, 0.75, 1])  # in a larger picture
-    np.testing.assert_allclose(fading(np.ones((9, 9), dtype=bool), 1, inside=True)[4], [0.5, *[1.0] * 7, 0.5])
+    around = np.pad(np.zeros(region.shape, dtype=bool), 1, constant_values=True)  # in a larger picture
+    np.testing.assert_allclose(fading(region, 3, beyond=around)[:4, 16], [0.25, 0.5, 0.75, 1])
+    whole, left = np.ones((9, 9), dtype=bool), np.zeros((11, 11), dtype=bool)
+    left[:, 0] = True  # which goes on to the left of it
+    np.testing.assert_allclose(fading(whole, 1, beyond=left)[4], [0.5, *[1.0] * 8])
+    assert fading(whole, 1, beyond=np.zeros_like(left)).min() == 1
+    ring = np.pad(np.zeros_like(whole), 1, constant_values=True)
+    np.testing.assert_allclose(fading(whole, 1, beyond=ring)[4], [0.5, *[1.0] * 7, 0.5])
     assert fading(np.ones((4, 4), dtype=bool), 3).min() == 1
     assert not fading(np.zeros((4, 4), dtype=bool), 3).any()
 

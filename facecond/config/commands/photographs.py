@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import floor, log10
 from pathlib import Path
 
 from facecond.bounds import bounded, with_fields
@@ -76,7 +77,7 @@ class EditConfig(GenerateConfig):
     method: EditMethod = EditMethod.friendly
     """How the picture is led back to noise."""
     strength: float = bounded(0.8, minimum=0.0, maximum=1.0)
-    """Share of the sampling steps that are taken again: 0 changes nothing, 1 begins at noise."""
+    """Share of the sampling steps that are taken again, at least one: 0 changes nothing, 1 begins at noise."""
     blend: bool = True
     """Keep the picture's own latents outside of the region at every step, so that what is inside fits in."""
     grow: float = bounded(0.02, minimum=0.0, maximum=0.5)
@@ -98,6 +99,16 @@ class EditConfig(GenerateConfig):
     name: str | None = None
     """Name of the folder in WORKSPACE/edits; none = made from the run and what is asked for."""
 
+    def steps_back(self) -> int:
+        """Sampling steps that are taken again. Raises ConfigError for a strength above 0 that takes none."""
+        count = round(self.strength * self.sampler.steps)
+        if self.strength > 0 and count == 0:
+            raise ConfigError(
+                f"strength={self.strength:g} takes none of sampler.steps={self.sampler.steps} again, and would change nothing",
+                hint=f"at least {_least(self.sampler.steps):g} takes one; 0 says that nothing is to change",
+            )
+        return count
+
     def painted(self) -> list[tuple[str, Path]]:
         """Parts, and the label maps they are taken from. Raises ConfigError for what names none."""
         pairs = [(text.partition("=")[0], text.partition("=")[2]) for text in self.paint]
@@ -105,3 +116,10 @@ class EditConfig(GenerateConfig):
             if not all(pair):
                 raise ConfigError(f"paint={text} names no part and map", hint="write it like paint=['hair=other.png']")
         return [(part, Path(file)) for part, file in pairs]
+
+
+def _least(steps: int) -> float:
+    """The least strength, to three digits, of which one of `steps` is taken."""
+    half = 0.5 / steps
+    digit = 10.0 ** (floor(log10(half)) - 2)
+    return (floor(half / digit + 1e-9) + 1) * digit
