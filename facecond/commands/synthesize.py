@@ -63,7 +63,7 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
     config, origin = prepared.config, prepared.found
     told, maps_from = origin.conditions, _maps_from(config)
     _check_told(prepared, told)
-    split = _split(origin.pack, config.split)
+    split = _split(origin.pack, config.split, needed=config.attributes is not AttributesFrom.given)
     maps = None
     if maps_from is MapsFrom.drawn and Mask.name in told:
         drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.own_pack)
@@ -132,15 +132,21 @@ def _weights(found: Found) -> Path:
     return found.path / "weights.safetensors" if found.path.is_dir() else found.path
 
 
-def _split(pack: Path, named: str | None) -> str:
-    """The split whose people are taken. Raises DataError for one that is empty or not there."""
+def _split(pack: Path, named: str | None, *, needed: bool) -> str:
+    """The split whose people are taken. Raises DataError for one that is empty or not there, and, where people are `needed`,
+    when nobody is in those that are taken unless one is named.
+    """
     splits = read_manifest(pack)["splits"]
     sizes = {name: sum(last - first for first, last in ranges) for name, ranges in splits.items() if name != EXCLUDED}
     if named is not None and not sizes.get(named):
         raise DataError(
             f"split={named}: {pack} has no such people", hint=nearest(named, [name for name in sizes if sizes[name]])
         )
-    return named or max(("train", "validation"), key=lambda name: sizes.get(name, 0))
+    if named is None and needed and not any(sizes.get(name) for name in SPLITS):
+        others = [f"split={name}" for name in sizes if sizes[name]]
+        hint = f"name another: {' or '.join(others)}" if others else "name another pack, or take attributes=given"
+        raise DataError(f"{pack} has nobody in its {' or '.join(SPLITS)} split", hint=hint)
+    return named or max(SPLITS, key=lambda name: sizes.get(name, 0))
 
 
 def _judge(config: SynthesizeConfig, kind: str, pack: Path, *, needed: bool) -> Found | None:

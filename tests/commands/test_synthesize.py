@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from facecond.assembly.judges import load_classifier, load_parser
-from facecond.data.pack import Pack
+from facecond.data.pack import Pack, PackWriter
 from facecond.faces.attributes import attribute_index
 from facecond.faces.labels import PALETTE
 from facecond.faces.names import ATTRIBUTES, CLASSES
@@ -41,6 +41,17 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("croissant.json", "exports.json")
     }
+
+
+def dealt(workspace: Path, name: str, splits: list[str]) -> Pack:
+    """The people of the drawn pack as another one, with other splits."""
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    count = len(splits)
+    writer = PackWriter(
+        workspace / "packs" / name, count=count, resolution=pack.resolution, source=pack.manifest["source"]
+    )
+    writer.write(slice(0, count), *(pack.arrays[key][:count] for key in ("images", "labels", "attributes")))
+    return writer.finish(pack.ids[:count], splits)
 
 
 @pytest.fixture(scope="module")
@@ -440,3 +451,16 @@ def test_wrong_words_end_in_one_line(words: str, told: str, workspace: Path, fac
     assert told in err
     assert len([line for line in err.splitlines() if line.startswith("facecond:")]) == 1
     assert sorted(workspace.glob("*/*")) == before
+
+
+def test_a_pack_of_people_in_neither_split_is_refused_unless_theirs_is_named(
+    workspace: Path, facecond: Facecond
+) -> None:
+    dealt(workspace, "tested", ["test"] * 4)
+    words = ["synthesize", f"workspace={workspace}", *QUICK, *EASY, "pack=tested", "count=2", "name=of-tested"]
+    status, _, err = facecond(*words)
+    (said,) = (line for line in err.splitlines() if line.startswith("facecond:"))
+    assert (status, "nobody in its train or validation split" in said, "split=test" in err) == (2, True, True)
+    assert not (workspace / "synthesized" / "of-tested").exists()
+    status, _, err = facecond(*words, "split=test", "parser=null", "classifier=null")  # the judges are found, too
+    assert status == 0, err
