@@ -27,7 +27,7 @@ from facecond.faces.names import NUM_ATTRIBUTES
 from facecond.io.files import sha256_file
 from facecond.workspace.find import Found, RunInfo
 from facecond.workspace.judges import choose_judge, named_judge
-from facecond.workspace.names import generation_name
+from facecond.workspace.names import generation_name, pack_of_faces
 from facecond.workspace.origin import Origin, find_maps, generation_key, how_sampled, items_plan, model_of, weights_file
 
 if TYPE_CHECKING:
@@ -234,6 +234,8 @@ def _check_alone(config: SynthesizeConfig) -> None:
 def run(prepared: Prepared[SynthesizeConfig, Synthesizing]) -> Result:
     """Make and judge what is missing, then write the accepted faces in all forms."""
     from facecond import progress
+    from facecond.assembly.exports import KIND
+    from facecond.data.packing import check_place
     from facecond.io.lock import WAIT, hold
     from facecond.synthesized.folder import SynthesizedFolder
 
@@ -246,6 +248,9 @@ def run(prepared: Prepared[SynthesizeConfig, Synthesizing]) -> Result:
             place, count=config.count, resolution=session.generator.resolution,
             made_with={**found.key, **session.made_with, "seed": config.seed},
         )  # fmt: skip
+        if "pack" in config.forms:  # before anything is made
+            known = {"kind": KIND, "labels": found.labels.name, "weights": folder.made_with["weights"]}
+            check_place(_pack_place(prepared, folder.count), folder.resolution, known)
         synthesis = _synthesis(prepared, session, folder.count)
         made = 0
 
@@ -360,20 +365,26 @@ def _written(
     made = {"faces": folder.path / "data", "records": folder.path / "records.jsonl"}
     if (folder.path / "rejected").is_dir():
         made["rejected"] = folder.path / "rejected"
+    packed = {}
+    if "pack" in config.forms:  # first, since it may be refused
+        source = SynthesizedFaces(folder.path, accepted, found.labels, folder.made_with)
+        packed["pack"] = _pack_place(prepared, folder.count)
+        with hold(packed["pack"]):
+            pack_source(source, packed["pack"], folder.resolution, workers=1)
     if not is_exported(folder, accepted, forms=config.forms, labels=found.labels):
         words = [
             f"{len(accepted)} faces made by {found.run.path.name}, a diffusion model: `facecond synthesize`. None is a photograph.",
             f"Labels in the COCO files are what was {found.labels.name}.",
         ]
         export(folder, accepted, forms=config.forms, labels=found.labels, name=prepared.name, words=words)
-    made |= exported(folder.path, config.forms)
-    if "pack" in config.forms:
-        source = SynthesizedFaces(folder.path, accepted, found.labels, folder.made_with)
-        place = Path(config.workspace) / "packs" / f"{prepared.name}-{folder.count}"
-        with hold(place):
-            pack_source(source, place, folder.resolution, workers=1)
-        made["pack"] = place
-    return made
+    return made | exported(folder.path, config.forms) | packed
+
+
+def _pack_place(prepared: Prepared[SynthesizeConfig, Synthesizing], count: int) -> Path:
+    """Where the pack of `count` faces lies: with the labels read of faces that were told some, beside the pack of those."""
+    found = prepared.found
+    read = found.labels is LabelsFrom.read and Mask.name in found.conditions
+    return Path(prepared.config.workspace) / "packs" / pack_of_faces(prepared.name, count, read=read)
 
 
 def _facts(

@@ -311,7 +311,8 @@ def check_words(command: str, overrides: list[str]) -> None:
             parsed = _parsed(word)
         except (HydraException, ValueError) as error:
             raise ConfigError(
-                f"{word!r} cannot be read: {first_line(error)}", hint="quote values with spaces, commas, braces or equals signs"
+                f"{word!r} cannot be read: {first_line(error)}",
+                hint="quote values with spaces, commas, braces or equals signs",
             ) from error
         if parsed.is_sweep_override():
             raise ConfigError(

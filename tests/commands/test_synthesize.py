@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from facecond.faces.labels import PALETTE
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.io.documents import read_records
 from facecond.io.images import read_image, read_label_map
-from facecond.synthesized.folder import FaceRecord, attributes_of
+from facecond.synthesized.folder import FaceRecord, attributes_of, read_exports
 from tests.commands.conftest import Facecond, call
 
 QUICK = ["run=multicond", "sampler.steps=1", "precision=float32", "parser=parser", "classifier=classifier"]
@@ -451,6 +452,34 @@ def test_wrong_words_end_in_one_line(words: str, told: str, workspace: Path, fac
     assert told in err
     assert len([line for line in err.splitlines() if line.startswith("facecond:")]) == 1
     assert sorted(workspace.glob("*/*")) == before
+
+
+def test_packs_with_labels_told_and_read_lie_beside_one_another(workspace: Path, facecond: Facecond) -> None:
+    words = [*EASY, "count=3", "name=both", "forms=[pack,coco]"]
+    folder, records = synthesized(workspace, *words)
+    synthesized(workspace, *words, "labels=read")
+    for name, kind in (("both-3", "labels"), ("both-3-read", "read")):
+        pack = Pack.open(workspace / "packs" / name)
+        for place, record in enumerate(records):
+            file = folder / "data" / record["split"] / kind / f"{record['index']:06d}.png"
+            np.testing.assert_array_equal(pack.labels[place], read_label_map(file))
+    assert read_exports(folder)["labels"] == "read"
+    assert facecond("runs", f"workspace={workspace}", "--json")[1].count("pack=both-3-read") >= 1
+
+
+def test_a_pack_in_the_way_is_refused_before_anything_is_written(workspace: Path, facecond: Facecond) -> None:
+    dealt(workspace, "way-2", ["train"] * 4)
+    words = ["synthesize", f"workspace={workspace}", *QUICK, *EASY, "count=2", "forms=[pack,coco]"]
+    status, _, err = facecond(*words, "name=way")
+    assert (status, "way-2 is a finished pack with kind='drawn', not 'synthesized'" in err) == (2, True)
+    assert not [path for path in (workspace / "synthesized" / "way").rglob("*") if path.is_file()]
+    folder, _ = synthesized(workspace, *words[4:], "name=other")
+    shutil.rmtree(folder)
+    status, _, err = facecond(*words, "name=other", "seed=1")  # made by the same run; only the faces are others
+    assert (status, "other-2 is a finished pack with faces=" in err) == (2, True)
+    assert (folder / "records.jsonl").is_file()
+    assert not (folder / "exports.json").exists()
+    assert not (folder / "annotations").exists()
 
 
 def test_a_pack_of_people_in_neither_split_is_refused_unless_theirs_is_named(
