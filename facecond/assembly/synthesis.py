@@ -63,6 +63,8 @@ class Synthesis:
     classifier: Judge | None
     splits: Sequence[str]
     """Of each face."""
+    held_out_N: NDArray[np.bool_]
+    """Which of `items` are people of the validation split."""
 
     def make(self, faces: Sequence[tuple[int, int]]) -> list[Face]:
         """Make faces (number, attempt), at most a batch, and judge them.
@@ -115,15 +117,13 @@ class Synthesis:
             followed_A = following_map(labels_HW, attributes_A)
             attributes_A = np.where(named_A != 0, named_A, followed_A).astype(np.int8)
         if named_A.any():
-            labels_HW, donors, _ = agreed(labels_HW, named_A, pack, self._donors())
+            labels_HW, donors, _ = agreed(labels_HW, named_A, pack, self._donors(asked.person))
             words += "".join(f", {name} as in {pack.ids[donor]}" for name, donor in donors.items())
         return self._prompt(attributes_A, labels_HW, words, source)
 
-    def _donors(self) -> NDArray[np.int64]:
-        """People whose parts may be taken: those of the training split, and all that may be taken themselves."""
-        splits = np.array(self.session.pack.splits)
-        found: NDArray[np.int64] = np.union1d(self.items, np.flatnonzero(splits == "train"))
-        return found
+    def _donors(self, person: int) -> NDArray[np.int64]:
+        """People whose parts may be taken: those whose faces are in the same split as the person's."""
+        return self.items[self.held_out_N == self.held_out_N[person]]
 
     def _prompt(
         self, attributes_A: NDArray[np.int8], labels_HW: NDArray[np.uint8] | None, words: str, source: str | None

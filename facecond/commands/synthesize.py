@@ -39,6 +39,9 @@ log = logging.getLogger("facecond")
 FOLDER = "synthesized"
 """Folder of a workspace that synthesized sets lie in."""
 
+LEAST_PEOPLE = 2
+"""People among whom parts can be exchanged."""
+
 REAL = 256
 """Real pictures that are judged, at most, to say what share of them would be accepted."""
 
@@ -87,7 +90,7 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
         raise ConfigError(f"labels=told: the model of {prepared.name} is told no maps", hint="take labels=read")
     if labels is LabelsFrom.read and parser is None and {"pack", "coco"} & {*config.forms}:
         raise ConfigError("labels are to be read, and there is no parser", hint="name one: parser=RUN")
-    key = {
+    key: dict[str, Any] = {
         "people": items_plan(origin), "split": split, "whose": config.attributes.name,
         "by hand": _by_hand_text(config), "pairs": [format_attributes(read_pair(pair)) for pair in config.pairs],
         "pairs_share": config.pairs_share if config.pairs else None, "maps_from": maps_from.name,
@@ -98,6 +101,9 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
         "least_miou": config.least_miou, "least_attributes": config.least_attributes, "named": config.named,
         "tries": config.tries, "validation": config.validation,
     }  # fmt: skip
+    if Mask.name in told and maps_from is not MapsFrom.drawn and (config.validation or split != "train"):
+        if maps_from is MapsFrom.exchanged or _by_hand_text(config) or config.pairs:
+            key["parts_of"] = "people of the same split"  # sets from before this rule are not continued
     own_map = maps_from is MapsFrom.data or Mask.name not in told
     pieces = [*([] if config.attributes is AttributesFrom.data else [config.attributes.name]), *_short(config)]
     pieces += [] if own_map else [f"{maps_from.name}-maps"]
@@ -318,8 +324,14 @@ def _synthesis(
         )
     pairs = [read_pair(pair) for pair in config.pairs]
     exchanged = found.maps_from is MapsFrom.exchanged
-    if exchanged and len(items) < 2:
-        raise DataError(f"maps_from=exchanged: {session.pack.path} has {len(items)} person", hint="take maps_from=data")
+    least = LEAST_PEOPLE * (2 if config.validation else 1)
+    if exchanged and len(items) < least:
+        raise DataError(
+            f"maps_from=exchanged: the {found.split} split of {session.pack.path} has {len(items)} people, expected {least} or more, "
+            "of whom parts are exchanged inside of each split of the faces",
+            hint="take maps_from=data" + (", or validation=0" if len(items) >= LEAST_PEOPLE else ""),
+        )
+    held_out_N = _held_out(len(items), config, LEAST_PEOPLE if exchanged else 0)
     asked = asked_of(
         attributes,
         count,
@@ -327,6 +339,7 @@ def _synthesis(
         pairs=pairs,
         share=config.pairs_share,
         exchanged=exchanged,
+        held_out_N=held_out_N,
         seed=config.seed,
     )
     places = {"parser": found.parser, "classifier": found.classifier}
@@ -334,21 +347,30 @@ def _synthesis(
     return Synthesis(
         session=session, items=items, asked=asked, pairs=pairs, by_hand=parse_attributes(_by_hand_text(config)),
         maps_from=found.maps_from, parser=judges["parser"], classifier=judges["classifier"],
-        splits=_splits(asked, len(items), config.validation, config.seed),
+        splits=_splits(asked, held_out_N, config.validation, config.seed), held_out_N=held_out_N,
     )  # fmt: skip
 
 
-def _splits(asked: Sequence[Asked], people: int, share: float, seed: int) -> list[str]:
-    """The split of each face: all faces of a person lie in one; faces of nobody are dealt out one by one."""
-    from facecond.rng import mix, numpy_generator
+def _held_out(people: int, config: SynthesizeConfig, least: int) -> NDArray[np.bool_]:
+    """Which people's faces form the validation split, bool (people,): the share asked for, `least` or more in either split."""
+    from facecond.rng import numpy_generator
 
-    order = numpy_generator(seed, "validation people").permutation(people)
-    held_out = {int(person) for person in order[: int(np.ceil(share * people))]}
+    number = int(np.ceil(config.validation * people))
+    if number:
+        number = min(max(number, least), people - least)
+    found = np.zeros(people, dtype=np.bool_)
+    found[numpy_generator(config.seed, "validation people").permutation(people)[:number]] = True
+    return found
+
+
+def _splits(asked: Sequence[Asked], held_out_N: NDArray[np.bool_], share: float, seed: int) -> list[str]:
+    """The split of each face: all faces of a person lie in one; faces of nobody are dealt out one by one."""
+    from facecond.rng import mix
 
     def of(index: int, person: int | None) -> bool:
         if person is None:
             return mix(seed, "validation face", index) / 2**63 < share
-        return person in held_out
+        return bool(held_out_N[person])
 
     return ["validation" if of(index, each.person) else "train" for index, each in enumerate(asked)]
 

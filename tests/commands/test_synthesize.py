@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -352,6 +353,59 @@ def test_exchanged_maps_have_the_part_of_somebody_else(workspace: Path) -> None:
         theirs = pack.attributes[pack.index_of(other)]
         assert attributes_of(record["attributes_told"])[colours].tolist() == theirs[colours].tolist()
     assert moved > 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["maps_from=exchanged", "pairs=[Eyeglasses+Wearing_Hat,Mouth_Slightly_Open-Eyeglasses]"],
+        ['attr="+Eyeglasses,+Mouth_Slightly_Open"'],
+        ["attr=+Mouth_Slightly_Open", "split=validation"],
+    ],
+)
+def test_nobody_shows_in_both_splits_not_even_by_a_part(words: list[str], workspace: Path) -> None:
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    easy = [
+        *EASY,
+        "named=false",
+        "validation=0.4",
+        "count=24",
+        f"name=apart-{len(''.join(words))}",
+        "forms=[imagefolder]",
+    ]
+    _, records = synthesized(workspace, *easy, *words)
+    shown: dict[str, set[str]] = {"train": set(), "validation": set()}
+    given = Counter[str]()
+    for record in records:
+        own, *others = re.findall(r"as in (\w+)", str(record["description"]["mask"]))
+        assert own == record["source"]
+        shown[record["split"]] |= {own, *others}
+        given[record["split"]] += len(others)
+        assert {pack.splits[pack.index_of(name)] for name in others} <= {pack.splits[pack.index_of(own)]}
+    assert min(given["train"], given["validation"]) > 0
+    assert not shown["train"] & shown["validation"]
+
+
+def test_a_set_with_parts_across_the_splits_is_not_continued(workspace: Path, facecond: Facecond) -> None:
+    words = [*EASY, "maps_from=exchanged", "count=1", "name=across", "forms=[imagefolder]"]
+    folder, _ = synthesized(workspace, *words)
+    head = json.loads((folder / "synthesis.json").read_text())
+    del head["made_with"]["parts_of"], head["checksum"]
+    (folder / "synthesis.json").write_text(json.dumps(head))
+    status, _, err = facecond("synthesize", f"workspace={workspace}", *QUICK, *words)
+    assert (status, "was made with parts_of" in err) == (2, True)
+
+
+def test_parts_are_exchanged_in_both_splits_or_the_people_are_too_few(workspace: Path, facecond: Facecond) -> None:
+    for count, name in ((3, "three"), (4, "four")):
+        dealt(workspace, name, ["train"] * count)
+    words = [*EASY, "maps_from=exchanged", "forms=[imagefolder]"]
+    status, _, err = facecond("synthesize", f"workspace={workspace}", *QUICK, *words, "pack=three", "name=of-three")
+    assert (status, "has 3 people, expected 4 or more" in err, "validation=0" in err) == (2, True, True)
+    assert not [path for path in (workspace / "synthesized" / "of-three").rglob("*") if path.is_file()]
+    _, records = synthesized(workspace, *words, "pack=four", "name=of-four", "count=4")
+    assert Counter(record["split"] for record in records) == {"train": 2, "validation": 2}
+    assert all("hair as in" in str(record["description"]["mask"]) for record in records)
 
 
 def test_judges_can_be_left_out_and_labels_be_those_that_are_read(workspace: Path) -> None:
