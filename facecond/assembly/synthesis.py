@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.synthesize import MapsFrom, SynthesizeConfig
+from facecond.data.learnt import are_learnt
+from facecond.data.pack import EXCLUDED, Pack
 from facecond.editing.agree import agreed, following_map, most_similar, take_classes
 from facecond.editing.asked import Asked, words_for
 from facecond.editing.region import classes_of
@@ -185,6 +187,20 @@ def judged(
         for place in np.flatnonzero((named_A != 0) & ~as_told_A) if config.named else ():
             reasons.append(f"{ATTRIBUTES[place]} is {'not seen' if named_A[place] > 0 else 'seen'}")
     return Verdict(miou, right, reasons)
+
+
+def never_learnt(pack: Pack, learnt: Sequence[Sequence[Mapping[str, Any]]], most: int) -> tuple[str, NDArray[np.int64]]:
+    """Return a split, and at most `most` items of it, evenly strewn, that no judge has learnt from.
+
+    `learnt`: of each judge what it learnt from (`data.learnt`). The validation split comes first, then the others by name; "" and
+    no items where the judges learnt from all faces of the pack.
+    """
+    for split in sorted({*pack.splits} - {EXCLUDED}, key=lambda name: (name != "validation", name)):
+        items = pack.indices(split)
+        items = items[~are_learnt([entry for each in learnt for entry in each], pack, items)]
+        if len(items):
+            return split, items[:: -(-len(items) // most)]
+    return "", np.zeros(0, dtype=np.int64)
 
 
 def of_real(

@@ -101,9 +101,14 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
         "least_miou": config.least_miou, "least_attributes": config.least_attributes, "named": config.named,
         "tries": config.tries, "validation": config.validation,
     }  # fmt: skip
-    if Mask.name in told and maps_from is not MapsFrom.drawn and (config.validation or split != "train"):
-        if maps_from is MapsFrom.exchanged or _by_hand_text(config) or config.pairs:
-            key["parts_of"] = "people of the same split"  # sets from before this rule are not continued
+    takes_parts = maps_from is MapsFrom.exchanged or bool(_by_hand_text(config) or config.pairs)
+    if (
+        Mask.name in told
+        and maps_from is not MapsFrom.drawn
+        and takes_parts
+        and (config.validation or split != "train")
+    ):
+        key["parts_of"] = "people of the same split"  # sets from before this rule are not continued
     own_map = maps_from is MapsFrom.data or Mask.name not in told
     pieces = [*([] if config.attributes is AttributesFrom.data else [config.attributes.name]), *_short(config)]
     pieces += [] if own_map else [f"{maps_from.name}-maps"]
@@ -327,8 +332,8 @@ def _synthesis(
     least = LEAST_PEOPLE * (2 if config.validation else 1)
     if exchanged and len(items) < least:
         raise DataError(
-            f"maps_from=exchanged: the {found.split} split of {session.pack.path} has {len(items)} people, expected {least} or more, "
-            "of whom parts are exchanged inside of each split of the faces",
+            f"maps_from=exchanged: the {found.split} split of {session.pack.path} has {len(items)} people, expected {least} or "
+            "more: parts are exchanged inside of each split of the faces",
             hint="take maps_from=data" + (", or validation=0" if len(items) >= LEAST_PEOPLE else ""),
         )
     held_out_N = _held_out(len(items), config, LEAST_PEOPLE if exchanged else 0)
@@ -412,24 +417,35 @@ def _pack_place(prepared: Prepared[SynthesizeConfig, Synthesizing], count: int) 
 def _facts(
     synthesis: "Synthesis", records: "Sequence[FaceRecord]", accepted: "Sequence[FaceRecord]", count: int, made: int
 ) -> dict[str, Any]:
-    from facecond.assembly.synthesis import of_real
-
-    config, session = synthesis.session.config, synthesis.session
+    config = synthesis.session.config
     facts: dict[str, Any] = {
         "faces": count, "accepted": len(accepted), "given up": count - len(accepted), "made now": made,
         "made in all": len(records), "share accepted": round(len(accepted) / len(records), 4),
         "at the first try": round(sum(record["attempt"] == 0 for record in accepted) / count, 4),
     }  # fmt: skip
-    if config.attributes is not AttributesFrom.given:
-        some: NDArray[np.int64] = synthesis.items[:: -(-len(synthesis.items) // REAL)]
-        share = of_real(session, synthesis.parser, synthesis.classifier, some)
-        facts["real pictures that would be"] = f"{share:.3f} of {len(some)}"
+    if config.attributes is not AttributesFrom.given and (synthesis.parser or synthesis.classifier):
+        facts["real pictures accepted"] = _of_real(synthesis)
     for key in ("miou", "attributes_right"):
         values = [value for record in accepted if (value := record[key]) is not None]
         if values:
             facts[f"mean {key.replace('_', ' ')}"] = round(float(np.mean(values)), 4)
     facts["splits"] = ", ".join(f"{n} {split}" for split, n in Counter(record["split"] for record in accepted).items())
     return facts
+
+
+def _of_real(synthesis: "Synthesis") -> str:
+    """What share of real pictures the judges would accept, of those that none of them has learnt from, in words."""
+    from facecond.assembly.synthesis import never_learnt, of_real
+
+    session, judges = synthesis.session, [each for each in (synthesis.parser, synthesis.classifier) if each]
+    for judge in judges:
+        if judge.learnt_from is None:
+            return f"not measured: it is not known which faces the {judge.name} learnt from"
+    split, items = never_learnt(session.pack, [judge.learnt_from or [] for judge in judges], REAL)
+    if not len(items):
+        return f"not measured: the judges learnt from every face of {session.pack.path.name}"
+    share = of_real(session, synthesis.parser, synthesis.classifier, items)
+    return f"{share:.3f} of {len(items)} {split} faces, none of which the judges learnt from"
 
 
 def _kind_of(reason: str) -> str:

@@ -80,8 +80,10 @@ def asked_of(
                 order = rng.numpy_generator(seed, "people of pair", pair).permutation(having[pair])
                 person = int(order[turn // len(pairs) % len(order)])
             turn += 1
-        some = exchanged and person is not None
-        found.append(Asked(person, _others(person, groups[int(apart_N[person])], index, seed) if some else (), pair))
+        others: tuple[int, ...] = ()
+        if exchanged and person is not None:
+            others = _others(person, groups[int(apart_N[person])], index, seed)
+        found.append(Asked(person, others, pair))
     return found
 
 

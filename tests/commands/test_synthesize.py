@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -11,12 +12,14 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from facecond.assembly.judges import load_classifier, load_parser
+from facecond.assembly.judges import LOADERS, Judge, load_classifier, load_parser
 from facecond.data.pack import Pack, PackWriter
 from facecond.faces.attributes import attribute_index
 from facecond.faces.labels import PALETTE
@@ -46,14 +49,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def dealt(workspace: Path, name: str, splits: list[str]) -> Pack:
-    """The people of the drawn pack as another one, with other splits."""
+    """People of the drawn pack's training split as another pack, with other splits."""
     pack = Pack.open(workspace / "packs" / "drawn-64")
     count = len(splits)
     writer = PackWriter(
         workspace / "packs" / name, count=count, resolution=pack.resolution, source=pack.manifest["source"]
     )
-    writer.write(slice(0, count), *(pack.arrays[key][:count] for key in ("images", "labels", "attributes")))
-    return writer.finish(pack.ids[:count], splits)
+    items = pack.indices("train")[:count]
+    writer.write(slice(0, count), *(pack.arrays[key][items] for key in ("images", "labels", "attributes")))
+    return writer.finish([pack.ids[item] for item in items], splits)
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +245,40 @@ def test_what_does_not_show_what_was_told_is_kept_apart_with_the_reason(workspac
     rows = [json.loads(line) for file in folder.glob("data/*/metadata.jsonl") for line in file.read_text().splitlines()]
     assert {row["index"] for row in rows} == {record["index"] for record in records if record["accepted"]}
     assert not (workspace / "packs" / "strict-8").exists()
+
+
+def test_the_ceiling_is_of_real_pictures_that_no_judge_has_learnt_from(workspace: Path) -> None:
+    """The judges learnt from the training split of this pack."""
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    judge = load_classifier(workspace / "runs" / "classifier", torch.device("cpu"))
+
+    def share(split: str, least: float) -> float:
+        items = pack.indices(split)
+        right = (judge(np.asarray(pack.images[items])) == (np.asarray(pack.attributes[items]) > 0)).mean(axis=1)
+        return float(np.mean(right >= least))
+
+    least = next(k / 40 + 0.001 for k in range(40) if 0 < share("validation", k / 40 + 0.001) < 0.9)
+    words = ["least_miou=0", "tries=1", f"least_attributes={least}", "parser=none", "forms=[imagefolder]"]
+    words = [f"workspace={workspace}", *QUICK, *words]
+    said = call("synthesize", *words, "count=8", "name=ceiling").facts["real pictures accepted"]
+    assert said.startswith(f"{share('validation', least):.3f} of 16 validation faces")
+    dealt(workspace, "known", ["train"] * 8 + ["validation"] * 4)
+    said = call("synthesize", *words, "pack=known", "count=8", "name=known").facts["real pictures accepted"]
+    assert said == "not measured: the judges learnt from every face of known"
+
+
+def test_a_judge_that_does_not_say_what_it_learnt_from_has_no_ceiling(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*words: Any) -> Judge:
+        return dataclasses.replace(load_classifier(*words), learnt_from=None)
+
+    monkeypatch.setitem(LOADERS, "classifier", load)
+    words = [f"workspace={workspace}", *QUICK, *EASY, "count=1", "forms=[imagefolder]", "parser=none"]
+    facts = call("synthesize", *words, "name=unknown").facts
+    assert facts["real pictures accepted"].startswith("not measured: it is not known which faces")
+    facts = call("synthesize", *words, "classifier=none", "name=unjudged").facts
+    assert "real pictures accepted" not in facts  # nobody to ask
 
 
 def test_nothing_accepted_is_one_line_and_keeps_the_faces(workspace: Path, facecond: Facecond) -> None:
