@@ -19,7 +19,7 @@ from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.synthesize import MapsFrom, SynthesizeConfig
 from facecond.data.learnt import are_learnt
 from facecond.data.pack import EXCLUDED, Pack
-from facecond.editing.agree import agreed, following_map, most_similar, take_classes
+from facecond.editing.agree import agreed, contradicted, following_map, most_similar, take_classes
 from facecond.editing.asked import Asked, words_for
 from facecond.editing.region import classes_of
 from facecond.faces.attributes import format_attributes
@@ -184,8 +184,11 @@ def judged(
         right = float(as_told_A[said_A].mean())
         if right < config.least_attributes:
             reasons.append(f"attributes: {right:.3f} as told < {config.least_attributes:g}")
+        denied = contradicted(told_HW, named_A) if told_HW is not None else []
         for place in np.flatnonzero((named_A != 0) & ~as_told_A) if config.named else ():
-            reasons.append(f"{ATTRIBUTES[place]} is {'not seen' if named_A[place] > 0 else 'seen'}")
+            name = ATTRIBUTES[place]
+            seen = f"{name} is {'not seen' if named_A[place] > 0 else 'seen'}"
+            reasons.append(f"{seen}, as in its map" if name in denied else seen)
     return Verdict(miou, right, reasons)
 
 

@@ -389,7 +389,8 @@ def _written(
     from facecond.io.lock import hold
 
     config, found = prepared.config, prepared.found
-    made = {"faces": folder.path / "data", "records": folder.path / "records.jsonl"}
+    made = {} if "imagefolder" in config.forms else {"faces": folder.path / "data"}  # the same folder
+    made["records"] = folder.path / "records.jsonl"
     if (folder.path / "rejected").is_dir():
         made["rejected"] = folder.path / "rejected"
     packed = {}
@@ -401,7 +402,7 @@ def _written(
     if not is_exported(folder, accepted, forms=config.forms, labels=found.labels):
         words = [
             f"{len(accepted)} faces made by {found.run.path.name}, a diffusion model: `facecond synthesize`. None is a photograph.",
-            f"Labels in the COCO files are what was {found.labels.name}.",
+            *([f"Labels in the COCO files are what was {found.labels.name}."] if "coco" in config.forms else []),
         ]
         export(folder, accepted, forms=config.forms, labels=found.labels, name=prepared.name, words=words)
     return made | exported(folder.path, config.forms) | packed

@@ -448,7 +448,9 @@ def test_parts_are_exchanged_in_both_splits_or_the_people_are_too_few(workspace:
 
 def test_judges_can_be_left_out_and_labels_be_those_that_are_read(workspace: Path) -> None:
     words = [*QUICK[:3], "parser=none", "classifier=none", "count=2", "name=unread", "forms=[pack,imagefolder]"]
-    call("synthesize", f"workspace={workspace}", *words)
+    named = call("synthesize", f"workspace={workspace}", *words).made
+    assert len({*named.values()}) == len(named)  # nothing is named twice
+    assert "COCO" not in (workspace / "synthesized" / "unread" / "README.md").read_text()
     (row, _) = read_records(workspace / "synthesized" / "unread" / "records.jsonl", FaceRecord)
     assert (row["miou"], row["attributes_read"], row["read"], row["accepted"]) == (None, None, None, True)
     folder, records = synthesized(workspace, "run=attr", *EASY, "count=4", "name=by-attributes")
