@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.synthesize import MapsFrom, SynthesizeConfig
-from facecond.editing.agree import agreed, following_map, most_similar, take_classes
+from facecond.data.learnt import are_learnt
+from facecond.data.pack import EXCLUDED, Pack
+from facecond.editing.agree import agreed, contradicted, following_map, most_similar, take_classes
 from facecond.editing.asked import Asked, words_for
 from facecond.editing.region import classes_of
 from facecond.faces.attributes import format_attributes
@@ -63,6 +65,8 @@ class Synthesis:
     classifier: Judge | None
     splits: Sequence[str]
     """Of each face."""
+    held_out_N: NDArray[np.bool_]
+    """Which of `items` are people of the validation split."""
 
     def make(self, faces: Sequence[tuple[int, int]]) -> list[Face]:
         """Make faces (number, attempt), at most a batch, and judge them.
@@ -115,15 +119,13 @@ class Synthesis:
             followed_A = following_map(labels_HW, attributes_A)
             attributes_A = np.where(named_A != 0, named_A, followed_A).astype(np.int8)
         if named_A.any():
-            labels_HW, donors, _ = agreed(labels_HW, named_A, pack, self._donors())
+            labels_HW, donors, _ = agreed(labels_HW, named_A, pack, self._donors(asked.person))
             words += "".join(f", {name} as in {pack.ids[donor]}" for name, donor in donors.items())
         return self._prompt(attributes_A, labels_HW, words, source)
 
-    def _donors(self) -> NDArray[np.int64]:
-        """People whose parts may be taken: those of the training split, and all that may be taken themselves."""
-        splits = np.array(self.session.pack.splits)
-        found: NDArray[np.int64] = np.union1d(self.items, np.flatnonzero(splits == "train"))
-        return found
+    def _donors(self, person: int) -> NDArray[np.int64]:
+        """People whose parts may be taken: those whose faces are in the same split as the person's."""
+        return self.items[self.held_out_N == self.held_out_N[person]]
 
     def _prompt(
         self, attributes_A: NDArray[np.int8], labels_HW: NDArray[np.uint8] | None, words: str, source: str | None
@@ -182,9 +184,26 @@ def judged(
         right = float(as_told_A[said_A].mean())
         if right < config.least_attributes:
             reasons.append(f"attributes: {right:.3f} as told < {config.least_attributes:g}")
+        denied = contradicted(told_HW, named_A) if told_HW is not None else []
         for place in np.flatnonzero((named_A != 0) & ~as_told_A) if config.named else ():
-            reasons.append(f"{ATTRIBUTES[place]} is {'not seen' if named_A[place] > 0 else 'seen'}")
+            name = ATTRIBUTES[place]
+            seen = f"{name} is {'not seen' if named_A[place] > 0 else 'seen'}"
+            reasons.append(f"{seen}, as in its map" if name in denied else seen)
     return Verdict(miou, right, reasons)
+
+
+def never_learnt(pack: Pack, learnt: Sequence[Sequence[Mapping[str, Any]]], most: int) -> tuple[str, NDArray[np.int64]]:
+    """Return a split, and at most `most` items of it, evenly strewn, that no judge has learnt from.
+
+    `learnt`: of each judge what it learnt from (`data.learnt`). The validation split comes first, then the others by name; "" and
+    no items where the judges learnt from all faces of the pack.
+    """
+    for split in sorted({*pack.splits} - {EXCLUDED}, key=lambda name: (name != "validation", name)):
+        items = pack.indices(split)
+        items = items[~are_learnt([entry for each in learnt for entry in each], pack, items)]
+        if len(items):
+            return split, items[:: -(-len(items) // most)]
+    return "", np.zeros(0, dtype=np.int64)
 
 
 def of_real(

@@ -511,7 +511,8 @@ def synthesize(
     dry_run: DryRun = False,
     multirun: Multirun = False,
 ) -> None:
-    """Make labelled faces in quantity: each is read by judges, and put aside with the reason where it shows not what was told.
+    """Make labelled faces in quantity: each is read by judges, and put aside with
+    the reason where it does not show what was told.
 
     They become a pack, an image folder with metadata, COCO files and Croissant metadata. Running the same command again does only
     what is missing.

@@ -34,6 +34,7 @@ from facecond.workspace.inventory.entries import (
 )
 from facecond.workspace.inventory.known import IN_USE
 from facecond.workspace.inventory.take import take
+from facecond.workspace.names import pack_of_faces
 
 log = logging.getLogger("facecond")
 
@@ -193,10 +194,11 @@ class _Next:
         return [self.suggest("data pack", **named)]
 
     def of_synthesized(self, synthesized: SynthesizedEntry) -> list[str]:
-        name = f"{synthesized['name']}-{synthesized.get('asked')}"
-        if "pack" not in synthesized.get("forms", []) or name not in {pack["name"] for pack in self.held["packs"]}:
+        if "pack" not in synthesized.get("forms", []) or "asked" not in synthesized:
             return []
-        return [self.suggest("train model=parser", pack=name)]
+        names = [pack_of_faces(synthesized["name"], synthesized["asked"], read=read) for read in (False, True)]
+        there = {pack["name"] for pack in self.held["packs"]}
+        return [self.suggest("train model=parser", pack=name) for name in names if name in there]
 
     def of_export(self, export: ExportEntry) -> list[str]:
         if "files" not in export or export["remark"].startswith(IN_USE):

@@ -27,7 +27,7 @@ from facecond.faces.names import NUM_ATTRIBUTES
 from facecond.io.files import sha256_file
 from facecond.workspace.find import Found, RunInfo
 from facecond.workspace.judges import choose_judge, named_judge
-from facecond.workspace.names import generation_name
+from facecond.workspace.names import generation_name, pack_of_faces
 from facecond.workspace.origin import Origin, find_maps, generation_key, how_sampled, items_plan, model_of, weights_file
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ log = logging.getLogger("facecond")
 
 FOLDER = "synthesized"
 """Folder of a workspace that synthesized sets lie in."""
+
+LEAST_PEOPLE = 2
+"""People among whom parts can be exchanged."""
 
 REAL = 256
 """Real pictures that are judged, at most, to say what share of them would be accepted."""
@@ -63,7 +66,7 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
     config, origin = prepared.config, prepared.found
     told, maps_from = origin.conditions, _maps_from(config)
     _check_told(prepared, told)
-    split = _split(origin.pack, config.split)
+    split = _split(origin.pack, config.split, needed=config.attributes is not AttributesFrom.given)
     maps = None
     if maps_from is MapsFrom.drawn and Mask.name in told:
         drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.own_pack)
@@ -87,7 +90,7 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
         raise ConfigError(f"labels=told: the model of {prepared.name} is told no maps", hint="take labels=read")
     if labels is LabelsFrom.read and parser is None and {"pack", "coco"} & {*config.forms}:
         raise ConfigError("labels are to be read, and there is no parser", hint="name one: parser=RUN")
-    key = {
+    key: dict[str, Any] = {
         "people": items_plan(origin), "split": split, "whose": config.attributes.name,
         "by hand": _by_hand_text(config), "pairs": [format_attributes(read_pair(pair)) for pair in config.pairs],
         "pairs_share": config.pairs_share if config.pairs else None, "maps_from": maps_from.name,
@@ -98,6 +101,14 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
         "least_miou": config.least_miou, "least_attributes": config.least_attributes, "named": config.named,
         "tries": config.tries, "validation": config.validation,
     }  # fmt: skip
+    takes_parts = maps_from is MapsFrom.exchanged or bool(_by_hand_text(config) or config.pairs)
+    if (
+        Mask.name in told
+        and maps_from is not MapsFrom.drawn
+        and takes_parts
+        and (config.validation or split != "train")
+    ):
+        key["parts_of"] = "people of the same split"  # sets from before this rule are not continued
     own_map = maps_from is MapsFrom.data or Mask.name not in told
     pieces = [*([] if config.attributes is AttributesFrom.data else [config.attributes.name]), *_short(config)]
     pieces += [] if own_map else [f"{maps_from.name}-maps"]
@@ -132,15 +143,21 @@ def _weights(found: Found) -> Path:
     return found.path / "weights.safetensors" if found.path.is_dir() else found.path
 
 
-def _split(pack: Path, named: str | None) -> str:
-    """The split whose people are taken. Raises DataError for one that is empty or not there."""
+def _split(pack: Path, named: str | None, *, needed: bool) -> str:
+    """The split whose people are taken. Raises DataError for one that is empty or not there, and, where people are `needed`,
+    when nobody is in those that are taken unless one is named.
+    """
     splits = read_manifest(pack)["splits"]
     sizes = {name: sum(last - first for first, last in ranges) for name, ranges in splits.items() if name != EXCLUDED}
     if named is not None and not sizes.get(named):
         raise DataError(
             f"split={named}: {pack} has no such people", hint=nearest(named, [name for name in sizes if sizes[name]])
         )
-    return named or max(("train", "validation"), key=lambda name: sizes.get(name, 0))
+    if named is None and needed and not any(sizes.get(name) for name in SPLITS):
+        others = [f"split={name}" for name in sizes if sizes[name]]
+        hint = f"name another: {' or '.join(others)}" if others else "name another pack, or take attributes=given"
+        raise DataError(f"{pack} has nobody in its {' or '.join(SPLITS)} split", hint=hint)
+    return named or max(SPLITS, key=lambda name: sizes.get(name, 0))
 
 
 def _judge(config: SynthesizeConfig, kind: str, pack: Path, *, needed: bool) -> Found | None:
@@ -228,6 +245,8 @@ def _check_alone(config: SynthesizeConfig) -> None:
 def run(prepared: Prepared[SynthesizeConfig, Synthesizing]) -> Result:
     """Make and judge what is missing, then write the accepted faces in all forms."""
     from facecond import progress
+    from facecond.assembly.exports import KIND
+    from facecond.data.packing import check_place
     from facecond.io.lock import WAIT, hold
     from facecond.synthesized.folder import SynthesizedFolder
 
@@ -240,6 +259,9 @@ def run(prepared: Prepared[SynthesizeConfig, Synthesizing]) -> Result:
             place, count=config.count, resolution=session.generator.resolution,
             made_with={**found.key, **session.made_with, "seed": config.seed},
         )  # fmt: skip
+        if "pack" in config.forms:  # before anything is made
+            known = {"kind": KIND, "labels": found.labels.name, "weights": folder.made_with["weights"]}
+            check_place(_pack_place(prepared, folder.count), folder.resolution, known)
         synthesis = _synthesis(prepared, session, folder.count)
         made = 0
 
@@ -307,8 +329,14 @@ def _synthesis(
         )
     pairs = [read_pair(pair) for pair in config.pairs]
     exchanged = found.maps_from is MapsFrom.exchanged
-    if exchanged and len(items) < 2:
-        raise DataError(f"maps_from=exchanged: {session.pack.path} has {len(items)} person", hint="take maps_from=data")
+    least = LEAST_PEOPLE * (2 if config.validation else 1)
+    if exchanged and len(items) < least:
+        raise DataError(
+            f"maps_from=exchanged: the {found.split} split of {session.pack.path} has {len(items)} people, expected {least} or "
+            "more: parts are exchanged inside of each split of the faces",
+            hint="take maps_from=data" + (", or validation=0" if len(items) >= LEAST_PEOPLE else ""),
+        )
+    held_out_N = _held_out(len(items), config, LEAST_PEOPLE if exchanged else 0)
     asked = asked_of(
         attributes,
         count,
@@ -316,6 +344,7 @@ def _synthesis(
         pairs=pairs,
         share=config.pairs_share,
         exchanged=exchanged,
+        held_out_N=held_out_N,
         seed=config.seed,
     )
     places = {"parser": found.parser, "classifier": found.classifier}
@@ -323,21 +352,30 @@ def _synthesis(
     return Synthesis(
         session=session, items=items, asked=asked, pairs=pairs, by_hand=parse_attributes(_by_hand_text(config)),
         maps_from=found.maps_from, parser=judges["parser"], classifier=judges["classifier"],
-        splits=_splits(asked, len(items), config.validation, config.seed),
+        splits=_splits(asked, held_out_N, config.validation, config.seed), held_out_N=held_out_N,
     )  # fmt: skip
 
 
-def _splits(asked: Sequence[Asked], people: int, share: float, seed: int) -> list[str]:
-    """The split of each face: all faces of a person lie in one; faces of nobody are dealt out one by one."""
-    from facecond.rng import mix, numpy_generator
+def _held_out(people: int, config: SynthesizeConfig, least: int) -> NDArray[np.bool_]:
+    """Which people's faces form the validation split, bool (people,): the share asked for, `least` or more in either split."""
+    from facecond.rng import numpy_generator
 
-    order = numpy_generator(seed, "validation people").permutation(people)
-    held_out = {int(person) for person in order[: int(np.ceil(share * people))]}
+    number = int(np.ceil(config.validation * people))
+    if number:
+        number = min(max(number, least), people - least)
+    found = np.zeros(people, dtype=np.bool_)
+    found[numpy_generator(config.seed, "validation people").permutation(people)[:number]] = True
+    return found
+
+
+def _splits(asked: Sequence[Asked], held_out_N: NDArray[np.bool_], share: float, seed: int) -> list[str]:
+    """The split of each face: all faces of a person lie in one; faces of nobody are dealt out one by one."""
+    from facecond.rng import mix
 
     def of(index: int, person: int | None) -> bool:
         if person is None:
             return mix(seed, "validation face", index) / 2**63 < share
-        return person in held_out
+        return bool(held_out_N[person])
 
     return ["validation" if of(index, each.person) else "train" for index, each in enumerate(asked)]
 
@@ -351,46 +389,64 @@ def _written(
     from facecond.io.lock import hold
 
     config, found = prepared.config, prepared.found
-    made = {"faces": folder.path / "data", "records": folder.path / "records.jsonl"}
+    made = {} if "imagefolder" in config.forms else {"faces": folder.path / "data"}  # the same folder
+    made["records"] = folder.path / "records.jsonl"
     if (folder.path / "rejected").is_dir():
         made["rejected"] = folder.path / "rejected"
+    packed = {}
+    if "pack" in config.forms:  # first, since it may be refused
+        source = SynthesizedFaces(folder.path, accepted, found.labels, folder.made_with)
+        packed["pack"] = _pack_place(prepared, folder.count)
+        with hold(packed["pack"]):
+            pack_source(source, packed["pack"], folder.resolution, workers=1)
     if not is_exported(folder, accepted, forms=config.forms, labels=found.labels):
         words = [
             f"{len(accepted)} faces made by {found.run.path.name}, a diffusion model: `facecond synthesize`. None is a photograph.",
-            f"Labels in the COCO files are what was {found.labels.name}.",
+            *([f"Labels in the COCO files are what was {found.labels.name}."] if "coco" in config.forms else []),
         ]
         export(folder, accepted, forms=config.forms, labels=found.labels, name=prepared.name, words=words)
-    made |= exported(folder.path, config.forms)
-    if "pack" in config.forms:
-        source = SynthesizedFaces(folder.path, accepted, found.labels, folder.made_with)
-        place = Path(config.workspace) / "packs" / f"{prepared.name}-{folder.count}"
-        with hold(place):
-            pack_source(source, place, folder.resolution, workers=1)
-        made["pack"] = place
-    return made
+    return made | exported(folder.path, config.forms) | packed
+
+
+def _pack_place(prepared: Prepared[SynthesizeConfig, Synthesizing], count: int) -> Path:
+    """Where the pack of `count` faces lies: with the labels read of faces that were told some, beside the pack of those."""
+    found = prepared.found
+    read = found.labels is LabelsFrom.read and Mask.name in found.conditions
+    return Path(prepared.config.workspace) / "packs" / pack_of_faces(prepared.name, count, read=read)
 
 
 def _facts(
     synthesis: "Synthesis", records: "Sequence[FaceRecord]", accepted: "Sequence[FaceRecord]", count: int, made: int
 ) -> dict[str, Any]:
-    from facecond.assembly.synthesis import of_real
-
-    config, session = synthesis.session.config, synthesis.session
+    config = synthesis.session.config
     facts: dict[str, Any] = {
         "faces": count, "accepted": len(accepted), "given up": count - len(accepted), "made now": made,
         "made in all": len(records), "share accepted": round(len(accepted) / len(records), 4),
         "at the first try": round(sum(record["attempt"] == 0 for record in accepted) / count, 4),
     }  # fmt: skip
-    if config.attributes is not AttributesFrom.given:
-        some: NDArray[np.int64] = synthesis.items[:: -(-len(synthesis.items) // REAL)]
-        share = of_real(session, synthesis.parser, synthesis.classifier, some)
-        facts["real pictures that would be"] = f"{share:.3f} of {len(some)}"
+    if config.attributes is not AttributesFrom.given and (synthesis.parser or synthesis.classifier):
+        facts["real pictures accepted"] = _of_real(synthesis)
     for key in ("miou", "attributes_right"):
         values = [value for record in accepted if (value := record[key]) is not None]
         if values:
             facts[f"mean {key.replace('_', ' ')}"] = round(float(np.mean(values)), 4)
     facts["splits"] = ", ".join(f"{n} {split}" for split, n in Counter(record["split"] for record in accepted).items())
     return facts
+
+
+def _of_real(synthesis: "Synthesis") -> str:
+    """What share of real pictures the judges would accept, of those that none of them has learnt from, in words."""
+    from facecond.assembly.synthesis import never_learnt, of_real
+
+    session, judges = synthesis.session, [each for each in (synthesis.parser, synthesis.classifier) if each]
+    for judge in judges:
+        if judge.learnt_from is None:
+            return f"not measured: it is not known which faces the {judge.name} learnt from"
+    split, items = never_learnt(session.pack, [judge.learnt_from or [] for judge in judges], REAL)
+    if not len(items):
+        return f"not measured: the judges learnt from every face of {session.pack.path.name}"
+    share = of_real(session, synthesis.parser, synthesis.classifier, items)
+    return f"{share:.3f} of {len(items)} {split} faces, none of which the judges learnt from"
 
 
 def _kind_of(reason: str) -> str:

@@ -35,7 +35,12 @@ def learnt_from(pack: Pack, split: str = "train") -> dict[str, Any]:
 
 def count_learnt(learnt: Sequence[Mapping[str, Any]], pack: Pack, indices: NDArray[np.int64]) -> int:
     """Return how many of the pack's items `indices` (each counted once) are among the faces of `learnt`."""
-    kind, values = _faces(pack, np.unique(indices))
+    return int(are_learnt(learnt, pack, np.unique(indices)).sum())
+
+
+def are_learnt(learnt: Sequence[Mapping[str, Any]], pack: Pack, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of the pack's items `indices` (N,) are among the faces of `learnt`, bool (N,)."""
+    kind, values = _faces(pack, indices)
     met = np.zeros(len(values), dtype=bool)
     for entry in learnt:
         if entry["faces_by"] == "pictures" == kind:
@@ -43,7 +48,7 @@ def count_learnt(learnt: Sequence[Mapping[str, Any]], pack: Pack, indices: NDArr
         elif entry["faces_by"] == kind:
             for first, stop in entry["faces"]:
                 met |= (values >= first) & (values < stop)
-    return int(met.sum())
+    return met
 
 
 def _faces(pack: Pack, indices: NDArray[np.int64]) -> tuple[str, NDArray[np.uint64]]:

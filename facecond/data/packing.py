@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from facecond.data.arrays import SIDE_FILE
-from facecond.data.pack import Finding, Pack, PackWriter, derive
+from facecond.data.pack import Finding, Pack, PackWriter, derive, read_manifest
 from facecond.data.source import Items, Source
 from facecond.errors import DataError
 from facecond.faces.checks import PROBLEMS
@@ -97,16 +97,32 @@ def _notes(findings: Sequence[Finding], count: int) -> list[str]:
 def _finished(source: Source, folder: Path, resolution: int) -> Pack:
     """Return the pack that is there already. Raises DataError when it was made from something else."""
     pack = Pack.open(folder)
-    expected = {**source.describe(), "resolution": resolution}
-    found = {**pack.manifest["source"], "resolution": pack.resolution}
-    for key in [*expected, *found]:
+    expected, found = {**source.describe(), "resolution": resolution}, _made_from(pack.manifest)
+    _compare(folder, [*expected, *found], expected, found)
+    (folder / SIDE_FILE).unlink(missing_ok=True)
+    return pack
+
+
+def check_place(path: str | Path, resolution: int, known: Mapping[str, Any]) -> None:
+    """Raise DataError when the folder `path` is a finished pack of another resolution, or of a source that differs in what is
+    `known` of it (keys of `Source.describe`) before there is one.
+    """
+    if (Path(path) / "manifest.json").exists():
+        expected = {**known, "resolution": resolution}
+        _compare(Path(path), [*expected], expected, _made_from(read_manifest(Path(path))))
+
+
+def _made_from(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {**manifest["source"], "resolution": manifest["resolution"]}
+
+
+def _compare(folder: Path, keys: Sequence[str], expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for key in keys:
         if expected.get(key) != found.get(key):
             raise DataError(
                 f"{folder} is a finished pack with {key}={found.get(key)!r}, not {expected.get(key)!r}",
                 hint="choose another name, or delete the folder",
             )
-    (folder / SIDE_FILE).unlink(missing_ok=True)
-    return pack
 
 
 def cores() -> int:

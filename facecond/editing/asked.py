@@ -58,15 +58,19 @@ def asked_of(
     pairs: Sequence[NDArray[np.int8]] = (),
     share: float = 0.5,
     exchanged: bool = False,
+    held_out_N: NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> list[Asked]:
     """Return what the first `count` faces are asked to show, of people with the attributes (N, 40).
 
     Of `share` of the faces, evenly strewn, each shows one of `pairs`, in turn: by a person of whom it holds, in turn, where there
-    is one. Those of `exchanged` maps get parts of one of some other people, drawn at random.
+    is one. Those of `exchanged` maps get parts of one of some other people, drawn at random: of people who are held out where they
+    are, bool (N,), else of the others.
     """
     people = _people(attributes_NA, count, how, seed)
     having = [np.flatnonzero((attributes_NA[:, pair != 0] == pair[pair != 0]).all(axis=1)) for pair in pairs]
+    apart_N = np.zeros(len(attributes_NA), dtype=np.bool_) if held_out_N is None else held_out_N
+    groups = np.flatnonzero(~apart_N), np.flatnonzero(apart_N)
     found, turn = [], 0
     for index in range(count):
         person, pair = people[index], None
@@ -76,7 +80,10 @@ def asked_of(
                 order = rng.numpy_generator(seed, "people of pair", pair).permutation(having[pair])
                 person = int(order[turn // len(pairs) % len(order)])
             turn += 1
-        found.append(Asked(person, _others(person, len(attributes_NA), index, seed) if exchanged else (), pair))
+        others: tuple[int, ...] = ()
+        if exchanged and person is not None:
+            others = _others(person, groups[int(apart_N[person])], index, seed)
+        found.append(Asked(person, others, pair))
     return found
 
 
@@ -98,13 +105,14 @@ def _people(attributes_NA: NDArray[np.int8], count: int, how: AttributesFrom, se
     return found
 
 
-def _others(person: int | None, total: int, index: int, seed: int) -> tuple[int, ...]:
-    """Some other people."""
-    if person is None or total < 2:
+def _others(person: int, group: NDArray[np.int64], index: int, seed: int) -> tuple[int, ...]:
+    """Some other people of the person's group, whose places rise."""
+    total, place = len(group), int(np.searchsorted(group, person))
+    if total < 2:
         return ()
     generator = rng.numpy_generator(seed, "other people", index)
     steps = generator.choice(total - 1, min(OTHERS, total - 1), replace=False)
-    return tuple((person + 1 + int(step)) % total for step in steps)
+    return tuple(int(group[(place + 1 + int(step)) % total]) for step in steps)
 
 
 def words_for(parts: Sequence[str]) -> list[str]:

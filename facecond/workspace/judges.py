@@ -122,5 +122,5 @@ def _unfit(run: Path, pack: "Pack") -> str:
     own, source = learnt[-1], pack.manifest["source"].get("kind")
     if (own["resolution"], own["source"]) != (pack.resolution, source):
         return f"learnt from {own['source']} at {own['resolution']} px"
-    met = count_learnt(learnt, pack, pack.indices("validation"))
+    met = count_learnt(learnt, pack, pack.indices("validation")) if "validation" in pack.splits else 0
     return f"learnt from {met} of its validation faces" if met else ""

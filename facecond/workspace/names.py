@@ -28,6 +28,13 @@ def check_name(name: str) -> None:
             )
 
 
+def pack_of_faces(name: str, count: int, *, read: bool = False) -> str:
+    """Name of the pack of the synthesized set `name`, of `count` faces asked for; `read`: its labels are what judges read, though
+    the faces were told some.
+    """
+    return f"{name}-{count}{'-read' if read else ''}"
+
+
 TOLD = 60
 """Characters of what the name of a generation says between its run and its key."""
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from facecond.assembly.judges import load_classifier, load_parser
-from facecond.data.pack import Pack
+from facecond.assembly.judges import LOADERS, Judge, load_classifier, load_parser
+from facecond.data.pack import Pack, PackWriter
 from facecond.faces.attributes import attribute_index
 from facecond.faces.labels import PALETTE
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.io.documents import read_records
 from facecond.io.images import read_image, read_label_map
-from facecond.synthesized.folder import FaceRecord, attributes_of
+from facecond.synthesized.folder import FaceRecord, attributes_of, read_exports
 from tests.commands.conftest import Facecond, call
 
 QUICK = ["run=multicond", "sampler.steps=1", "precision=float32", "parser=parser", "classifier=classifier"]
@@ -41,6 +46,18 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("croissant.json", "exports.json")
     }
+
+
+def dealt(workspace: Path, name: str, splits: list[str]) -> Pack:
+    """People of the drawn pack's training split as another pack, with other splits."""
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    count = len(splits)
+    writer = PackWriter(
+        workspace / "packs" / name, count=count, resolution=pack.resolution, source=pack.manifest["source"]
+    )
+    items = pack.indices("train")[:count]
+    writer.write(slice(0, count), *(pack.arrays[key][items] for key in ("images", "labels", "attributes")))
+    return writer.finish([pack.ids[item] for item in items], splits)
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +247,40 @@ def test_what_does_not_show_what_was_told_is_kept_apart_with_the_reason(workspac
     assert not (workspace / "packs" / "strict-8").exists()
 
 
+def test_the_ceiling_is_of_real_pictures_that_no_judge_has_learnt_from(workspace: Path) -> None:
+    """The judges learnt from the training split of this pack."""
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    judge = load_classifier(workspace / "runs" / "classifier", torch.device("cpu"))
+
+    def share(split: str, least: float) -> float:
+        items = pack.indices(split)
+        right = (judge(np.asarray(pack.images[items])) == (np.asarray(pack.attributes[items]) > 0)).mean(axis=1)
+        return float(np.mean(right >= least))
+
+    least = next(k / 40 + 0.001 for k in range(40) if 0 < share("validation", k / 40 + 0.001) < 0.9)
+    words = ["least_miou=0", "tries=1", f"least_attributes={least}", "parser=none", "forms=[imagefolder]"]
+    words = [f"workspace={workspace}", *QUICK, *words]
+    said = call("synthesize", *words, "count=8", "name=ceiling").facts["real pictures accepted"]
+    assert said.startswith(f"{share('validation', least):.3f} of 16 validation faces")
+    dealt(workspace, "known", ["train"] * 8 + ["validation"] * 4)
+    said = call("synthesize", *words, "pack=known", "count=8", "name=known").facts["real pictures accepted"]
+    assert said == "not measured: the judges learnt from every face of known"
+
+
+def test_a_judge_that_does_not_say_what_it_learnt_from_has_no_ceiling(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*words: Any) -> Judge:
+        return dataclasses.replace(load_classifier(*words), learnt_from=None)
+
+    monkeypatch.setitem(LOADERS, "classifier", load)
+    words = [f"workspace={workspace}", *QUICK, *EASY, "count=1", "forms=[imagefolder]", "parser=none"]
+    facts = call("synthesize", *words, "name=unknown").facts
+    assert facts["real pictures accepted"].startswith("not measured: it is not known which faces")
+    facts = call("synthesize", *words, "classifier=none", "name=unjudged").facts
+    assert "real pictures accepted" not in facts  # nobody to ask
+
+
 def test_nothing_accepted_is_one_line_and_keeps_the_faces(workspace: Path, facecond: Facecond) -> None:
     words = ["synthesize", f"workspace={workspace}", *QUICK, "count=2", "tries=2", "least_miou=1", "name=none"]
     status, _, err = facecond(*words)
@@ -342,9 +393,64 @@ def test_exchanged_maps_have_the_part_of_somebody_else(workspace: Path) -> None:
     assert moved > 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["maps_from=exchanged", "pairs=[Eyeglasses+Wearing_Hat,Mouth_Slightly_Open-Eyeglasses]"],
+        ['attr="+Eyeglasses,+Mouth_Slightly_Open"'],
+        ["attr=+Mouth_Slightly_Open", "split=validation"],
+    ],
+)
+def test_nobody_shows_in_both_splits_not_even_by_a_part(words: list[str], workspace: Path) -> None:
+    pack = Pack.open(workspace / "packs" / "drawn-64")
+    easy = [
+        *EASY,
+        "named=false",
+        "validation=0.4",
+        "count=24",
+        f"name=apart-{len(''.join(words))}",
+        "forms=[imagefolder]",
+    ]
+    _, records = synthesized(workspace, *easy, *words)
+    shown: dict[str, set[str]] = {"train": set(), "validation": set()}
+    given = Counter[str]()
+    for record in records:
+        own, *others = re.findall(r"as in (\w+)", str(record["description"]["mask"]))
+        assert own == record["source"]
+        shown[record["split"]] |= {own, *others}
+        given[record["split"]] += len(others)
+        assert {pack.splits[pack.index_of(name)] for name in others} <= {pack.splits[pack.index_of(own)]}
+    assert min(given["train"], given["validation"]) > 0
+    assert not shown["train"] & shown["validation"]
+
+
+def test_a_set_with_parts_across_the_splits_is_not_continued(workspace: Path, facecond: Facecond) -> None:
+    words = [*EASY, "maps_from=exchanged", "count=1", "name=across", "forms=[imagefolder]"]
+    folder, _ = synthesized(workspace, *words)
+    head = json.loads((folder / "synthesis.json").read_text())
+    del head["made_with"]["parts_of"], head["checksum"]
+    (folder / "synthesis.json").write_text(json.dumps(head))
+    status, _, err = facecond("synthesize", f"workspace={workspace}", *QUICK, *words)
+    assert (status, "was made with parts_of" in err) == (2, True)
+
+
+def test_parts_are_exchanged_in_both_splits_or_the_people_are_too_few(workspace: Path, facecond: Facecond) -> None:
+    for count, name in ((3, "three"), (4, "four")):
+        dealt(workspace, name, ["train"] * count)
+    words = [*EASY, "maps_from=exchanged", "forms=[imagefolder]"]
+    status, _, err = facecond("synthesize", f"workspace={workspace}", *QUICK, *words, "pack=three", "name=of-three")
+    assert (status, "has 3 people, expected 4 or more" in err, "validation=0" in err) == (2, True, True)
+    assert not [path for path in (workspace / "synthesized" / "of-three").rglob("*") if path.is_file()]
+    _, records = synthesized(workspace, *words, "pack=four", "name=of-four", "count=4")
+    assert Counter(record["split"] for record in records) == {"train": 2, "validation": 2}
+    assert all("hair as in" in str(record["description"]["mask"]) for record in records)
+
+
 def test_judges_can_be_left_out_and_labels_be_those_that_are_read(workspace: Path) -> None:
     words = [*QUICK[:3], "parser=none", "classifier=none", "count=2", "name=unread", "forms=[pack,imagefolder]"]
-    call("synthesize", f"workspace={workspace}", *words)
+    named = call("synthesize", f"workspace={workspace}", *words).made
+    assert len({*named.values()}) == len(named)  # nothing is named twice
+    assert "COCO" not in (workspace / "synthesized" / "unread" / "README.md").read_text()
     (row, _) = read_records(workspace / "synthesized" / "unread" / "records.jsonl", FaceRecord)
     assert (row["miou"], row["attributes_read"], row["read"], row["accepted"]) == (None, None, None, True)
     folder, records = synthesized(workspace, "run=attr", *EASY, "count=4", "name=by-attributes")
@@ -440,3 +546,44 @@ def test_wrong_words_end_in_one_line(words: str, told: str, workspace: Path, fac
     assert told in err
     assert len([line for line in err.splitlines() if line.startswith("facecond:")]) == 1
     assert sorted(workspace.glob("*/*")) == before
+
+
+def test_packs_with_labels_told_and_read_lie_beside_one_another(workspace: Path, facecond: Facecond) -> None:
+    words = [*EASY, "count=3", "name=both", "forms=[pack,coco]"]
+    folder, records = synthesized(workspace, *words)
+    synthesized(workspace, *words, "labels=read")
+    for name, kind in (("both-3", "labels"), ("both-3-read", "read")):
+        pack = Pack.open(workspace / "packs" / name)
+        for place, record in enumerate(records):
+            file = folder / "data" / record["split"] / kind / f"{record['index']:06d}.png"
+            np.testing.assert_array_equal(pack.labels[place], read_label_map(file))
+    assert read_exports(folder)["labels"] == "read"
+    assert facecond("runs", f"workspace={workspace}", "--json")[1].count("pack=both-3-read") >= 1
+
+
+def test_a_pack_in_the_way_is_refused_before_anything_is_written(workspace: Path, facecond: Facecond) -> None:
+    dealt(workspace, "way-2", ["train"] * 4)
+    words = ["synthesize", f"workspace={workspace}", *QUICK, *EASY, "count=2", "forms=[pack,coco]"]
+    status, _, err = facecond(*words, "name=way")
+    assert (status, "way-2 is a finished pack with kind='drawn', not 'synthesized'" in err) == (2, True)
+    assert not [path for path in (workspace / "synthesized" / "way").rglob("*") if path.is_file()]
+    folder, _ = synthesized(workspace, *words[4:], "name=other")
+    shutil.rmtree(folder)
+    status, _, err = facecond(*words, "name=other", "seed=1")  # made by the same run; only the faces are others
+    assert (status, "other-2 is a finished pack with faces=" in err) == (2, True)
+    assert (folder / "records.jsonl").is_file()
+    assert not (folder / "exports.json").exists()
+    assert not (folder / "annotations").exists()
+
+
+def test_a_pack_of_people_in_neither_split_is_refused_unless_theirs_is_named(
+    workspace: Path, facecond: Facecond
+) -> None:
+    dealt(workspace, "tested", ["test"] * 4)
+    words = ["synthesize", f"workspace={workspace}", *QUICK, *EASY, "pack=tested", "count=2", "name=of-tested"]
+    status, _, err = facecond(*words)
+    (said,) = (line for line in err.splitlines() if line.startswith("facecond:"))
+    assert (status, "nobody in its train or validation split" in said, "split=test" in err) == (2, True, True)
+    assert not (workspace / "synthesized" / "of-tested").exists()
+    status, _, err = facecond(*words, "split=test", "parser=null", "classifier=null")  # the judges are found, too
+    assert status == 0, err

@@ -46,6 +46,15 @@ def test_those_who_give_parts_are_others(people: np.ndarray) -> None:
         assert {*each.others} <= {*range(60)}
 
 
+def test_people_held_out_and_the_others_give_parts_among_themselves(people: np.ndarray) -> None:
+    held_out = np.arange(60) % 5 == 0
+    found = asked_of(people, 120, how=AttributesFrom.data, exchanged=True, held_out_N=held_out)
+    assert {len({*each.others}) for each in found} == {11, OTHERS}  # all other 11 of 12, and some of 47
+    for each in found:
+        assert each.person not in each.others
+        assert {bool(held_out[other]) for other in each.others} == {bool(held_out[each.person])}
+
+
 def test_words_go_along_with_the_parts_they_are_for() -> None:
     hair = words_for(["hair"])
     assert {"Black_Hair", "Wavy_Hair", "Bangs"} <= {*hair}

@@ -105,5 +105,5 @@ class SynthesizeConfig(GenerateConfig):
     sheet: int = bounded(48, minimum=0, maximum=400)
     """Faces on the contact sheet; 0 = no sheet."""
     name: str | None = None
-    """Name of the folder in WORKSPACE/synthesized, and of the pack, with the count behind it; none = made from the run and what is
-    asked for."""
+    """Name of the folder in WORKSPACE/synthesized, and of the pack, with the count behind it, and "read" where that is what its
+    labels are; none = made from the run and what is asked for."""
