@@ -72,6 +72,7 @@ class Work:
         self.computing = [*self.shared, f"device={self.config.device.name}"]
         self.steps = Steps(self.workspace / "reproduced" / f"{self.name}.json", total or 0)
         self.noting, self.planned = total is None, list[Command]()
+        self.about = (self.study.title, prepared.composed.overrides)
         self.done: dict[str, dict[str, str]] = {}
         """Title of a command that was run, or found done -> what it made."""
 
@@ -89,6 +90,7 @@ class Work:
                 self.planned.append(Command(title, module, list(words)))
             return {}
         if title not in self.done:
+            reproduced.begin(self.folder, *self.about)  # not before: a study that is refused leaves nothing behind
             self.done[title] = self.steps.call(title, title, do, words=words)
         return self.done[title]
 
@@ -246,12 +248,11 @@ def run(prepared: Prepared[ReproduceConfig, Any]) -> Result:
     plan = Work(prepared)
     module.plan(plan)
     if not prepared.config.plan:
-        work, about = Work(prepared, total=len(plan.planned)), (plan.study.title, prepared.composed.overrides)
-        reproduced.begin(work.folder, *about)
+        work = Work(prepared, total=len(plan.planned))
         found: Findings = module.made(work)
         notes = [f"Command: facecond reproduce {shlex.join(prepared.composed.overrides)}", *found.notes, *_about()]
         made = work.write(found.tables, notes, found.charts) | found.files
-        reproduced.finish(work.folder, *about, made.values())
+        reproduced.finish(work.folder, *work.about, made.values())
         return Result(command="reproduce", used=prepared.used, tables=found.tables, made=made)
     rows = [["step", "command"], *([each.title, _typed(each)] for each in plan.planned)]
     words = [word for word in prepared.composed.overrides if word.partition("=")[0] != "plan"]
