@@ -67,7 +67,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return a hint that names the choice closest to `name`, or lists all choices when none is close."""
     known = in_order(choices)
-    close = difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], n=1, cutoff=0.5)
     if close:
         return f"did you mean {next(choice for choice in known if choice.lower() == close[0])!r}?"
     return "choose from " + ", ".join(known) if known else "there is nothing to choose from"

@@ -87,7 +87,13 @@ def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("line", DOCUMENTED, ids=lambda line: line.removeprefix("facecond "))
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=line.removeprefix("facecond "), marks=[pytest.mark.bundled] if "=drawn64" in line else [])
+        for line in DOCUMENTED
+    ],
+)
 def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     make_latest(home)

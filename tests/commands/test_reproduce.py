@@ -108,7 +108,7 @@ def test_all_that_is_named_is_made(workspace: Path, facecond: Facecond) -> None:
 def test_a_wrong_name_among_several_stops_before_any_work(tmp_path: Path, facecond: Facecond) -> None:
     status, out, err = facecond("reproduce", "table2", "table6", f"workspace={tmp_path}")
     assert (status, out) == (2, "")
-    assert "paper=table6 is not an option" in err
+    assert "'table6' is no table, figure or study" in err
     assert list(tmp_path.iterdir()) == []
 
 

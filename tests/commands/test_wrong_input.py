@@ -113,6 +113,7 @@ CASES: list[tuple[str, str]] = [
     # words
     ("trian", "Did you mean 'train'"),
     ("sample --etta 1", "--eta"),
+    ("sample items=[0,1] count=3", "count=3 has no effect beside items=[0, 1]"),
     ("sample --eta much", "--eta takes a number"),
     ("sample --eta 1 sampler.eta=1", "given twice"),
     ("sample sampler.stesp=3", "did you mean 'sampler.steps'"),
