@@ -20,6 +20,7 @@ from facecond.config.compose import Composed, compose
 from facecond.config.reproduce import Study, StudyConfig
 from facecond.config.settings import plain
 from facecond.data.mixing import Mixed, Part
+from facecond.drawn.pairs import check_traits
 from facecond.errors import ConfigError, nearest
 from facecond.experiments import table
 from facecond.experiments.plan import override
@@ -148,6 +149,7 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
     for key in ("first_stage", "parser", "classifier", "scale"):
         if composed.given(key):
             raise ConfigError(f"{key} has no effect on a study", hint="its settings are those of study.*")
+    _check_distinct(study)
     if study.kind is Study.synthetic and not study.seeds:
         raise ConfigError("study.seeds=[] trains nothing", hint="for example study.seeds=[0,1,2]")
     if study.kind is Study.edits:
@@ -174,6 +176,22 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
     return Prepared(composed=composed, name=name, found=None, used={"run": str(run), "study": _size(study)})
 
 
+def _check_distinct(study: StudyConfig) -> None:
+    """Refuse what is named twice: it would be counted twice, as if more were known."""
+    means: dict[str, Callable[[Any], Any]] = {
+        "seeds": int, "traits": str, "parts": lambda part: part_indices([part]), "strengths": lambda value: f"{value:g}",
+    }  # fmt: skip
+    for key, meaning in means.items():
+        named: dict[str, Any] = {}
+        for value in getattr(study, key):
+            what = str(meaning(value))
+            if what in named:
+                before = named[what]
+                said = f"{value} is named twice" if before == value else f"{before} and {value} are the same"
+                raise ConfigError(f"study.{key}: {said}, and would be counted twice", hint="name each once")
+            named[what] = value
+
+
 def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
     """Refuse what cannot be edited, before anything is loaded."""
     if given_pack:
@@ -184,6 +202,7 @@ def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
         if trait not in ATTRIBUTES:
             raise ConfigError(f"study.traits: {trait}", hint=nearest(trait, ATTRIBUTES))
     _check_how(study)
+    check_traits(study.traits, study.count)
 
 
 def _check_exchanges(study: StudyConfig) -> None:

@@ -97,6 +97,28 @@ def test_wrong_words_end_in_one_line(words: list[str], told: str, workspace: Pat
     assert sorted(workspace.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["edits", "study.traits=[Smiling,Male]"], "Male: 3 pairs"),
+        (["edits", "study.count=100000"], "8334 are asked for"),
+        (["synthetic", "study.seeds=[1,0,1]"], "study.seeds: 1 is named twice"),
+        (["edits", "study.traits=[Smiling,Bangs,Smiling]"], "study.traits: Smiling is named twice"),
+        (["edits", "study.strengths=[0.5,0.50]"], "study.strengths: 0.5 is named twice"),
+        (["edits", "study.strengths=[0.5,0.50000001]"], "study.strengths: 0.5 and 0.50000001 are the same"),
+        (["exchanges", "study.parts=[hair,nose,hair]"], "study.parts: hair is named twice"),
+        (["exchanges", "study.parts=[glasses,eye_g]"], "study.parts: glasses and eye_g are the same"),
+    ],
+)
+def test_what_would_mislead_is_refused_before_any_work(
+    words: list[str], told: str, workspace: Path, facecond: Facecond
+) -> None:
+    status, _, err = facecond("reproduce", *words, "--plan", f"workspace={workspace}")
+    assert status == 2
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
 def test_a_plan_says_every_command_and_makes_nothing(workspace: Path, facecond: Facecond) -> None:
     before = sorted(workspace.rglob("*"))
     status, out, err = facecond(
