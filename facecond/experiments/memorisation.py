@@ -57,7 +57,8 @@ def plan(work: Work) -> None:
 def made(work: Work) -> Findings:
     """Do it."""
     from facecond.data.pack import Pack
-    from facecond.metrics.memorisation import calibrate, nearest, share
+    from facecond.metrics.memorisation import calibrate, nearest
+    from facecond.metrics.spread import wilson
 
     study, info = work.study, _studied(work)
     place = _pack(work, info)
@@ -87,7 +88,7 @@ def made(work: Work) -> Findings:
     found = calibrate(looked["samples of the overfitted model"].apart_N, looked["held-out faces"].apart_N)
     rows = [["pictures", "count", "median distance", "nearest", "below the threshold", "95 % interval"]]
     for each in looked.values():
-        part, low, high = share(int((each.apart_N < found.value).sum()), len(each.apart_N))
+        part, low, high = wilson(int((each.apart_N < found.value).sum()), len(each.apart_N))
         rows.append([
             each.name, str(len(each.apart_N)), value_text(float(np.median(each.apart_N))), value_text(float(each.apart_N.min())),
             f"{part:.3f}", f"{low:.3f} to {high:.3f}",

@@ -196,17 +196,8 @@ def differences(measured: Measured) -> Rows:
             if not apart:
                 continue
             found = table.over_seeds(apart) if len(apart) > 1 else Number(apart[0], None, "-")
-            rows.append([f"{one} less {other}", heading, str(found), found.over, said(found)])
+            rows.append([f"{one} less {other}", heading, str(found), found.over, table.said(found)])
     return rows
-
-
-def said(apart: Number) -> str:
-    """What an interval says of a difference."""
-    if apart.half is None or not math.isfinite(apart.half):
-        return "no interval"
-    if abs(apart.value) <= apart.half:
-        return "no"
-    return "better" if apart.value > 0 else "worse"
 
 
 def of_classes(measured: Measured) -> dict[str, Rows]:

@@ -7,7 +7,6 @@ training faces, since the nearest of many is nearer than the nearest of few.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -62,11 +61,3 @@ def calibrate(copies_N: NDArray[np.float64], others_M: NDArray[np.float64]) -> T
     tied = np.searchsorted(np.sort(copies_N), others_M, side="right").sum()
     area = float(less + tied) / 2 / (len(copies_N) * len(others_M))
     return Threshold(float(edges[best]), float(found[best]), float(mistaken[best]), area)
-
-
-def share(hits: int, count: int) -> tuple[float, float, float]:
-    """Return a share with its 95 % interval (Wilson 1927): share, lower and upper end."""
-    z = 1.959963984540054
-    middle = (hits + z * z / 2) / (count + z * z)
-    half = z / (count + z * z) * math.sqrt(hits * (count - hits) / count + z * z / 4)
-    return hits / count, max(0.0, middle - half), min(1.0, middle + half)

@@ -14,7 +14,7 @@ from scipy import stats
 from facecond.data.mixing import Mixed, Part
 from facecond.data.pack import Pack
 from facecond.data.packing import pack_source
-from facecond.experiments import synthetic
+from facecond.experiments import synthetic, table
 from facecond.io.reproduced import read_reproduced
 from facecond.io.results import ClassValue, Figure
 from tests.commands.conftest import MODEL, TINY, Facecond
@@ -45,8 +45,9 @@ def test_differences_are_in_pairs_of_seeds() -> None:
     (cells,) = [row for row in synthetic.of_classes(measured)["Mask mIoU"] if row[0] == "nose"]
     half = stats.t.ppf(0.975, 2) * statistics.stdev(np.divide(few, 2)) / 3**0.5
     assert cells[1 + 1 + synthetic.SETS.index(synthetic.FEW)] == f"{np.mean(few) / 2:.3f} ± {half:.3f}"
-    assert synthetic.said(synthetic.Number(-0.2, 0.1, "")) == "worse"
-    assert synthetic.said(synthetic.Number(-0.2, 0.3, "")) == "no"
+    assert table.said(table.Number(-0.2, 0.1, "")) == "worse"
+    assert table.said(table.Number(-0.2, 0.1, ""), lower=True) == "better"
+    assert table.said(table.Number(-0.2, 0.3, "")) == "no"
 
 
 def test_a_pack_of_parts_holds_their_items(workspace: Path, tmp_path: Path) -> None:
@@ -200,6 +201,9 @@ def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -
     made = json.loads(out)
     rows = made["tables"]["All traits"]
     assert len(rows) == 1 + 2 + 3 * 2 * 2
+    apart = made["tables"]["Differences"]
+    assert len({row[0] for row in apart[1:]}) == 2 * (3 * 2 - 1)  # true map or not: each but the usual way
+    assert all(row[0].partition(" less ")[2].startswith("friendly, blended") for row in apart[1:])
     assert rows[1][4] == "0.00 ± 0.00"  # nothing done leaves the rest alone
     assert rows[2][3:5] == ["0.00 ± 0.00"] * 2  # the truth is the truth
     text = Path(made["made"]["table"]).read_text()
@@ -217,7 +221,9 @@ def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
-def test_parts_are_exchanged_without_a_truth(workspace: Path, facecond: Facecond) -> None:
+def test_parts_are_exchanged_without_a_truth(
+    workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every way edits every face once and leaks nothing; what is done is not done again."""
     words = [
         "reproduce", "exchanges", f"workspace={workspace}", "study.run=multicond", "study.count=2", "study.parts=[hair,nose]",
@@ -232,6 +238,8 @@ def test_parts_are_exchanged_without_a_truth(workspace: Path, facecond: Facecond
     text = Path(made["made"]["table"]).read_text()
     assert "In 0 of 24 edits a byte outside of the stated region changed." in text
     assert Path(made["made"]["sheet"]).is_file()
+    assert {row[3] for row in made["tables"]["Differences"][1:]} == {"2 faces"}
+    monkeypatch.setattr("facecond.assembly.session.open_session", None)  # no model is loaded again
     status, out, err = facecond(*words)
     assert status == 0, err
     assert "step" not in err

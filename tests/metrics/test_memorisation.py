@@ -1,10 +1,10 @@
-"""Distances and thresholds against brute force, scikit's definition of the area, and Wilson's interval."""
+"""Distances and thresholds against brute force, scikit's definition of the area."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from facecond.metrics.memorisation import calibrate, nearest, share
+from facecond.metrics.memorisation import calibrate, nearest
 
 
 def test_nearest_is_that_of_all_pairs() -> None:
@@ -32,9 +32,3 @@ def test_the_threshold_has_the_largest_index_and_the_area_is_that_of_mann_and_wh
     assert found.area == pytest.approx(statistic / (len(copies) * len(others)))
     with pytest.raises(ValueError, match="expected"):
         calibrate(np.zeros(0), others)
-
-
-@pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (256, 256), (17, 400)])
-def test_intervals_are_wilsons(hits: int, count: int) -> None:
-    expected = stats.binomtest(hits, count).proportion_ci(method="wilson")
-    assert share(hits, count) == pytest.approx((hits / count, expected.low, expected.high))
