@@ -167,6 +167,7 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
         if words:
             compose(command, words)
     run = find_run(config.workspace, study.run, "diffusion").path
+    _check_with_run(config, run)
     usual = plain(StudyConfig())  # what says nothing leaves the name as it was before there was such a key
     said = {key: value for key, value in plain(study).items() if value != usual[key]}
     contents: dict[str, Any] = {"study": said | {"run": sha256_file(run / "weights.safetensors")}}
@@ -174,6 +175,15 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
         contents["pack"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
     name = f"{study.kind.name}-{short_hash(contents)}"
     return Prepared(composed=composed, name=name, found=None, used={"run": str(run), "study": _size(study)})
+
+
+def _check_with_run(config: ReproduceConfig, run: Path) -> None:
+    """Refuse a run or faces that a study would fail with after hours, or answer wrongly."""
+    from facecond.experiments import memorisation, synthetic
+
+    checks = {Study.memorisation: memorisation.check, Study.synthetic: synthetic.check}
+    if config.study.kind in checks:
+        checks[config.study.kind](config, run)
 
 
 def _check_distinct(study: StudyConfig) -> None:

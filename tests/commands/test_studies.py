@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from scipy import stats
 
 from facecond.data.mixing import Mixed, Part
 from facecond.data.pack import Pack
 from facecond.data.packing import pack_source
-from facecond.experiments import synthetic, table
+from facecond.errors import ConfigError
+from facecond.experiments import memorisation, synthetic, table
 from facecond.io.reproduced import read_reproduced
 from facecond.io.results import ClassValue, Figure
-from tests.commands.conftest import MODEL, TINY, Facecond
+from facecond.workspace.find import RunInfo, find_run, read_run
+from facecond.workspace.learnt import faces_of
+from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
 def listed(words: list[str]) -> str:
@@ -98,6 +104,7 @@ def test_wrong_words_end_in_one_line(words: list[str], told: str, workspace: Pat
     assert sorted(workspace.rglob("*")) == before
 
 
+@pytest.mark.bundled
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -109,6 +116,45 @@ def test_wrong_words_end_in_one_line(words: list[str], told: str, workspace: Pat
         (["edits", "study.strengths=[0.5,0.50000001]"], "study.strengths: 0.5 and 0.50000001 are the same"),
         (["exchanges", "study.parts=[hair,nose,hair]"], "study.parts: hair is named twice"),
         (["exchanges", "study.parts=[glasses,eye_g]"], "study.parts: glasses and eye_g are the same"),
+        (
+            ["memorisation", "study.run=drawn64", "pack=drawn-64"],
+            "24 faces (0 to 23 by number, drawn with seed 0) of 64 px; "
+            "drawn64-multicond learnt from 32768 faces (0 to 32767 by number, drawn with seed 11) of 64 px",
+        ),
+        (
+            [
+                "memorisation",
+                "study.run=drawn64",
+                'study.draw=["data.seed=5","data.count=33792","data.validation=1024","resolution=64"]',
+            ],
+            "study.draw: 32768 faces (0 to 32767 by number, drawn with seed 5) of 64 px; drawn64-multicond learnt from",
+        ),
+        (
+            [
+                "memorisation",
+                "study.run=drawn64",
+                'study.draw=["data.seed=11","data.count=33792","data.validation=1024","resolution=32"]',
+            ],
+            "of 32 px; drawn64-multicond learnt from",
+        ),
+        (
+            [
+                "memorisation",
+                "study.run=drawn64",
+                'study.draw=["data.seed=11","data.count=33792","data.validation=512","resolution=64"]',
+            ],
+            "33280 faces",
+        ),
+        (["memorisation", "study.run=multicond", "pack=drawn64"], "is not the pack that multicond learnt from"),
+        (["memorisation", "study.count=1"], "two samples"),
+        (
+            ["synthetic", "study.run=multicond", 'study.draw=["resolution=32"]'],
+            "study.draw: faces of 32 px, and multicond makes",
+        ),
+        (
+            ["synthetic", "study.run=attr", "pack=drawn-64", 'study.synthesize=["maps_from=exchanged"]'],
+            "maps_from has no effect",
+        ),
     ],
 )
 def test_what_would_mislead_is_refused_before_any_work(
@@ -118,6 +164,57 @@ def test_what_would_mislead_is_refused_before_any_work(
     assert status == 2
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+def test_faces_that_a_model_learnt_from_test_no_judges(workspace: Path, tmp_path: Path, facecond: Facecond) -> None:
+    """The workspace's model learnt from faces 0 to 23 of seed 0."""
+    packs = {"small": ["resolution=32"], "met": ["data.count=24"], "new": ["data.seed=1"]}
+    for name, words in packs.items():
+        call("data draw", f"workspace={tmp_path}", f"name={name}", "data.count=28", "data.validation=8", *words)
+    words = ["reproduce", "synthetic", "--plan", "study.run=multicond", f"workspace={workspace}"]
+    told = {
+        "small": "small: faces of 32 px, and multicond makes faces of 64 px",
+        "met": "multicond learnt from 8 of the 8 validation faces",
+    }
+    for name, said in told.items():
+        status, _, err = facecond(*words, f"pack={tmp_path / 'packs' / name}")
+        assert (status, len(err.splitlines())) == (2, 1)
+        assert said in err
+    for pack in ("drawn-64", tmp_path / "packs" / "new"):
+        status, _, err = facecond(*words, f"pack={pack}")
+        assert status == 0, err
+
+
+def test_a_model_that_is_told_sketches_synthesizes_no_labelled_faces(
+    workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_sketches(path: Path) -> RunInfo:
+        info = read_run(path)
+        return dataclasses.replace(info, config=info.config | {"model": {"conditions": ["sketch"]}})
+
+    monkeypatch.setattr(synthetic, "read_run", told_sketches)
+    status, _, err = facecond("reproduce", "synthetic", "--plan", "study.run=multicond", f"workspace={workspace}")
+    assert status == 2
+    assert "study.run=multicond is told sketch" in err
+
+
+@pytest.mark.bundled
+def test_the_bundled_models_faces_are_known_by_more_than_their_number(
+    workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, err = facecond("reproduce", "memorisation", "--plan", "study.run=drawn64", f"workspace={workspace}")
+    assert status == 0, err  # the words that it was drawn with
+    info = read_run(find_run(str(workspace), "drawn64", "diffusion").path)
+    with safe_open(info.path / "weights.safetensors", framework="numpy") as stored:
+        arrays = json.loads(stored.metadata()["facecond"])["metadata"]["identity"]["pack"]
+    monkeypatch.setattr("facecond.data.learnt.learnt_from", lambda pack: faces_of(info, str(workspace)))
+    drawn = SimpleNamespace(path=Path("again"), manifest={"source": {"kind": "drawn"}, "sha256": arrays})
+    assert [said.partition(":")[0] for said in memorisation._check_pack(info, drawn, str(workspace))] == ["Caution"]
+    drawn.manifest["sha256"] = arrays | {"labels.npy": "0"}
+    assert "label maps differ" in memorisation._check_pack(info, drawn, str(workspace))[1]
+    drawn.manifest["sha256"] = arrays | {"attributes.npy": "0"}
+    with pytest.raises(ConfigError, match="other attributes"):
+        memorisation._check_pack(info, drawn, str(workspace))
 
 
 def test_a_plan_says_every_command_and_makes_nothing(workspace: Path, facecond: Facecond) -> None:
@@ -180,8 +277,8 @@ def test_copies_of_an_overfitted_model_are_told_from_held_out_faces(workspace: P
     rows = made["tables"]["Nearest training faces"]
     assert [row[:2] for row in rows[1:]] == [
         ["samples", "6"],
-        ["samples of the overfitted model", "6"],
-        ["held-out faces", "6"],
+        ["samples of the overfitted model", "3"],  # the other halves chose the threshold
+        ["held-out faces", "3"],
     ]
     sheet = Path(made["made"]["sheet"])
     record = read_reproduced(sheet.parent)
