@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.drawn.painter import draw
+from facecond.drawn.people import dice, words
+from facecond.errors import DataError
+from facecond.faces.attributes import ATTRIBUTES
+from facecond.progress import bar
 
 SEED, LOOKED_AT = 17, 4000
 """Of the people, which no model that comes with the program learnt from; and how many are looked at for pairs of a trait."""
+
+AT_ONCE = 250
+"""People whose attributes are looked at together."""
 
 
 class Pair(NamedTuple):
@@ -38,13 +45,55 @@ class Pair(NamedTuple):
 def pairs(traits: Sequence[str], count: int, resolution: int) -> list[Pair]:
     """Return `count` pairs, the traits in turn, each trait added and taken away in turn.
 
-    Attributes differ in the trait alone, and the pictures differ. ValueError where a trait has too few such people.
+    Attributes differ in the trait alone, and the pictures differ. Raises DataError where a trait has too few such people.
     """
-    of_traits = [_of_trait(trait, place * LOOKED_AT, resolution) for place, trait in enumerate(traits)]
-    found = list(islice((pair for turn in zip(*of_traits, strict=False) for pair in turn), count))
-    if len(found) < count:
-        raise ValueError(f"{len(found)} pairs found of {count}")
-    return found
+    found: list[list[Pair]] = []
+    with bar("draw pairs", count, unit="pair") as progress:
+        for place, (trait, needed) in enumerate(zip(traits, shares(len(traits), count), strict=True)):
+            found.append([])
+            for pair in islice(_of_trait(trait, place * LOOKED_AT, resolution), needed):
+                found[-1].append(pair)
+                progress.update()
+            if len(found[-1]) < needed:
+                raise too_few(trait, len(found[-1]), needed)
+    return [found[k % len(traits)][k // len(traits)] for k in range(count)]
+
+
+def shares(traits: int, count: int) -> list[int]:
+    """How many of `count` pairs each trait has where they come in turn."""
+    return [count // traits + (place < count % traits) for place in range(traits)]
+
+
+def check_traits(traits: Sequence[str], count: int) -> None:
+    """Raise DataError where `pairs` is sure to find too few people, by their attributes alone: nothing is drawn."""
+    for place, (trait, needed) in enumerate(zip(traits, shares(len(traits), count), strict=True)):
+        found, first = 0, place * LOOKED_AT
+        for start in range(first, first + LOOKED_AT, AT_ONCE):
+            found += int(_alone(trait, start, min(AT_ONCE, first + LOOKED_AT - start)).sum())
+            if found >= needed:
+                break
+        else:
+            raise too_few(trait, found, needed)
+
+
+def too_few(trait: str, found: int, needed: int) -> DataError:
+    """The error of a trait that too few people can have changed alone."""
+    known = [name for name in ATTRIBUTES if _alone(name, 0, AT_ONCE).any()]
+    return DataError(
+        f"{trait}: {found} pairs of drawn people that differ in it alone were found among {LOOKED_AT} people, and {needed} are "
+        "asked for",
+        hint="ask for fewer pairs"
+        if trait in known
+        else f"it can hardly be changed alone; these can: {', '.join(known)}",
+    )
+
+
+def _alone(trait: str, first: int, count: int) -> NDArray[np.bool_]:
+    """Bool (count,): of whom, from number `first` on, having the trait or not changes no other attribute."""
+    normal, choice, _ = dice(SEED, range(first, first + count))
+    without, having = (words(normal, choice, {trait: value}) for value in (False, True))
+    alone: NDArray[np.bool_] = (without != having).sum(axis=1) == 1
+    return alone
 
 
 def _of_trait(trait: str, first: int, resolution: int) -> Iterator[Pair]:

@@ -99,6 +99,12 @@ DICE: Final = 224
 
 def people(seed: int, indices: Sequence[int], wanted: Mapping[str, bool] | None = None) -> People:
     """Return the people with these indices. `wanted` forces attributes and leaves everything else about them as it was."""
+    normal, choice, uniform = dice(seed, indices)
+    return People(words(normal, choice, wanted or {}), uniform)
+
+
+def dice(seed: int, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what decides who the people with these indices are: the first two arguments of `words`, and `People.uniform`."""
     normal = np.empty((len(indices), len(RATES) + len(FACTORS)))
     choice = np.empty((len(indices), 4))
     uniform = np.empty((len(indices), DICE), np.float32)
@@ -107,7 +113,7 @@ def people(seed: int, indices: Sequence[int], wanted: Mapping[str, bool] | None 
         choice[row] = generator.random(4)
         normal[row] = generator.standard_normal(normal.shape[1])
         uniform[row] = generator.random(DICE, dtype=np.float32)
-    return People(words(normal, choice, wanted or {}), uniform)
+    return normal, choice, uniform
 
 
 def words(normal: np.ndarray, choice: np.ndarray, wanted: Mapping[str, bool]) -> np.ndarray:

@@ -22,10 +22,21 @@ from numpy.typing import NDArray
 from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
-from facecond.config.commands.photographs import EditMethod
+from facecond.config.commands.photographs import EditConfig, EditMethod
 from facecond.drawn.pairs import Pair, pairs
 from facecond.editing.agree import LEAST, PARTS
-from facecond.experiments.edited import Group, Made, cell, edit_groups, kept, source_words
+from facecond.experiments.edited import (
+    INTERVALS,
+    Column,
+    Columns,
+    Group,
+    Made,
+    cell,
+    differences,
+    edit_groups,
+    kept,
+    source_words,
+)
 from facecond.experiments.studies import Findings
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.io.files import sha256_file
@@ -38,7 +49,6 @@ if TYPE_CHECKING:
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
-    from facecond.config.commands.photographs import EditConfig
     from facecond.experiments.studies import Rows, Work
 
 NOTHING, TRUTH = "nothing done", "the truth"
@@ -92,6 +102,14 @@ def ways(work: Work) -> list[Way]:
     ]
 
 
+def compared(work: Work) -> list[tuple[str, str]]:
+    """Names of the ways whose difference is shown: of those that are told as much, each and the usual way at the first strength."""
+    usual, strengths = EditConfig(), work.study.strengths
+    every = ways(work)
+    with_that = [(way, Way(usual.method, usual.blend, way.told, strengths[0])) for way in every]
+    return [(way.name(strengths), other.name(strengths)) for way, other in with_that if way != other]
+
+
 def plan(work: Work) -> None:
     """Note the steps."""
     for way in ways(work):
@@ -115,7 +133,8 @@ def made(work: Work) -> Findings:
     }
     leaks = sum(each.leaks(before) for each in results.values())
     notes = [
-        f"{len(found)} pairs of drawn people over {len(work.study.traits)} traits; ±: half of the 95 % interval over pairs.",
+        f"{len(found)} pairs of drawn people over {len(work.study.traits)} traits, no person twice.",
+        *(each.format(what="pairs") for each in INTERVALS),
         f"In {leaks} of {len(found) * len(results)} edits a byte outside of the stated region changed.",
         "obeyed: the classifier sees the trait as asked; map shows it: of traits that a class of the map shows, the parser does.",
         "Errors: mean absolute difference to the truth, percent of the range; inside = where the truth differs from the picture "
@@ -126,6 +145,9 @@ def made(work: Work) -> Findings:
     _draw(sheet, found, results)
     tables = {
         "All traits": overview(judged, results),
+        "Differences": differences(
+            {name: columns(each) for name, each in judged.items()}, compared(work), range(len(found)), "pairs"
+        ),
         "Edits that the classifier sees obeyed, of each trait": of_traits(judged),
     }
     return Findings(tables=tables, notes=notes, files={"sheet": sheet}, charts=[pareto(work, judged)])
@@ -235,24 +257,22 @@ def judged(
     return Judged(pair.trait, obeyed, shown, inside, outside, float(error_HW.mean()))
 
 
+def columns(found: Sequence[Judged]) -> Columns:
+    """What is measured of every pair."""
+    return {
+        "obeyed": Column("obeyed, %", [each.obeyed for each in found], share=True),
+        "shown": Column("map shows it, %", [each.shown for each in found], share=True),
+        "inside": Column("error inside, %", [each.inside for each in found], lower=True, digits=2),
+        "outside": Column("error outside, %", [each.outside for each in found], lower=True, digits=2),
+    }
+
+
 def overview(judged: dict[str, list[Judged]], results: dict[str, Made]) -> Rows:
     """Head row, then a row for each way and for what it is compared with."""
-    head = [
-        "way",
-        "obeyed, %",
-        "map shows it, %",
-        "error inside, %",
-        "error outside, %",
-        "region, %",
-        "seconds an edit",
-    ]
-    rows = [head]
+    head = [column.heading for column in columns(judged[TRUTH]).values()]
+    rows = [["way", *head, "region, %", "seconds an edit"]]
     for name, found in judged.items():
-        shown = [100.0 * each.shown for each in found if each.shown is not None]
-        cells = [
-            cell([100.0 * each.obeyed for each in found], 1), cell(shown, 1) if shown else MISSING,
-            cell([each.inside for each in found], 2), cell([each.outside for each in found], 2),
-        ]  # fmt: skip
+        cells = [cell(column, range(len(found))) for column in columns(found).values()]
         of = results.get(name)
         cells += [MISSING, MISSING] if of is None else [f"{100 * of.region_NHW.mean():.1f}", f"{of.seconds:.2f}"]
         rows.append([name, *cells])

@@ -7,6 +7,7 @@ parser that is not told what was asked, and by face recognition where it is inst
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,11 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecond.conditions.mask import Mask
-from facecond.config.commands.photographs import EditMethod
+from facecond.config.commands.photographs import EditConfig, EditMethod
 from facecond.editing.agree import DONORS, LEAST, most_similar, take_classes
 from facecond.editing.region import fading, region_of
 from facecond.errors import ConfigError, DataError
-from facecond.experiments.edited import TOGETHER, Made, cell, edit_groups, kept, source_words
+from facecond.experiments.edited import (
+    INTERVALS,
+    TOGETHER,
+    Column,
+    Columns,
+    Made,
+    cell,
+    differences,
+    edit_groups,
+    kept,
+    source_words,
+)
 from facecond.experiments.studies import Findings
 from facecond.faces.labels import part_indices
 from facecond.io.files import sha256_file
@@ -33,13 +45,15 @@ if TYPE_CHECKING:
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
-    from facecond.config.commands.photographs import EditConfig
     from facecond.data.pack import Pack
     from facecond.experiments.studies import Rows, Work
     from facecond.pretrained.recognition import Recogniser
 
 ITSELF, NOTHING, FIRST_STAGE, OTHER = "by its own map", "nothing done", "first stage alone", "the other person"
 """Rows to compare with: the picture before, twice; encoded and decoded where it may change; whose part was asked for."""
+
+ALONE = "encode and decode faces"
+"""Title of the step that makes the row of the first stage."""
 
 SHOWN = 4
 """Faces of each part on the sheet."""
@@ -93,15 +107,22 @@ def ways(work: Work) -> list[Way]:
     ]
 
 
+def pairs(work: Work) -> list[tuple[str, str]]:
+    """Names of the ways whose difference is shown: each, and the usual way at the first strength."""
+    usual, strengths = EditConfig(), work.study.strengths
+    other = Way(usual.method, usual.blend, strengths[0])
+    return [(way.name(strengths), other.name(strengths)) for way in ways(work) if way != other]
+
+
 def plan(work: Work) -> None:
     """Note the steps."""
     for way in ways(work):
         work.step(_title(work, way), dict, [])
+    work.step(ALONE, dict, [])
 
 
 def made(work: Work) -> Findings:
     """Do it."""
-    from facecond.assembly.changes import of_item
     from facecond.assembly.judges import load_parser
     from facecond.assembly.session import open_session
     from facecond.data.pack import Pack
@@ -124,15 +145,17 @@ def made(work: Work) -> Findings:
     real, wanted = np.asarray(pack.labels[items]), np.stack([each.labels_HW for each in asked])
     grow = prepared.config.grow
     regions = np.stack([region_of(own_HW, new_HW, grow=grow) for own_HW, new_HW in zip(real, wanted, strict=True)])
-    through = _through(session(), [of_item(session(), each.place) for each in asked], regions)
+    through = _alone(work, prepared, session, asked, regions).pictures_NHWC
     sets = {ITSELF: (before, real), NOTHING: (before, wanted), FIRST_STAGE: (through, real), OTHER: (others, wanted)}
     sets |= {name: (each.pictures_NHWC, wanted) for name, each in results.items()}
     own = reading.who(before)
     compared = {name: reading.judge(asked, pictures, labels, regions, own) for name, (pictures, labels) in sets.items()}
     leaks = sum(each.leaks(before) for each in results.values())
     notes = [
-        f"{len({each.place for each in asked})} validation faces of {pack.path.name}, {len(asked)} parts asked for; ±: half of the "
-        "95 % interval over edits.",
+        f"{len({each.place for each in asked})} validation faces of {pack.path.name}, {len(asked)} parts asked for.",
+        *(each.format(what="faces") for each in INTERVALS),
+        "Edits of one face count as one draw: they are means over edits, and the intervals hold for other faces. Shares, whose "
+        "edits of one face are taken to be all alike, have intervals that are rather too wide.",
         f"In {leaks} of {len(asked) * len(results)} edits a byte outside of the stated region changed.",
         "part: intersection over union of the part where the parser sees it and where it was asked for; region: pixels that were "
         "allowed to change at which it sees what was asked for.",
@@ -146,7 +169,13 @@ def made(work: Work) -> Findings:
     ]
     sheet = work.folder / "sheet.png"
     _draw(sheet, asked, before, others, results)
-    tables = {"All parts": overview(compared, results, SAME), "Part as asked, of each": of_parts(compared)}
+    faces = [each.place for each in asked]
+    measured = {name: columns(found, SAME) for name, found in compared.items()}
+    tables = {
+        "All parts": overview(measured, results, faces),
+        "Differences": differences(measured, pairs(work), faces, "faces"),
+        "Part as asked, of each": of_parts(compared),
+    }
     return Findings(tables=tables, notes=notes, files={"sheet": sheet})
 
 
@@ -222,13 +251,24 @@ def judged(
     return Judged(part, overlap, agrees, apart)
 
 
-def overview(compared: dict[str, list[Judged]], results: dict[str, Made], same: float) -> Rows:
-    """Head row, then a row for each way and for what it is compared with."""
-    rows = [["way", "part, %", "region, %", "distance", "same person, %", "may change, %", "seconds an edit"]]
-    for name, found in compared.items():
-        apart = [each.apart for each in found if each.apart is not None]
-        cells = [cell([100 * each.overlap for each in found], 1), cell([100 * each.agrees for each in found], 1)]
-        cells += [cell(apart, 2), cell([100.0 * (each < same) for each in apart], 1)] if apart else [MISSING] * 2
+def columns(found: Sequence[Judged], same: float) -> Columns:
+    """What is measured of every edit; below the distance `same` two pictures count as one person."""
+    apart = [each.apart for each in found]
+    alike = [None if each is None else each < same for each in apart]
+    return {
+        "part": Column("part, %", [100 * each.overlap for each in found]),
+        "region": Column("region, %", [100 * each.agrees for each in found]),
+        "distance": Column("distance", apart, lower=True, digits=2),
+        "same": Column("same person, %", alike, share=True),
+    }
+
+
+def overview(measured: dict[str, Columns], results: dict[str, Made], faces: Sequence[int]) -> Rows:
+    """Head row, then a row for each way and for what it is compared with. `faces` says which face each edit is of."""
+    head = [column.heading for column in next(iter(measured.values())).values()]
+    rows = [["way", *head, "may change, %", "seconds an edit"]]
+    for name, found in measured.items():
+        cells = [cell(column, faces) for column in found.values()]
         of = results.get(name)
         cells += [MISSING] * 2 if of is None else [f"{100 * of.region_NHW.mean():.1f}", f"{of.seconds:.2f}"]
         rows.append([name, *cells])
@@ -236,12 +276,16 @@ def overview(compared: dict[str, list[Judged]], results: dict[str, Made], same: 
 
 
 def of_parts(compared: dict[str, list[Judged]]) -> Rows:
-    """Head row, then for each way how much each part overlaps with what was asked for; the head says how many there are."""
+    """Head row, then for each way how much each part overlaps with what was asked for; the head says how many there are.
+
+    No face is asked for a part twice.
+    """
     first = next(iter(compared.values()))
     parts = list(dict.fromkeys(each.part for each in first))
     rows = [["way", *(f"{part} ({sum(each.part == part for each in first)})" for part in parts)]]
     for name, found in compared.items():
-        rows.append([name, *(cell([100 * each.overlap for each in found if each.part == part], 1) for part in parts)])
+        of_each = [[100 * each.overlap for each in found if each.part == part] for part in parts]
+        rows.append([name, *(cell(Column("part", values), range(len(values))) for values in of_each)])
     return rows
 
 
@@ -277,8 +321,31 @@ def _edited(
     way: Way,
 ) -> Made:
     """Edit every face one way, unless that is done; only then is the model loaded."""
-    words = [*_words(work), f"pack={sha256_file(prepared.found.pack / 'manifest.json')}"]
-    return kept(work, _title(work, way), way.name(work.study.strengths), words, lambda: edit_all(session(), asked, way))
+    words, name = _deciding(work, prepared), way.name(work.study.strengths)
+    return kept(work, _title(work, way), name, words, lambda: edit_all(session(), asked, way))
+
+
+def _alone(
+    work: Work,
+    prepared: Prepared[EditConfig, Editing],
+    session: Callable[[], Session[EditConfig]],
+    asked: Sequence[Exchange],
+    regions_NHW: NDArray[np.bool_],
+) -> Made:
+    """Encode and decode every face where it may change, unless that is done."""
+    from facecond.assembly.changes import of_item
+
+    def make() -> Made:
+        began, loaded = time.perf_counter(), session()
+        pictures_NHWC = _through(loaded, [of_item(loaded, each.place) for each in asked], regions_NHW)
+        return Made(pictures_NHWC, regions_NHW, (time.perf_counter() - began) / len(asked))
+
+    return kept(work, ALONE, FIRST_STAGE, _deciding(work, prepared), make)
+
+
+def _deciding(work: Work, prepared: Prepared[EditConfig, Editing]) -> list[str]:
+    """What decides the edits, beside the way."""
+    return [*_words(work), f"pack={sha256_file(prepared.found.pack / 'manifest.json')}"]
 
 
 def edit_all(session: Session[EditConfig], asked: Sequence[Exchange], way: Way) -> Made:

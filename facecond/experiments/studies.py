@@ -20,6 +20,7 @@ from facecond.config.compose import Composed, compose
 from facecond.config.reproduce import Study, StudyConfig
 from facecond.config.settings import plain
 from facecond.data.mixing import Mixed, Part
+from facecond.drawn.pairs import check_traits
 from facecond.errors import ConfigError, nearest
 from facecond.experiments import table
 from facecond.experiments.plan import override
@@ -150,6 +151,7 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
     for key in ("first_stage", "parser", "classifier", "scale"):
         if composed.given(key):
             raise ConfigError(f"{key} has no effect on a study", hint="its settings are those of study.*")
+    _check_distinct(study)
     if study.kind is Study.synthetic and not study.seeds:
         raise ConfigError("study.seeds=[] trains nothing", hint="for example study.seeds=[0,1,2]")
     if study.kind is Study.edits:
@@ -167,6 +169,7 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
         if words:
             compose(command, words)
     run = find_run(config.workspace, study.run, "diffusion").path
+    _check_with_run(config, run)
     usual = plain(StudyConfig())  # what says nothing leaves the name as it was before there was such a key
     said = {key: value for key, value in plain(study).items() if value != usual[key]}
     contents: dict[str, Any] = {"study": said | {"run": sha256_file(run / "weights.safetensors")}}
@@ -174,6 +177,31 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
         contents["pack"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
     name = f"{study.kind.name}-{short_hash(contents)}"
     return Prepared(composed=composed, name=name, found=None, used={"run": str(run), "study": _size(study)})
+
+
+def _check_with_run(config: ReproduceConfig, run: Path) -> None:
+    """Refuse a run or faces that a study would fail with after hours, or answer wrongly."""
+    from facecond.experiments import memorisation, synthetic
+
+    checks = {Study.memorisation: memorisation.check, Study.synthetic: synthetic.check}
+    if config.study.kind in checks:
+        checks[config.study.kind](config, run)
+
+
+def _check_distinct(study: StudyConfig) -> None:
+    """Refuse what is named twice: it would be counted twice, as if more were known."""
+    means: dict[str, Callable[[Any], Any]] = {
+        "seeds": int, "traits": str, "parts": lambda part: part_indices([part]), "strengths": lambda value: f"{value:g}",
+    }  # fmt: skip
+    for key, meaning in means.items():
+        named: dict[str, Any] = {}
+        for value in getattr(study, key):
+            what = str(meaning(value))
+            if what in named:
+                before = named[what]
+                said = f"{value} is named twice" if before == value else f"{before} and {value} are the same"
+                raise ConfigError(f"study.{key}: {said}, and would be counted twice", hint="name each once")
+            named[what] = value
 
 
 def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
@@ -186,6 +214,7 @@ def _check_edits(study: StudyConfig, *, given_pack: bool) -> None:
         if trait not in ATTRIBUTES:
             raise ConfigError(f"study.traits: {trait}", hint=nearest(trait, ATTRIBUTES))
     _check_how(study)
+    check_traits(study.traits, study.count)
 
 
 def _check_exchanges(study: StudyConfig) -> None:

@@ -20,7 +20,9 @@ from facecond.conditions.attributes import Attributes
 from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.base import NO_JUDGE
+from facecond.config.compose import compose
 from facecond.data.mixing import Part
+from facecond.errors import ConfigError, DataError
 from facecond.experiments import table
 from facecond.experiments.plan import override
 from facecond.experiments.studies import Findings
@@ -28,9 +30,15 @@ from facecond.experiments.table import Number
 from facecond.io.results import Figure, read_results
 from facecond.reports.tables import MISSING
 from facecond.rng import numpy_generator
-from facecond.workspace.find import find_run
+from facecond.workspace.find import RunInfo, find_pack, find_run, read_run
+from facecond.workspace.learnt import faces_of
+from facecond.workspace.origin import own_pack
 
 if TYPE_CHECKING:
+    from facecond.config.commands.data import DrawConfig
+    from facecond.config.commands.whole import ReproduceConfig
+    from facecond.config.reproduce import StudyConfig
+    from facecond.data.pack import Pack
     from facecond.experiments.studies import Rows, Work
 
 REAL, SYNTHETIC, FEW, BOTH = "real", "synthetic", "few real", "few real + synthetic"
@@ -49,7 +57,7 @@ Measured = Mapping[str, Mapping[int, Sequence[Figure]]]
 def plan(work: Work) -> None:
     """Note the commands; packs that are mixed of others are made in between."""
     packs = {name: work.workspace / "packs" / f"{work.name}-{_word(name)}" for name in SETS}
-    work.faces(_draw(work), f"{work.name}-faces")
+    work.faces(drawing(work.study), f"{work.name}-faces")
     for kind in MEASURES:
         for seed in work.study.seeds:
             _train(work, kind, FEW, packs[FEW], seed)
@@ -67,8 +75,9 @@ def made(work: Work) -> Findings:
     from facecond.data.pack import Pack
 
     study = work.study
-    faces = work.faces(_draw(work), f"{work.name}-faces")
+    faces = work.faces(drawing(work.study), f"{work.name}-faces")
     base = Pack.open(faces)
+    unseen = _check_held_out(_studied(work), base, work.config.workspace)
     train_items, test_items = base.indices("train"), base.indices("validation")
     order = numpy_generator(0, "study", len(train_items)).permutation(train_items)
     real = np.sort(order[: study.real or len(order)])
@@ -101,12 +110,79 @@ def made(work: Work) -> Findings:
     }
     tables = {"Tested on real faces": overview(measured, counts), "Differences": differences(measured)}
     tables |= {f"Each class: {heading}": rows for heading, rows in of_classes(measured).items()}
-    return Findings(tables=tables, notes=_notes(work, len(test_items), len(accepted)))
+    return Findings(tables=tables, notes=_notes(work, len(test_items), len(accepted), unseen=unseen))
 
 
-def _draw(work: Work) -> list[str]:
-    study = work.study
+def check(config: ReproduceConfig, run: Path) -> None:
+    """Refuse a run that cannot synthesize such faces, or that learnt from those that test the judges, before any is trained.
+
+    Raises ConfigError, and what `facecond synthesize` raises.
+    """
+    from facecond.data.pack import Pack
+
+    info, study = read_run(run), config.study
+    told = info.config["model"]["conditions"]
+    if not told or not {*told} <= {Attributes.name, Mask.name}:
+        raise ConfigError(
+            f"study.run={run.name} is told {', '.join(told) or 'nothing'}: faces that are to be labelled are told attributes, "
+            "maps or both",
+            hint="name another run: study.run=RUN",
+        )
+    pack = None if config.pack is None else find_pack(config.workspace, config.pack).path
+    if pack is not None:
+        faces = Pack.open(pack)
+        _check_size(info, str(pack), faces.resolution)
+        for split in ("train", "validation"):
+            if not len(faces.indices(split)):
+                raise DataError(f"{pack} has no {split} faces", hint="name a pack with both: pack=NAME")
+        _check_held_out(info, faces, config.workspace)
+    else:
+        drawn: DrawConfig = compose("data draw", drawing(study)).config
+        _check_size(info, "study.draw", drawn.resolution)
+    known = pack or (own.path if (own := own_pack(info, config.workspace)) is not None else None)
+    if known is not None:  # what the command itself refuses; judges and labels are only there later
+        words = [
+            override("run", str(run)),
+            override("pack", str(known)),
+            "split=train",
+            *study.synthesize,
+            *study.sampling,
+        ]
+        later = [f"{kind}={NO_JUDGE}" for kind in MEASURES]
+        synthesize.prepare([*words, *later, "forms=[imagefolder]", override("workspace", config.workspace)])
+
+
+def _check_size(info: RunInfo, what: str, resolution: int) -> None:
+    if resolution != (own := info.content["resolution"]):
+        raise ConfigError(
+            f"{what}: faces of {resolution} px, and {info.path.name} makes faces of {own} px",
+            hint="name a pack or a run that fits: pack=NAME, study.run=RUN",
+        )
+
+
+def _check_held_out(info: RunInfo, faces: Pack, workspace: str) -> bool:
+    """Whether it is known that the model learnt from none of the faces that test the judges. ConfigError where it did."""
+    from facecond.data.learnt import count_learnt
+
+    noted = faces_of(info, workspace)
+    if noted is None:
+        return False
+    test = faces.indices("validation")
+    if met := count_learnt([noted], faces, test):
+        raise ConfigError(
+            f"{info.path.name} learnt from {met} of the {len(test)} validation faces of {faces.path}, which are to test the judges",
+            hint="name another pack or another run: pack=NAME, study.run=RUN",
+        )
+    return info.content["sha256 of the initial weights"] is None
+
+
+def drawing(study: StudyConfig) -> list[str]:
+    """Words that the faces are drawn with."""
     return [f"data.count={(study.real or 4096) + study.test}", f"data.validation={study.test}", *study.draw]
+
+
+def _studied(work: Work) -> RunInfo:
+    return read_run(find_run(work.config.workspace, work.study.run, "diffusion").path)
 
 
 def _word(name: str) -> str:
@@ -196,17 +272,8 @@ def differences(measured: Measured) -> Rows:
             if not apart:
                 continue
             found = table.over_seeds(apart) if len(apart) > 1 else Number(apart[0], None, "-")
-            rows.append([f"{one} less {other}", heading, str(found), found.over, said(found)])
+            rows.append([f"{one} less {other}", heading, str(found), found.over, table.said(found)])
     return rows
-
-
-def said(apart: Number) -> str:
-    """What an interval says of a difference."""
-    if apart.half is None or not math.isfinite(apart.half):
-        return "no interval"
-    if abs(apart.value) <= apart.half:
-        return "no"
-    return "better" if apart.value > 0 else "worse"
 
 
 def of_classes(measured: Measured) -> dict[str, Rows]:
@@ -236,13 +303,16 @@ def of_classes(measured: Measured) -> dict[str, Rows]:
     return found
 
 
-def _notes(work: Work, tested: int, accepted: int) -> list[str]:
+def _notes(work: Work, tested: int, accepted: int, *, unseen: bool) -> list[str]:
     study = work.study
     run = find_run(work.config.workspace, study.run, "diffusion").path
     return [
         f"Tested on {tested} real faces that neither judges nor the synthesized set saw; "
         f"{accepted} of {study.count} synthesized faces were accepted.",
         f"Generator: {run.name}. What it learnt from before counts too: it is not among the real faces of a row.",
+        "It learnt from none of the faces that test the judges."
+        if unseen
+        else "Caution: whether it learnt from faces that test the judges is not known: its pack, or what it began from, is gone.",
         "Synthesized faces are told attributes and maps of the few real ones alone, and judged by judges that learnt from the few.",
         f"±: half of the 95 % interval over {len(study.seeds)} seeds of training (Student); with one seed over test faces.",
         "Every judge saw as many pictures while it was trained, whatever the size of its set.",

@@ -252,6 +252,15 @@ def verdict(apart: Number, *, lower: bool) -> str:
     return "yes" if (apart.value < 0) == lower else "no: the other way round"
 
 
+def said(apart: Number, *, lower: bool = False) -> str:
+    """What an interval says of a difference: better, worse, or not decided; `lower`: less is better."""
+    if apart.half is None or not math.isfinite(apart.half):
+        return "no interval"
+    if abs(apart.value) <= apart.half:
+        return "no"
+    return "better" if (apart.value < 0) == lower else "worse"
+
+
 def as_csv(rows: Sequence[Sequence[str]]) -> str:
     """Rows as CSV (RFC 4180)."""
     text = io.StringIO()

@@ -7,14 +7,19 @@ training faces, since the nearest of many is nearer than the nearest of few.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facecond.errors import DataError
+
 BLOCK = 1024
 """Rows compared at once."""
+
+
+CHOSEN, JUDGED = slice(0, None, 2), slice(1, None, 2)
+"""Halves of a set: every second picture chooses the threshold, the others say what it is worth."""
 
 
 class Threshold(NamedTuple):
@@ -49,24 +54,37 @@ def calibrate(copies_N: NDArray[np.float64], others_M: NDArray[np.float64]) -> T
     """Return the threshold that tells the distances of copies from those of others best: the largest sum of the share of copies
     below it and of others not below it (Youden 1950), in the middle between the two distances it lies between.
 
-    Raises ValueError when one of the two is empty.
+    Shares and area are those of the same distances, which the threshold fits better than it fits new ones. Raises DataError when
+    one of the two is empty.
     """
     if not len(copies_N) or not len(others_M):
-        raise ValueError("distances of copies and of others expected")
+        raise DataError(
+            f"a threshold needs copies and pictures that are none: {len(copies_N)} and {len(others_M)} were found"
+        )
     every = np.unique(np.concatenate([copies_N, others_M]))
     edges = np.concatenate([[every[0] / 2], (every[1:] + every[:-1]) / 2, [every[-1] * 2]])
     found = np.searchsorted(np.sort(copies_N), edges) / len(copies_N)
     mistaken = np.searchsorted(np.sort(others_M), edges) / len(others_M)
     best = int(np.argmax(found - mistaken))
+    return Threshold(float(edges[best]), float(found[best]), float(mistaken[best]), _area(copies_N, others_M))
+
+
+def calibrate_and_judge(copies_N: NDArray[np.float64], others_M: NDArray[np.float64]) -> Threshold:
+    """Return the threshold of one half of the distances, with the shares and the area of the other half.
+
+    Raises DataError when one of the two has fewer than two.
+    """
+    if min(len(copies_N), len(others_M)) < 2:
+        raise DataError(
+            f"a threshold needs two copies and two pictures that are none at least: {len(copies_N)} and {len(others_M)} were found"
+        )
+    value = calibrate(copies_N[CHOSEN], others_M[CHOSEN]).value
+    copies, others = copies_N[JUDGED], others_M[JUDGED]
+    return Threshold(value, float((copies < value).mean()), float((others < value).mean()), _area(copies, others))
+
+
+def _area(copies_N: NDArray[np.float64], others_M: NDArray[np.float64]) -> float:
+    """The area under the ROC curve; a tie counts half."""
     less = np.searchsorted(np.sort(copies_N), others_M, side="left").sum()
     tied = np.searchsorted(np.sort(copies_N), others_M, side="right").sum()
-    area = float(less + tied) / 2 / (len(copies_N) * len(others_M))
-    return Threshold(float(edges[best]), float(found[best]), float(mistaken[best]), area)
-
-
-def share(hits: int, count: int) -> tuple[float, float, float]:
-    """Return a share with its 95 % interval (Wilson 1927): share, lower and upper end."""
-    z = 1.959963984540054
-    middle = (hits + z * z / 2) / (count + z * z)
-    half = z / (count + z * z) * math.sqrt(hits * (count - hits) / count + z * z / 4)
-    return hits / count, max(0.0, middle - half), min(1.0, middle + half)
+    return float(less + tied) / 2 / (len(copies_N) * len(others_M))

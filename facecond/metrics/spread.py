@@ -69,6 +69,46 @@ class Spread(float):
         raise ValueError("two intervals of the same conditions, that came about in the same way, expected")
 
 
+class Mean(NamedTuple):
+    """A mean and half of its 95 % interval; None where nothing is known of how it varies."""
+
+    value: float
+    half: float | None
+
+
+def mean_over(values_N: NDArray[np.float64], groups_N: NDArray[np.int64]) -> Mean:
+    """Return the mean of values (N,) with Student's interval over independent groups; `groups_N` says whose each value is.
+
+    With one value of each group it is the ordinary interval of a mean. Fewer than two groups have none.
+    """
+    value = float(np.mean(values_N))
+    names, places_N = np.unique(groups_N, return_inverse=True)
+    if len(names) < 2:
+        return Mean(value, None)
+    sums_G = np.zeros(len(names))
+    np.add.at(sums_G, places_N, values_N - value)
+    return Mean(value, float(Spread.of_shares([Share(sums_G, len(values_N))])))
+
+
+def wilson(hits: float, count: float) -> tuple[float, float, float]:
+    """Return a share with its 95 % interval (Wilson 1927): share, lower and upper end. `count` is above 0."""
+    z = 1.959963984540054
+    middle = (hits + z * z / 2) / (count + z * z)
+    half = z / (count + z * z) * math.sqrt(max(hits * (count - hits), 0.0) / count + z * z / 4)
+    return hits / count, max(0.0, middle - half), min(1.0, middle + half)
+
+
+def share_over(flags_N: NDArray[np.bool_], groups_N: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Return the share of flags (N,) that are set, with an interval over independent groups: share, lower and upper end.
+
+    It is Wilson's for as many flags as there would be if all of a group were one draw (Kish's effective number), so that it is
+    too wide where those of a group differ, and never too narrow; with one flag of each group it is Wilson's own.
+    """
+    _, sizes_G = np.unique(groups_N, return_counts=True)
+    count = len(flags_N) ** 2 / float((sizes_G**2).sum())
+    return wilson(float(np.mean(flags_N)) * count, count)
+
+
 def _student(count: int) -> float:
     """Student's 97.5 % quantile for `count` values."""
     from scipy.special import stdtrit

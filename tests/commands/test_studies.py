@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from scipy import stats
 
 from facecond.data.mixing import Mixed, Part
 from facecond.data.pack import Pack
 from facecond.data.packing import pack_source
-from facecond.experiments import synthetic
+from facecond.errors import ConfigError
+from facecond.experiments import memorisation, synthetic, table
 from facecond.io.reproduced import read_reproduced
 from facecond.io.results import ClassValue, Figure
-from tests.commands.conftest import MODEL, TINY, Facecond
+from facecond.workspace.find import RunInfo, find_run, read_run
+from facecond.workspace.learnt import faces_of
+from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
 def listed(words: list[str]) -> str:
@@ -45,8 +51,9 @@ def test_differences_are_in_pairs_of_seeds() -> None:
     (cells,) = [row for row in synthetic.of_classes(measured)["Mask mIoU"] if row[0] == "nose"]
     half = stats.t.ppf(0.975, 2) * statistics.stdev(np.divide(few, 2)) / 3**0.5
     assert cells[1 + 1 + synthetic.SETS.index(synthetic.FEW)] == f"{np.mean(few) / 2:.3f} ± {half:.3f}"
-    assert synthetic.said(synthetic.Number(-0.2, 0.1, "")) == "worse"
-    assert synthetic.said(synthetic.Number(-0.2, 0.3, "")) == "no"
+    assert table.said(table.Number(-0.2, 0.1, "")) == "worse"
+    assert table.said(table.Number(-0.2, 0.1, ""), lower=True) == "better"
+    assert table.said(table.Number(-0.2, 0.3, "")) == "no"
 
 
 def test_a_pack_of_parts_holds_their_items(workspace: Path, tmp_path: Path) -> None:
@@ -95,6 +102,119 @@ def test_wrong_words_end_in_one_line(words: list[str], told: str, workspace: Pat
     assert status == 2
     assert told in err
     assert sorted(workspace.rglob("*")) == before
+
+
+@pytest.mark.bundled
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["edits", "study.traits=[Smiling,Male]"], "Male: 3 pairs"),
+        (["edits", "study.count=100000"], "8334 are asked for"),
+        (["synthetic", "study.seeds=[1,0,1]"], "study.seeds: 1 is named twice"),
+        (["edits", "study.traits=[Smiling,Bangs,Smiling]"], "study.traits: Smiling is named twice"),
+        (["edits", "study.strengths=[0.5,0.50]"], "study.strengths: 0.5 is named twice"),
+        (["edits", "study.strengths=[0.5,0.50000001]"], "study.strengths: 0.5 and 0.50000001 are the same"),
+        (["exchanges", "study.parts=[hair,nose,hair]"], "study.parts: hair is named twice"),
+        (["exchanges", "study.parts=[glasses,eye_g]"], "study.parts: glasses and eye_g are the same"),
+        (
+            ["memorisation", "study.run=drawn64", "pack=drawn-64"],
+            "24 faces (0 to 23 by number, drawn with seed 0) of 64 px; "
+            "drawn64-multicond learnt from 32768 faces (0 to 32767 by number, drawn with seed 11) of 64 px",
+        ),
+        (
+            [
+                "memorisation",
+                "study.run=drawn64",
+                'study.draw=["data.seed=5","data.count=33792","data.validation=1024","resolution=64"]',
+            ],
+            "study.draw: 32768 faces (0 to 32767 by number, drawn with seed 5) of 64 px; drawn64-multicond learnt from",
+        ),
+        (
+            [
+                "memorisation",
+                "study.run=drawn64",
+                'study.draw=["data.seed=11","data.count=33792","data.validation=1024","resolution=32"]',
+            ],
+            "of 32 px; drawn64-multicond learnt from",
+        ),
+        (
+            [
+                "memorisation",
+                "study.run=drawn64",
+                'study.draw=["data.seed=11","data.count=33792","data.validation=512","resolution=64"]',
+            ],
+            "33280 faces",
+        ),
+        (["memorisation", "study.run=multicond", "pack=drawn64"], "is not the pack that multicond learnt from"),
+        (["memorisation", "study.count=1"], "two samples"),
+        (
+            ["synthetic", "study.run=multicond", 'study.draw=["resolution=32"]'],
+            "study.draw: faces of 32 px, and multicond makes",
+        ),
+        (
+            ["synthetic", "study.run=attr", "pack=drawn-64", 'study.synthesize=["maps_from=exchanged"]'],
+            "maps_from has no effect",
+        ),
+    ],
+)
+def test_what_would_mislead_is_refused_before_any_work(
+    words: list[str], told: str, workspace: Path, facecond: Facecond
+) -> None:
+    status, _, err = facecond("reproduce", *words, "--plan", f"workspace={workspace}")
+    assert status == 2
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_faces_that_a_model_learnt_from_test_no_judges(workspace: Path, tmp_path: Path, facecond: Facecond) -> None:
+    """The workspace's model learnt from faces 0 to 23 of seed 0."""
+    packs = {"small": ["resolution=32"], "met": ["data.count=24"], "new": ["data.seed=1"]}
+    for name, words in packs.items():
+        call("data draw", f"workspace={tmp_path}", f"name={name}", "data.count=28", "data.validation=8", *words)
+    words = ["reproduce", "synthetic", "--plan", "study.run=multicond", f"workspace={workspace}"]
+    told = {
+        "small": "small: faces of 32 px, and multicond makes faces of 64 px",
+        "met": "multicond learnt from 8 of the 8 validation faces",
+    }
+    for name, said in told.items():
+        status, _, err = facecond(*words, f"pack={tmp_path / 'packs' / name}")
+        assert (status, len(err.splitlines())) == (2, 1)
+        assert said in err
+    for pack in ("drawn-64", tmp_path / "packs" / "new"):
+        status, _, err = facecond(*words, f"pack={pack}")
+        assert status == 0, err
+
+
+def test_a_model_that_is_told_sketches_synthesizes_no_labelled_faces(
+    workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_sketches(path: Path) -> RunInfo:
+        info = read_run(path)
+        return dataclasses.replace(info, config=info.config | {"model": {"conditions": ["sketch"]}})
+
+    monkeypatch.setattr(synthetic, "read_run", told_sketches)
+    status, _, err = facecond("reproduce", "synthetic", "--plan", "study.run=multicond", f"workspace={workspace}")
+    assert status == 2
+    assert "study.run=multicond is told sketch" in err
+
+
+@pytest.mark.bundled
+def test_the_bundled_models_faces_are_known_by_more_than_their_number(
+    workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, err = facecond("reproduce", "memorisation", "--plan", "study.run=drawn64", f"workspace={workspace}")
+    assert status == 0, err  # the words that it was drawn with
+    info = read_run(find_run(str(workspace), "drawn64", "diffusion").path)
+    with safe_open(info.path / "weights.safetensors", framework="numpy") as stored:
+        arrays = json.loads(stored.metadata()["facecond"])["metadata"]["identity"]["pack"]
+    monkeypatch.setattr("facecond.data.learnt.learnt_from", lambda pack: faces_of(info, str(workspace)))
+    drawn = SimpleNamespace(path=Path("again"), manifest={"source": {"kind": "drawn"}, "sha256": arrays})
+    assert [said.partition(":")[0] for said in memorisation._check_pack(info, drawn, str(workspace))] == ["Caution"]
+    drawn.manifest["sha256"] = arrays | {"labels.npy": "0"}
+    assert "label maps differ" in memorisation._check_pack(info, drawn, str(workspace))[1]
+    drawn.manifest["sha256"] = arrays | {"attributes.npy": "0"}
+    with pytest.raises(ConfigError, match="other attributes"):
+        memorisation._check_pack(info, drawn, str(workspace))
 
 
 def test_a_plan_says_every_command_and_makes_nothing(workspace: Path, facecond: Facecond) -> None:
@@ -157,8 +277,8 @@ def test_copies_of_an_overfitted_model_are_told_from_held_out_faces(workspace: P
     rows = made["tables"]["Nearest training faces"]
     assert [row[:2] for row in rows[1:]] == [
         ["samples", "6"],
-        ["samples of the overfitted model", "6"],
-        ["held-out faces", "6"],
+        ["samples of the overfitted model", "3"],  # the other halves chose the threshold
+        ["held-out faces", "3"],
     ]
     sheet = Path(made["made"]["sheet"])
     record = read_reproduced(sheet.parent)
@@ -178,6 +298,9 @@ def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -
     made = json.loads(out)
     rows = made["tables"]["All traits"]
     assert len(rows) == 1 + 2 + 3 * 2 * 2
+    apart = made["tables"]["Differences"]
+    assert len({row[0] for row in apart[1:]}) == 2 * (3 * 2 - 1)  # true map or not: each but the usual way
+    assert all(row[0].partition(" less ")[2].startswith("friendly, blended") for row in apart[1:])
     assert rows[1][4] == "0.00 ± 0.00"  # nothing done leaves the rest alone
     assert rows[2][3:5] == ["0.00 ± 0.00"] * 2  # the truth is the truth
     text = Path(made["made"]["table"]).read_text()
@@ -195,7 +318,9 @@ def test_edits_are_held_against_the_truth(workspace: Path, facecond: Facecond) -
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
-def test_parts_are_exchanged_without_a_truth(workspace: Path, facecond: Facecond) -> None:
+def test_parts_are_exchanged_without_a_truth(
+    workspace: Path, facecond: Facecond, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every way edits every face once and leaks nothing; what is done is not done again."""
     words = [
         "reproduce", "exchanges", f"workspace={workspace}", "study.run=multicond", "study.count=2", "study.parts=[hair,nose]",
@@ -210,6 +335,8 @@ def test_parts_are_exchanged_without_a_truth(workspace: Path, facecond: Facecond
     text = Path(made["made"]["table"]).read_text()
     assert "In 0 of 24 edits a byte outside of the stated region changed." in text
     assert Path(made["made"]["sheet"]).is_file()
+    assert {row[3] for row in made["tables"]["Differences"][1:]} == {"2 faces"}
+    monkeypatch.setattr("facecond.assembly.session.open_session", None)  # no model is loaded again
     status, out, err = facecond(*words)
     assert status == 0, err
     assert "step" not in err

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from facecond.drawn.painter import draw
-from facecond.drawn.pairs import pairs
+from facecond.drawn.pairs import check_traits, pairs
+from facecond.errors import DataError
 from facecond.faces.names import ATTRIBUTES, CLASSES
 
 TRAITS = ["Eyeglasses", "Blond_Hair"]
@@ -36,5 +37,20 @@ def test_the_truth_is_the_person_drawn_with_the_trait() -> None:
 
 def test_too_few_pairs_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facecond.drawn.pairs.LOOKED_AT", 3)
-    with pytest.raises(ValueError, match="pairs found of 50"):
-        pairs(["Eyeglasses"], 50, 16)
+    with pytest.raises(DataError, match=r"Bangs: \d pairs .* 25 are asked for"):
+        pairs(["Bangs", "Eyeglasses"], 50, 16)
+
+
+@pytest.mark.parametrize("trait", ["Attractive", "Male", "No_Beard"])
+def test_a_trait_that_changes_others_is_refused_before_anything_is_drawn(
+    trait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facecond.drawn.pairs.LOOKED_AT", 40)
+    with pytest.raises(
+        DataError, match=rf"{trait}: 0 pairs .* can hardly be changed alone; these can: .*Bangs, .*Smiling"
+    ):
+        check_traits(["Smiling", trait], 4)
+    check_traits(["Smiling", "Bangs"], 4)
+    for value in (False, True):  # outside truth: the painter's own words of the same people
+        words = [draw(17, range(40), 16, {trait: each}).attributes for each in (value, not value)]
+        assert ((words[0] != words[1]).sum(axis=1) != 1).all()

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from facecond.data.pack import Pack
 from facecond.errors import DataError
 from facecond.experiments.edited import Made
-from facecond.experiments.exchanges import exchanges, judged
+from facecond.experiments.exchanges import Judged, columns, exchanges, judged, of_parts, overview
 from facecond.faces.names import CLASSES
 from tests.commands.conftest import call
 
@@ -36,6 +37,20 @@ def test_a_leak_is_a_byte_outside_of_the_region() -> None:
     assert Made(after, region, 1.0).leaks(before) == 0
     after[1, 3, 3, 2] = 1
     assert Made(after, region, 1.0).leaks(before) == 1
+
+
+def test_edits_of_one_face_are_one_draw() -> None:
+    found, faces = [], []
+    for face, overlap in enumerate([0.2, 0.5, 0.9, 0.6]):
+        for part in ("hair", "nose", "hat"):
+            found.append(Judged(part, overlap, 0.5, 0.1 if face else 0.9))
+            faces.append(face)
+    (_, row) = overview({"way": columns(found, 0.6)}, {}, faces)
+    low, high = stats.t.interval(0.95, 3, loc=0.55, scale=stats.sem([0.2, 0.5, 0.9, 0.6]))
+    assert row[1] == f"55.0 ± {50 * (high - low):.1f}"
+    of = stats.binomtest(3, 4).proportion_ci(method="wilson")
+    assert row[4] == f"75.0 ({100 * of.low:.1f} to {100 * of.high:.1f})"
+    assert of_parts({"way": found})[1][1] == row[1]  # of one part each face has one
 
 
 def test_everybody_is_asked_for_a_part_of_somebody_else(tmp_path: Path) -> None:

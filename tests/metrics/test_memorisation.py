@@ -1,10 +1,11 @@
-"""Distances and thresholds against brute force, scikit's definition of the area, and Wilson's interval."""
+"""Distances and thresholds against brute force, scikit's definition of the area."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from facecond.metrics.memorisation import calibrate, nearest, share
+from facecond.errors import DataError
+from facecond.metrics.memorisation import calibrate, calibrate_and_judge, nearest
 
 
 def test_nearest_is_that_of_all_pairs() -> None:
@@ -30,11 +31,25 @@ def test_the_threshold_has_the_largest_index_and_the_area_is_that_of_mann_and_wh
     assert ((copies < found.value).mean(), (others < found.value).mean()) == (found.found, found.mistaken)
     statistic = stats.mannwhitneyu(others, copies).statistic
     assert found.area == pytest.approx(statistic / (len(copies) * len(others)))
-    with pytest.raises(ValueError, match="expected"):
-        calibrate(np.zeros(0), others)
 
 
-@pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (256, 256), (17, 400)])
-def test_intervals_are_wilsons(hits: int, count: int) -> None:
-    expected = stats.binomtest(hits, count).proportion_ci(method="wilson")
-    assert share(hits, count) == pytest.approx((hits / count, expected.low, expected.high))
+def test_a_threshold_is_judged_on_distances_that_did_not_choose_it() -> None:
+    dice = np.random.default_rng(2)
+    copies, others = dice.normal(0, 1, 41) + 4, dice.normal(1, 1, 56) + 4
+    found = calibrate_and_judge(copies, others)
+    assert found.value == calibrate(copies[::2], others[::2]).value
+    assert found.found == np.mean(copies[1::2] < found.value)
+    assert found.mistaken == np.mean(others[1::2] < found.value)
+    assert found.area == pytest.approx(stats.mannwhitneyu(others[1::2], copies[1::2]).statistic / (20 * 28))
+    same = [(dice.normal(size=12), dice.normal(size=12)) for _ in range(300)]  # nothing tells these apart
+    assert np.mean([each.found - each.mistaken for each in (calibrate(*pair) for pair in same)]) > 0.15
+    assert abs(np.mean([each.found - each.mistaken for each in (calibrate_and_judge(*pair) for pair in same)])) < 0.05
+
+
+def test_no_threshold_comes_of_nothing() -> None:
+    some = np.arange(1.0, 5.0)
+    for copies, others in ((np.zeros(0), some), (some, np.zeros(0))):
+        with pytest.raises(DataError, match="0"):
+            calibrate(copies, others)
+    with pytest.raises(DataError, match="1 and 4 were found"):
+        calibrate_and_judge(some[:1], some)

@@ -5,11 +5,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from facecond.io.results import Figure
 from facecond.metrics.frechet import frechet_distance
 from facecond.metrics.resampling import mean_spread
-from facecond.metrics.spread import Spread
+from facecond.metrics.spread import Spread, mean_over, share_over, wilson
 
 
 def test_a_number_less_itself_is_exactly_known() -> None:
@@ -61,3 +62,38 @@ def test_it_is_a_float_to_everyone_else() -> None:
     assert dataclasses.asdict(figure)["spread"] == float(spread)
     assert copy.deepcopy(spread) == spread
     assert f"{spread:.3f}" == f"{float(spread):.3f}"
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (256, 256), (17, 400)])
+def test_intervals_are_wilsons(hits: int, count: int) -> None:
+    expected = stats.binomtest(hits, count).proportion_ci(method="wilson")
+    assert wilson(hits, count) == pytest.approx((hits / count, expected.low, expected.high))
+    flags, everyone = np.arange(count) < hits, np.arange(count)
+    assert share_over(flags, everyone) == pytest.approx((hits / count, expected.low, expected.high))
+    assert share_over(flags.repeat(3), everyone.repeat(3)) == pytest.approx(share_over(flags, everyone))  # nothing new
+
+
+def test_a_mean_has_students_interval_over_groups() -> None:
+    random = np.random.default_rng(5)
+    values = random.normal(size=9)
+    low, high = stats.t.interval(0.95, 8, loc=values.mean(), scale=stats.sem(values))
+    assert mean_over(values, np.arange(9)) == pytest.approx((values.mean(), (high - low) / 2))
+    assert mean_over(values.repeat(4), np.arange(9).repeat(4)) == pytest.approx(mean_over(values, np.arange(9)))
+    assert mean_over(values[:1], np.arange(1)) == (values[0], None)
+    assert mean_over(values, np.zeros(9, np.int64)) == (values.mean(), None)
+
+
+def test_intervals_over_groups_cover_the_truth_where_those_over_values_do_not() -> None:
+    """Of 1,000 sets of 20 faces with 1 to 4 values each, which are alike, about 95 % have the truth in their interval."""
+    random, inside, naive, shares = np.random.default_rng(6), 0, 0, 0
+    for _ in range(1000):
+        faces = np.arange(20).repeat(random.integers(1, 5, 20))
+        values = random.normal(size=20)[faces] + 0.3 * random.normal(size=len(faces))
+        found, single = mean_over(values, faces), mean_over(values, np.arange(len(values)))
+        inside += abs(found.value) < (found.half or 0)
+        naive += abs(single.value) < (single.half or 0)
+        _, low, high = share_over((random.random(20) < 0.9)[faces], faces)
+        shares += low <= 0.9 <= high
+    assert 920 <= inside <= 975
+    assert naive < 880
+    assert shares >= 930
