@@ -37,6 +37,7 @@ from facecond.experiments.studies import Findings
 from facecond.faces.labels import part_indices
 from facecond.io.files import sha256_file
 from facecond.reports.tables import MISSING
+from facecond.workspace.find import read_run
 
 if TYPE_CHECKING:
     from facecond.assembly.changes import Face
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from facecond.assembly.session import Session
     from facecond.commands.edit import Editing
     from facecond.commands.prepared import Prepared
+    from facecond.config.commands.whole import ReproduceConfig
     from facecond.data.pack import Pack
     from facecond.experiments.studies import Rows, Work
     from facecond.pretrained.recognition import Recogniser
@@ -94,6 +96,12 @@ class Judged(NamedTuple):
     """Share of the pixels that were allowed to change at which the parser sees what was asked for."""
     apart: float | None
     """Distance of the person to the one before, by face recognition; None where that is not installed."""
+
+
+def check(config: ReproduceConfig, run: Path) -> None:
+    """Raise ConfigError for a run that cannot be asked for parts."""
+    if Mask.name not in read_run(run).config["model"]["conditions"]:
+        raise ConfigError(f"{run.name} is not told maps, which parts are asked for by", hint="study.run=RUN")
 
 
 def ways(work: Work) -> list[Way]:
@@ -300,12 +308,7 @@ def _words(work: Work) -> list[str]:
 def _prepared(work: Work) -> Prepared[EditConfig, Editing]:
     from facecond.commands.edit import prepare
 
-    prepared = prepare(_words(work))
-    if Mask.name not in prepared.found.conditions:
-        raise ConfigError(
-            f"{prepared.found.run.path.name} is not told maps, which parts are asked for by", hint="study.run=RUN"
-        )
-    return prepared
+    return prepare(_words(work))
 
 
 def _without_region(session: Session[EditConfig]) -> Session[EditConfig]:

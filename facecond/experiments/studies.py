@@ -181,9 +181,13 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
 
 def _check_with_run(config: ReproduceConfig, run: Path) -> None:
     """Refuse a run or faces that a study would fail with after hours, or answer wrongly."""
-    from facecond.experiments import memorisation, synthetic
+    from facecond.experiments import exchanges, memorisation, synthetic
 
-    checks = {Study.memorisation: memorisation.check, Study.synthetic: synthetic.check}
+    checks = {
+        Study.exchanges: exchanges.check,
+        Study.memorisation: memorisation.check,
+        Study.synthetic: synthetic.check,
+    }
     if config.study.kind in checks:
         checks[config.study.kind](config, run)
 
