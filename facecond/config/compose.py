@@ -380,10 +380,12 @@ def in_our_words(key: str | None, text: str) -> tuple[str, str | None]:
     if re.search(r"Invalid type assigned: \w+ is not a subclass of", text):
         return f"{key} is a section of keys, not a value", f"write {key}.KEY=VALUE"
     if found := re.search(
-        r"Value '(.*)' of type '.*' is incompatible with type hint 'Optional\[Union\[int, str\]\]'", text
+        r"Value '(.*)' of type '.*' is incompatible with type hint 'Optional\[Union\[(?:int, str|str, int)\]\]'", text
     ):
         return f"{key}={found[1]} is not a whole number", None
-    if found := re.search(r"Value '(.*)' of type '.*' is incompatible with type hint 'Union\[bool, str\]'", text):
+    if found := re.search(
+        r"Value '(.*)' of type '.*' is incompatible with type hint 'Union\[(?:bool, str|str, bool)\]'", text
+    ):
         return f"{key}={found[1]} is not true or false", None
     if found := re.search(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text):
         return f"{key}={found[1]} is not {kinds.get(found[2], found[2])}", None
