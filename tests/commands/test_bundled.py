@@ -97,6 +97,7 @@ def test_an_own_run_of_that_name_comes_first(tmp_path: Path, made_once: Path) ->
     assert find_run(str(tmp_path), "drawn64", "parser").path == tmp_path / "runs" / "drawn64"
 
 
+@pytest.mark.slow
 def test_a_demo_trains_the_model_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """First stage and judges are those that came along; from scratch it trains all four."""
     network = (*PACES["usual"].network, "model.denoiser.model_channels=32", "model.denoiser.head_channels=32")

@@ -1,10 +1,12 @@
 """`benchmarks.on_gpu` on the CPU, at the smallest size, so that it runs when a GPU is at hand."""
 
+import pytest
 import torch
 
 from benchmarks import on_gpu
 
 
+@pytest.mark.slow
 def test_measures_every_piece_of_work() -> None:
     device, rows = torch.device("cpu"), []
     on_gpu.measure(["tiny"], ["vq", "multicond"], device, 0.01, rows.append)
