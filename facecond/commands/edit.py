@@ -72,6 +72,10 @@ def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
     parser = classifier = None
     if photos:
         prepared.used["photographs"] = str(len(photos))
+        if origin.own_pack is not None and read_manifest(origin.own_pack)["source"].get("kind") == "drawn":
+            prepared.used["photographs"] += (
+                f" ({origin.run.path.name} learnt from drawn faces: what it changes will look drawn)"
+            )
         parser = photo_judge(config.workspace, "parser", config.parser, origin.run.path)
         prepared.used["parser"] = str(parser)
         if Attributes.name in origin.conditions:

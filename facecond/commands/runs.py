@@ -169,7 +169,8 @@ class _Next:
         run = samples.get("run")
         if run is None or not samples.get("images") or samples["remark"]:
             return []
-        if not (Path(samples["path"]) / "generation.json").is_file():  # one of each checkpoint
+        by_hand = bool(samples.get("words"))  # with no item to compare with
+        if by_hand or not (Path(samples["path"]) / "generation.json").is_file():  # else one of each checkpoint
             return [self.suggest(shlex.join(["report", run]))]
         named = samples["name"] if Path(samples["path"]).parent.name == "samples" else samples["path"]
         return [

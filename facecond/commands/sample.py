@@ -253,11 +253,11 @@ def run(prepared: Prepared[SampleConfig, Sampling]) -> Result:
 
 
 def _next(prepared: Prepared[SampleConfig, Sampling], folder: Path) -> list[str]:
-    """How these samples are measured; of several checkpoints, how one of the run's is reported."""
+    """How samples of items are measured; others are read in a report: nobody says what they should look like."""
     config, found = prepared.config, prepared.found
-    if config.grid is Grid.checkpoints:
-        return [prepared.suggest(shlex.join(["report", found.run.path.name]))]
     told = [name for name in found.conditions if not config.only or name in config.only]
+    if config.grid is Grid.checkpoints or (told and _is_by_hand(config, told)):
+        return [prepared.suggest(shlex.join(["report", found.run.path.name]))]
     named = {"run": config.run, "pack": config.pack, "first_stage": config.first_stage}
     return [prepared.suggest(measuring(told), samples=folder.name, **named)]
 

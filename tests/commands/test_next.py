@@ -27,6 +27,7 @@ COMMANDS = {
     "train model=classifier name=judge model.network.width=8": ["classifier=judge"],
     "sample run=multicond pack=drawn-64 count=1": ["run=multicond pack=drawn-64"],
     "sample count=1": [""],
+    "sample run=multicond count=1 attr=+Smiling": [""],
 }
 
 
