@@ -56,7 +56,7 @@ OTHERS = {
     "first_stages": "first stages that were given as files",
     "jobs": "logs and words of jobs: launcher=",
     "releases": "data sets that were drawn as files",
-    "reports": "pages about runs; each can be written again",
+    "reports": "pages about runs, sheets of packs; each can be written again",
 }
 """What else a workspace holds."""
 

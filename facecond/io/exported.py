@@ -6,9 +6,8 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from facecond.errors import DataError
 from facecond.io.documents import Count, Digest, Record, read_json
-from facecond.io.files import apart, inside, sha256_file
+from facecond.io.files import inside, require_sha256
 
 FORMAT, VERSION = "facecond-export", 1
 
@@ -52,12 +51,7 @@ def incomplete(folder: Path, exported: Exported) -> list[str]:
 
 def compare(folder: Path, name: str, recorded: File) -> None:
     """Raise DataError when a file of the folder is missing or not the one that was written, or its name leads out of the folder."""
-    file = _place(folder, name)
-    if not file.is_file():
-        raise DataError(f"{file} is missing", hint=AGAIN)
-    if (found := sha256_file(file)) != recorded["sha256"]:
-        seen, said = apart(found, recorded["sha256"])
-        raise DataError(f"{file}: its SHA-256 is {seen}, expected {said}", hint=AGAIN)
+    require_sha256(_place(folder, name), recorded["sha256"], hint=AGAIN)
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -281,6 +281,15 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def require_sha256(file: Path, digest: str, *, hint: str) -> None:
+    """Raise DataError when a file is missing, or is not the one with this SHA-256."""
+    if not file.is_file():
+        raise DataError(f"{file} is missing", hint=hint)
+    if (found := sha256_file(file)) != digest:
+        seen, said = apart(found, digest)
+        raise DataError(f"{file}: its SHA-256 is {seen}, expected {said}", hint=hint)
+
+
 def apart(found: str, expected: object) -> tuple[str, str]:
     """Two hashes as they are shown: twelve digits from the first in which they differ."""
     other = str(expected)

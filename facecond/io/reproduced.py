@@ -7,9 +7,8 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from facecond.errors import DataError
 from facecond.io.documents import Digest, read_json, write_json
-from facecond.io.files import apart, inside, sha256_file
+from facecond.io.files import inside, require_sha256, sha256_file
 
 FORMAT, VERSION = "facecond-reproduction", 1
 
@@ -54,9 +53,4 @@ def _write(folder: Path, content: Reproduced) -> None:
 
 def compare(folder: Path, name: str, digest: str) -> None:
     """Raise DataError when a file of the folder is missing or not the one that was written, or its name leads out of the folder."""
-    file = inside(folder, name, of=f"{folder / REPRODUCED_FILE}, files")
-    if not file.is_file():
-        raise DataError(f"{file} is missing", hint=AGAIN)
-    if (found := sha256_file(file)) != digest:
-        seen, said = apart(found, digest)
-        raise DataError(f"{file}: its SHA-256 is {seen}, expected {said}", hint=AGAIN)
+    require_sha256(inside(folder, name, of=f"{folder / REPRODUCED_FILE}, files"), digest, hint=AGAIN)

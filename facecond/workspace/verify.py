@@ -17,7 +17,7 @@ import numpy as np
 from facecond.errors import CheckpointError, DataError, FacecondError
 from facecond.io.arrays import GAUSSIAN, Vouched, open_array, require_unaltered
 from facecond.io.documents import read_json
-from facecond.io.files import apart, inside, sha256_file
+from facecond.io.files import apart, inside, require_sha256, sha256_file
 from facecond.progress import bar
 
 
@@ -352,13 +352,8 @@ def _synthesis(folder: Path, report: Report) -> None:
 
 def _same(folder: Path, place: str, of: str, digest: str) -> None:
     """Raise DataError when a file is missing, not the one that was written, or out of the folder."""
-    file = inside(folder, place, of=of)
-    found = sha256_file(file) if file.is_file() else "missing"
-    if found != digest:
-        raise DataError(
-            f"its SHA-256 is {found[:12]}, expected {digest[:12]}",
-            hint="delete it and exports.json: facecond synthesize writes both again",
-        )
+    hint = "delete it and exports.json: facecond synthesize writes both again"
+    require_sha256(inside(folder, place, of=of), digest, hint=hint)
 
 
 def _export(folder: Path, report: Report) -> None:
