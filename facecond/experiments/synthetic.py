@@ -1,8 +1,9 @@
 """Of what use are synthesized faces? Judges trained on them, beside judges trained on real ones, tested on real faces.
 
 Four sets: all real faces, few of them, synthesized ones, and the few with the synthesized ones. All judges see as many pictures
-while they are trained. The synthesized faces are told attributes and maps of the few alone, and are accepted or rejected by the
-judges that learnt from the few with the first seed, so that no label of another real face is used after the generator was trained.
+while they are trained; a fifth kind begins from the judge of the synthesized faces and then sees as many of the few. The
+synthesized faces are told attributes and maps of the few alone, and are accepted or rejected by the judges that learnt from the few
+with the first seed, so that no label of another real face is used after the generator was trained.
 """
 
 from __future__ import annotations
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
     from facecond.experiments.studies import Rows, Work
 
 REAL, SYNTHETIC, FEW, BOTH = "real", "synthetic", "few real", "few real + synthetic"
-SETS = (REAL, SYNTHETIC, FEW, BOTH)
+THEN = "synthetic, then few real"
+SETS = (REAL, SYNTHETIC, FEW, BOTH, THEN)
+"""What judges are trained on; the last one's set is the few, and its judges begin from those of the synthesized faces."""
 
-PAIRS = ((BOTH, FEW), (SYNTHETIC, REAL), (SYNTHETIC, FEW), (BOTH, REAL))
-"""Sets whose difference is shown, the first less the second."""
+PAIRS = ((BOTH, FEW), (THEN, FEW), (SYNTHETIC, REAL), (SYNTHETIC, FEW), (BOTH, REAL), (THEN, REAL))
+"""Whose difference is shown, the first less the second."""
 
 MEASURES = {"parser": CONDITIONS[Mask.name].measures, "classifier": CONDITIONS[Attributes.name].measures}
 """What is measured of each kind of judge."""
@@ -56,7 +59,8 @@ Measured = Mapping[str, Mapping[int, Sequence[Figure]]]
 
 def plan(work: Work) -> None:
     """Note the commands; packs that are mixed of others are made in between."""
-    packs = {name: work.workspace / "packs" / f"{work.name}-{_word(name)}" for name in SETS}
+    packs = {name: work.workspace / "packs" / f"{work.name}-{_word(name)}" for name in (REAL, SYNTHETIC, FEW, BOTH)}
+    packs[THEN] = packs[FEW]
     work.faces(drawing(work.study), f"{work.name}-faces")
     for kind in MEASURES:
         for seed in work.study.seeds:
@@ -96,6 +100,7 @@ def made(work: Work) -> Findings:
     own = Part(synthesized, accepted.indices("train"), "train", "synthesized")
     packs[SYNTHETIC] = work.mixed(f"{work.name}-{_word(SYNTHETIC)}", [own, test])
     packs[BOTH] = work.mixed(f"{work.name}-{_word(BOTH)}", [Part(faces, few, "train", "real"), own, test])
+    packs[THEN] = packs[FEW]
     measured: dict[str, dict[int, list[Figure]]] = {name: {seed: [] for seed in study.seeds} for name in SETS}
     for kind in kinds:
         for name in SETS:
@@ -107,6 +112,7 @@ def made(work: Work) -> Findings:
         SYNTHETIC: (0, len(own.items)),
         FEW: (len(few), 0),
         BOTH: (len(few), len(own.items)),
+        THEN: (len(few), len(own.items)),
     }
     tables = {"Tested on real faces": overview(measured, counts), "Differences": differences(measured)}
     tables |= {f"Each class: {heading}": rows for heading, rows in of_classes(measured).items()}
@@ -186,28 +192,33 @@ def _studied(work: Work) -> RunInfo:
 
 
 def _word(name: str) -> str:
-    return name.replace(" + ", "-and-").replace(" ", "-")
+    return name.replace(" + ", "-and-").replace(", ", "-").replace(" ", "-")
 
 
 def _train(work: Work, kind: str, name: str, pack: Path, seed: int) -> Path:
-    """Train a judge on a set; return its run."""
-    called = f"{work.name}-{kind}-{_word(name)}-s{seed}"
+    """Train a judge on a set; return its run. What learns from the few after the synthesized faces begins from that judge."""
+    words = list(getattr(work.study, kind))
+    if name == THEN:
+        before = override("init", str(_run(work, kind, SYNTHETIC, seed) / "weights.safetensors"))
+        words = [*(word for word in words if word.partition("=")[0] != "init"), before]
+    run = _run(work, kind, name, seed)
     words = [
-        f"model={kind}", *getattr(work.study, kind), f"trainer.seed={seed}", override("name", called),
-        override("pack", str(pack)), *work.computing,
+        f"model={kind}", *words, f"trainer.seed={seed}", override("name", run.name), override("pack", str(pack)), *work.computing,
     ]  # fmt: skip
     work.command(f"train a {kind} on {name}, seed {seed}", train, words)
-    return work.workspace / "runs" / called
+    return run
+
+
+def _run(work: Work, kind: str, name: str, seed: int) -> Path:
+    return work.workspace / "runs" / f"{work.name}-{kind}-{_word(name)}-s{seed}"
 
 
 def _synthesize(work: Work, few: Path, kinds: Sequence[str]) -> dict[str, str]:
     """Synthesize faces that are told what the few show; judged by what learnt from the few."""
     study = work.study
     run = find_run(work.config.workspace, study.run, "diffusion").path
-    own = {kind: f"{work.name}-{kind}-{_word(FEW)}-s{study.seeds[0]}" for kind in kinds}
-    judges = [
-        override(kind, str(work.workspace / "runs" / own[kind]) if kind in own else NO_JUDGE) for kind in MEASURES
-    ]
+    own = {kind: str(_run(work, kind, FEW, study.seeds[0])) for kind in kinds}
+    judges = [override(kind, own.get(kind, NO_JUDGE)) for kind in MEASURES]
     words = [
         f"count={study.count}", override("run", str(run)), override("pack", str(few)), "split=train", "validation=0",
         "forms=[pack]", *judges, *study.synthesize, *study.sampling, override("name", f"{work.name}-faces"), *work.computing,
@@ -315,5 +326,6 @@ def _notes(work: Work, tested: int, accepted: int, *, unseen: bool) -> list[str]
         else "Caution: whether it learnt from faces that test the judges is not known: its pack, or what it began from, is gone.",
         "Synthesized faces are told attributes and maps of the few real ones alone, and judged by judges that learnt from the few.",
         f"±: half of the 95 % interval over {len(study.seeds)} seeds of training (Student); with one seed over test faces.",
-        "Every judge saw as many pictures while it was trained, whatever the size of its set.",
+        "Every judge saw as many pictures while it was trained, whatever the size of its set; "
+        f"“{THEN}” began from the judge of “{SYNTHETIC}” and saw as many again.",
     ]
