@@ -1,10 +1,11 @@
 """Seconds from the end of a stroke to the first preview and to the finished face, in a browser on this machine; and screenshots.
 
     python -m benchmarks.studio [--strokes 60] [--steps 10] [--pictures docs/pictures [--every]]
+    python -m benchmarks.studio --strokes 0 --pictures docs/pictures --sketches RUN [--pack PACK]
 
-Server and browser share the machine, as they do where a person uses them. A stroke is drawn with the mouse on a whole map; the
-clock starts in the page when the button is let go. Needs Playwright (`pip install playwright`) and Chromium
-(`apt-get install chromium`).
+The second takes a screenshot of sketches: of a run of `model=sketch_attr`, which does not come with the program. Server and
+browser share the machine, as they do where a person uses them. A stroke is drawn with the mouse on a whole map; the clock starts in
+the page when the button is let go. Needs Playwright (`pip install playwright`) and Chromium (`apt-get install chromium`).
 """
 
 import argparse
@@ -129,6 +130,36 @@ SHOWN = (("wide", "painted"), ("wide", "people"), ("wide-dark", "compare"), ("wi
 """Screenshots that docs/studio.md shows."""
 
 
+def screenshot(page: Any, file: Path) -> None:
+    """Write what the page shows, in 256 colours."""
+    from PIL import Image
+
+    page.evaluate("() => { document.getElementById('timing').value = ''; }")  # of this machine, at this moment
+    page.screenshot(path=file)
+    Image.open(file).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(file, optimize=True)
+
+
+def sketched(started: Any, address: str, folder: Path) -> None:
+    """Write a screenshot of a sketch: a drawn person's, with a line of glasses drawn upon it, and four faces of it."""
+    page = open_page(started, address, WIDE)
+    page.keyboard.press("g")
+    page.locator("#people button").nth(3).click()
+    page.wait_for_timeout(200)
+    page.wait_for_selector("body[data-state=idle]", timeout=60000)
+    for centre in (0.39, 0.61):
+        turns = np.linspace(0, 2 * np.pi, 13)
+        stroke(page, [(centre + 0.085 * np.cos(turn), 0.46 + 0.065 * np.sin(turn)) for turn in turns])
+    stroke(page, [(0.475, 0.45), (0.525, 0.45)])
+    page.select_option("#count", "4")
+    page.wait_for_timeout(200)
+    page.wait_for_selector("body[data-state=idle]", timeout=60000)
+    page.mouse.move(10, 10)
+    page.wait_for_timeout(200)
+    screenshot(page, folder / "studio-wide-sketch.png")
+    page.context.close()
+    print(f"screenshot: {folder / 'studio-wide-sketch.png'}")
+
+
 def photographed(started: Any, address: str, folder: Path, every: bool) -> None:
     """Write screenshots of the page's states: those that are shown, or `every` one, to be looked at."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,15 +172,8 @@ def photographed(started: Any, address: str, folder: Path, every: bool) -> None:
         page = open_page(started, address, size, scheme)
 
         def take(state: str, page: Any = page, name: str = name) -> None:
-            from PIL import Image
-
-            if not every and (name, state) not in SHOWN:
-                return
-            file = folder / f"studio-{name}-{state}.png"
-            page.evaluate("() => { document.getElementById('timing').value = ''; }")  # of this machine, at this moment
-            page.screenshot(path=file)
-            picture = Image.open(file).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-            picture.save(file, optimize=True)
+            if every or (name, state) in SHOWN:
+                screenshot(page, folder / f"studio-{name}-{state}.png")
 
         take("first")
         page.keyboard.press("g")
@@ -203,7 +227,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--every", action="store_true")
+    parser.add_argument("--sketches", metavar="RUN", help="a run that is told sketches: a screenshot of its page alone")
+    parser.add_argument("--pack", help="whose people the page of --sketches offers")
     given = parser.parse_args()
+    if given.sketches:
+        people = [f"pack={given.pack}"] if given.pack else []
+        with studio("device=cpu", f"run={given.sketches}", *people) as (address, _), browser() as started:
+            sketched(started, address, given.pictures or Path("docs/pictures"))
+        return
     with studio("device=cpu", "run=drawn64-multicond") as (address, process), browser() as started:
         if given.strokes:
             timed(open_page(started, address, WIDE), given.strokes, given.steps, process)

@@ -1,9 +1,10 @@
 """Of what use are synthesized faces? Judges trained on them, beside judges trained on real ones, tested on real faces.
 
 Four sets: all real faces, few of them, synthesized ones, and the few with the synthesized ones. All judges see as many pictures
-while they are trained; a fifth kind begins from the judge of the synthesized faces and then sees as many of the few. The
-synthesized faces are told attributes and maps of the few alone, and are accepted or rejected by the judges that learnt from the few
-with the first seed, so that no label of another real face is used after the generator was trained.
+while they are trained; those of two more rows see as many again, all of them of the few: one begins from the judge of the
+synthesized faces, the other, beside which it is to be read, from the judge of the few. The synthesized faces are told attributes
+and maps of the few alone, and are accepted or rejected by the judges that learnt from the few with the first seed, so that no label
+of another real face is used after the generator was trained.
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ if TYPE_CHECKING:
     from facecond.experiments.studies import Rows, Work
 
 REAL, SYNTHETIC, FEW, BOTH = "real", "synthetic", "few real", "few real + synthetic"
-THEN = "synthetic, then few real"
-SETS = (REAL, SYNTHETIC, FEW, BOTH, THEN)
-"""What judges are trained on; the last one's set is the few, and its judges begin from those of the synthesized faces."""
+THEN, TWICE = "synthetic, then few real", "few real, twice as long"
+SETS = (REAL, SYNTHETIC, FEW, BOTH, TWICE, THEN)
+"""What judges are trained on."""
 
-PAIRS = ((BOTH, FEW), (THEN, FEW), (SYNTHETIC, REAL), (SYNTHETIC, FEW), (BOTH, REAL), (THEN, REAL))
+BEFORE = {TWICE: FEW, THEN: SYNTHETIC}
+"""Those whose judges learn from the few -> whose judge they begin from."""
+
+PAIRS = ((BOTH, FEW), (THEN, TWICE), (TWICE, FEW), (SYNTHETIC, REAL), (SYNTHETIC, FEW), (BOTH, REAL))
 """Whose difference is shown, the first less the second."""
 
 MEASURES = {"parser": CONDITIONS[Mask.name].measures, "classifier": CONDITIONS[Attributes.name].measures}
@@ -60,7 +64,7 @@ Measured = Mapping[str, Mapping[int, Sequence[Figure]]]
 def plan(work: Work) -> None:
     """Note the commands; packs that are mixed of others are made in between."""
     packs = {name: work.workspace / "packs" / f"{work.name}-{_word(name)}" for name in (REAL, SYNTHETIC, FEW, BOTH)}
-    packs[THEN] = packs[FEW]
+    packs |= dict.fromkeys(BEFORE, packs[FEW])
     work.faces(drawing(work.study), f"{work.name}-faces")
     for kind in MEASURES:
         for seed in work.study.seeds:
@@ -100,7 +104,7 @@ def made(work: Work) -> Findings:
     own = Part(synthesized, accepted.indices("train"), "train", "synthesized")
     packs[SYNTHETIC] = work.mixed(f"{work.name}-{_word(SYNTHETIC)}", [own, test])
     packs[BOTH] = work.mixed(f"{work.name}-{_word(BOTH)}", [Part(faces, few, "train", "real"), own, test])
-    packs[THEN] = packs[FEW]
+    packs |= dict.fromkeys(BEFORE, packs[FEW])
     measured: dict[str, dict[int, list[Figure]]] = {name: {seed: [] for seed in study.seeds} for name in SETS}
     for kind in kinds:
         for name in SETS:
@@ -112,6 +116,7 @@ def made(work: Work) -> Findings:
         SYNTHETIC: (0, len(own.items)),
         FEW: (len(few), 0),
         BOTH: (len(few), len(own.items)),
+        TWICE: (len(few), 0),
         THEN: (len(few), len(own.items)),
     }
     tables = {"Tested on real faces": overview(measured, counts), "Differences": differences(measured)}
@@ -196,10 +201,10 @@ def _word(name: str) -> str:
 
 
 def _train(work: Work, kind: str, name: str, pack: Path, seed: int) -> Path:
-    """Train a judge on a set; return its run. What learns from the few after the synthesized faces begins from that judge."""
+    """Train a judge on a set, beginning from another one's where `BEFORE` says so; return its run."""
     words = list(getattr(work.study, kind))
-    if name == THEN:
-        before = override("init", str(_run(work, kind, SYNTHETIC, seed) / "weights.safetensors"))
+    if name in BEFORE:
+        before = override("init", str(_run(work, kind, BEFORE[name], seed) / "weights.safetensors"))
         words = [*(word for word in words if word.partition("=")[0] != "init"), before]
     run = _run(work, kind, name, seed)
     words = [
@@ -327,5 +332,6 @@ def _notes(work: Work, tested: int, accepted: int, *, unseen: bool) -> list[str]
         "Synthesized faces are told attributes and maps of the few real ones alone, and judged by judges that learnt from the few.",
         f"±: half of the 95 % interval over {len(study.seeds)} seeds of training (Student); with one seed over test faces.",
         "Every judge saw as many pictures while it was trained, whatever the size of its set; "
-        f"“{THEN}” began from the judge of “{SYNTHETIC}” and saw as many again.",
+        + ", ".join(f"“{name}” began from the judge of “{before}”" for name, before in BEFORE.items())
+        + ", and saw as many again.",
     ]

@@ -226,7 +226,7 @@ def test_a_plan_says_every_command_and_makes_nothing(workspace: Path, facecond: 
     assert status == 0, err
     (rows,) = json.loads(out)["tables"].values()
     starts = [row[1].split()[1] for row in rows[1:]]
-    assert {name: starts.count(name) for name in starts} == {"data": 1, "train": 30, "synthesize": 1, "eval": 30}
+    assert {name: starts.count(name) for name in starts} == {"data": 1, "train": 36, "synthesize": 1, "eval": 36}
     assert sorted(workspace.rglob("*")) == before
 
 
@@ -245,11 +245,14 @@ def test_judges_are_trained_on_each_set_and_tested_on_the_real_faces(workspace: 
     rows = made["tables"]["Tested on real faces"]
     assert [row[:3] for row in rows[1:]] == [
         ["real", "20", "0"], ["synthetic", "0", "6"], ["few real", "5", "0"], ["few real + synthetic", "5", "6"],
-        ["synthetic, then few real", "5", "6"],
+        ["few real, twice as long", "5", "0"], ["synthetic, then few real", "5", "6"],
     ]  # fmt: skip
-    for run in (workspace / "runs").glob("synthetic-*-synthetic-then-few-real-s*"):
-        before = run.with_name(run.name.replace("-then-few-real", ""))
-        assert read_run(run).content["sha256 of the initial weights"] == sha256_file(before / "weights.safetensors")
+    for again in ("-twice-as-long", "-then-few-real"):
+        runs = [run for run in (workspace / "runs").glob("synthetic-*") if again in run.name]
+        assert len(runs) == 2 * 2
+        for run in runs:
+            before = sha256_file(run.with_name(run.name.replace(again, "")) / "weights.safetensors")
+            assert read_run(run).content["sha256 of the initial weights"] == before
     packs = {
         path.name.partition("-")[2].partition("-")[2]: Pack.open(path)
         for path in (workspace / "packs").glob("synthetic-*")
