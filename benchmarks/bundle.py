@@ -48,9 +48,9 @@ RECIPES: dict[str, tuple[int, list[str]]] = {
         "model.target=velocity", "model.schedule.shape=straight", "model.joint_dropout=0.1", "trainer.batch_size=256",
         "trainer.warmup_images=128000", "trainer.learning_rate=1.5e-3", "trainer.ema_decay=0.999",
     ]),
-    "maps": (96_000, [
+    "maps": (512_000, [
         "model.denoiser.model_channels=30", "model.denoiser.head_channels=30", "model.denoiser.norm_groups=30",
-        "guidance.scale=2.5",
+        "trainer.batch_size=64", "trainer.warmup_images=12800", "trainer.learning_rate=2.0e-3", "guidance.scale=2.5",
     ]),
 }  # fmt: skip
 """Images each model learns from, and what differs from `size=tiny`."""
