@@ -77,8 +77,8 @@ def open_page(started: Any, address: str, size: dict[str, int], scheme: str = "l
 
 
 def stroke(page: Any, points: list[tuple[float, float]]) -> None:
-    """Draw through points of the canvas, as shares of its sides."""
-    box = page.locator("#canvas").bounding_box()
+    """Draw through points of the canvas that is on show, as shares of its sides."""
+    box = page.locator("#canvas:visible, #sketch-canvas:visible").bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -143,7 +143,7 @@ def sketched(started: Any, address: str, folder: Path) -> None:
     """Write a screenshot of a sketch: a drawn person's, with a line of glasses drawn upon it, and four faces of it."""
     page = open_page(started, address, WIDE)
     page.keyboard.press("g")
-    page.locator("#people button").nth(3).click()
+    page.locator("#people button").nth(2).click()
     page.wait_for_timeout(200)
     page.wait_for_selector("body[data-state=idle]", timeout=60000)
     for centre in (0.39, 0.61):
