@@ -148,10 +148,11 @@ def test_sampling_reads_nothing_on_the_host(sampler: Sampler, eta: float, target
     schedule = Planned()
 
     def build() -> Callable[[], Any]:
-        _, denoiser, conditioner, values = diffusion("multicond", "size=tiny")
-        guided = stack(conditioner.chain(values), [2.0, 1.5])
-        denoise = guide(denoiser.bind(guided.context), guided.shares)
+        network = nn.Conv2d(3, 3, 3, padding=1)
         noise, fresh = torch.zeros(BATCH, 3, 16, 16), torch.zeros(BATCH, 3, 16, 16)
+
+        def denoise(z_BCHW: Tensor, time_B: Tensor) -> Tensor:
+            return network(z_BCHW) * time_B[:, None, None, None].to(z_BCHW)
 
         def run() -> Any:
             return SAMPLERS[sampler](
@@ -160,6 +161,17 @@ def test_sampling_reads_nothing_on_the_host(sampler: Sampler, eta: float, target
             )  # fmt: skip
 
         return run
+
+    assert check(build).shape == (BATCH, 3, 16, 16)
+
+
+def test_a_guided_step_stays_on_the_device() -> None:
+    def build() -> Callable[[], Any]:
+        _, denoiser, conditioner, values = diffusion("multicond", "size=tiny")
+        guided = stack(conditioner.chain(values), [2.0, 1.5])
+        denoise = guide(denoiser.bind(guided.context), guided.shares)
+        z, time = torch.zeros(BATCH, 3, 16, 16), torch.zeros(BATCH)
+        return lambda: denoise(z, time)
 
     assert check(build).shape == (BATCH, 3, 16, 16)
 
