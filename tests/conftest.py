@@ -60,7 +60,7 @@ COLLECTED = pytest.StashKey[set[Path]]()
 """Files of the tests that were collected, those that are then left out by their marks included."""
 
 
-FIRST = ("commands", "demo", "workspace", "training", "assembly")
+FIRST = ("commands", "demo", "workspace", "training", "assembly", "studio", "export")
 """Folders of the files that take longest; with them at the end one of pytest-xdist's processes would wait for another."""
 
 

@@ -55,6 +55,10 @@ PROGRAMS = [
 ]
 
 
+FEW = ["trainer.images=8", "trainer.batch_size=8", "trainer.evaluate_items=8"]
+"""What every training of a document is cut down to."""
+
+
 @pytest.fixture(scope="module")
 def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like the one a person is in after `facecond demo`, with data sets lying beside it."""
@@ -104,7 +108,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     if words[0] in ("demo", "export", "reproduce", "studio") or (words[0] == "train" and paper):
         words += ["--dry-run"] if "--dry-run" not in words else []
     elif words[0] == "train" and "--dry-run" not in words:
-        words += ["trainer.images=16", *([] if "debug=quick" in words else ["debug=quick"])]
+        words += [*([] if "debug=quick" in words else ["debug=quick"]), *FEW]
         if not {"model=vq", "model=parser", "model=classifier"} & {*words}:
             words.append("sampler.steps=2")
     elif words[0] in ("sample", "eval", "swap-masks", "edit", "synthesize") and "--steps" not in words:
