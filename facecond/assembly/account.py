@@ -38,7 +38,8 @@ from facecond.training.state import BATCH_NORM
 
 ON_A_GPU = 4 / 3
 """What an image is taken to need on a GPU for each byte counted, with kernels' own copies and gaps between blocks of memory: an
-assumption, which no GPU has confirmed."""
+assumption. On an H200 it was enough for the first stage, and too little for a face parser and for what CUDA graphs keep
+(benchmarks/results/2026-11-27-gpu.md)."""
 
 COUNTED = 101
 """Images of the pass that is counted: a prime that divides no number of channels, so that what it divides grows with the images."""

@@ -67,7 +67,7 @@ class Diffuser:
         # One context around all steps: autocast keeps the weights it has cast until its end, but in inference mode it keeps none.
         with torch.no_grad(), autocast(precision, self.device):
             denoise = self.bound(self.told(values, len(noise_BCHW)), guidance)
-            if capture is Capture.auto and self.device.type == "cuda":
+            if capture is Capture.auto:
                 denoise = Replayed(denoise)
             z_BCHW = SAMPLERS[sampler.name](
                 amend(predictor(denoise, self.config.target)), noise_BCHW, schedule_of(self.config.schedule),

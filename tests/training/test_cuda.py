@@ -54,10 +54,8 @@ def losses(model: str, pack: Pack, device: str, *words: str) -> list[float]:
 def test_learns_on_cuda_what_it_learns_on_the_cpu(model: str, pack: Pack) -> None:
     words = ("trainer.precision=float32", "trainer.capture=never")
     there, here = losses(model, pack, "cuda", *words), losses(model, pack, "cpu", *words)
-    # Rounding grows from step to step, fastest with batch normalisation: a classifier's fourth loss was 1.3e-3 apart on an H200,
-    # its sixth 1.3e-2 on an H100.
-    assert there[:3] == pytest.approx(here[:3], rel=1e-3)
-    assert there == pytest.approx(here, rel=5e-2)
+    assert there[:4] == pytest.approx(here[:4], rel=1e-3)
+    assert there == pytest.approx(here, rel=5e-2)  # rounding grows from step to step, fastest with batch normalisation
 
 
 @pytest.mark.usefixtures("exact")
