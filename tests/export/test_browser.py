@@ -1,7 +1,10 @@
 """An exported folder, served by Python's own server and opened in Chromium, samples what `facecond sample` does.
 
-The tolerance: of a picture no byte differs by more than 2, and 99 of 100 are equal; drawn label maps are equal in 999 of 1000
-pixels. (Found: at most 1, 99.9 of 100, all.)
+The tolerance: drawn label maps are equal in 999 of 1000 pixels; of a picture of the same map no byte differs by more than 2, and 99
+of 100 are equal. (Found: all pixels but one of a map; at most 1, 99.9 of 100.)
+
+Where a network holds two classes for equally likely the last digit of a sum decides (decision 0014): the pixel found is one that
+the program itself draws otherwise with one thread than with two.
 """
 
 import functools
@@ -171,13 +174,17 @@ def test_pictures_are_those_of_the_program(case: str, page: Any, session: Sessio
     assert len(found["made"]) == asked["count"]
     for index, made in enumerate(found["made"]):
         record, own = made["record"], expected.records[index]
+        labels_HW = np.array(made["map"], dtype=np.uint8).reshape(64, 64)
+        equal = labels_HW == own["told"]["mask"]["value"]
+        assert equal.mean() >= LABELS_EQUAL
+        images = expected.images
+        if not equal.all():
+            images = session.sample(precision="float32", **keys, **{**told, "mask": labels_HW}).images
         pixels = np.array(made["pixels"]).reshape(64, 64, 4)
-        apart = np.abs(pixels[..., :3] - expected.images[index].astype(int))
+        apart = np.abs(pixels[..., :3] - images[index].astype(int))
         assert apart.max() <= MOST_APART
         assert (apart == 0).mean() >= SHARE_EQUAL
         assert (pixels[..., 3] == 255).all()
-        equal = np.array(made["map"]).reshape(64, 64) == own["told"]["mask"]["value"]
-        assert equal.mean() >= LABELS_EQUAL
         if equal.all():
             assert {name: told["sha256"] for name, told in record["told"].items()} == {
                 name: told["sha256"] for name, told in own["told"].items()
