@@ -165,6 +165,7 @@ def measure(options: Alone) -> Path:
     from facecond.reports.grids import grid
     from facecond.reports.tables import markdown
     from facecond.sampling.plans import Lazy, one_each
+    from facecond.workspace.origin import short_hash
 
     session = facecond.open(
         options.runs["multicond"],
@@ -175,7 +176,8 @@ def measure(options: Alone) -> Path:
     )
     assert session.maps is not None
     pack, maps = session.pack, session.maps
-    folder = Path(options.workspace) / "open_maps" / f"{session.generator.sha256[:8]}-{maps.sha256[:8]}"
+    what = short_hash([maps.made_with, session.pack_sha256, options.seed])
+    folder = Path(options.workspace) / "open_maps" / f"{session.generator.sha256[:8]}-{what}"
     folder.mkdir(parents=True, exist_ok=True)
     count = min(options.people, len(pack.indices("validation")))
     figures: dict[str, dict[str, Any]] = {}
