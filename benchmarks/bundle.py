@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.open_maps import Alone, measure
+from benchmarks.open_maps import TEN, Alone, measure
 from facecond.commands import data_draw, encode, train
 from facecond.commands import eval as evaluate
 from facecond.commands.steps import Steps, run_command
@@ -218,7 +218,10 @@ def make(workspace: str, target: Path, share: float, device: str, only: Sequence
     runs = {name: target / f"{NAME}-{name}" for name in ("multicond", "maps", "parser", "classifier")}
     weights = [run / "weights.safetensors" for run in runs.values()]
     if "maps" in chosen and all(file.is_file() for file in weights):
-        told = Alone(workspace, pack, {name: str(run) for name, run in runs.items()}, min(256, held_out), device)
+        each = max(2, round(TEN * min(share, 1)))
+        told = Alone(
+            workspace, pack, {name: str(run) for name, run in runs.items()}, min(256, held_out), device, each=each
+        )
         alone = steps.call(
             "measure maps", "sample attributes alone", lambda: {"folder": str(measure(told))}, words=[*map(sha256_file, weights)],
         )["folder"]  # fmt: skip

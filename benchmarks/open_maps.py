@@ -32,7 +32,7 @@ FOLDS, RIDGE = 5, 1e-2
 """Of the classifier that tells drawn maps from real ones: cross-validation, weight of its squared weights."""
 
 SETS, TEN = 24, 10
-"""Sets of attributes whose maps are compared with one another, and maps of each."""
+"""Sets of attributes whose maps are compared with one another, and maps of each where no other number is asked for."""
 
 SHOWN = ["+Eyeglasses", "+Wearing_Hat,+Male", "+Wearing_Earrings,-Male", "+Mouth_Slightly_Open,+Smiling", "+Bald,+Male"]
 
@@ -153,6 +153,8 @@ class Alone(NamedTuple):
     people: int = 256
     device: str = "auto"
     seed: int = 0
+    each: int = TEN
+    """Maps of one set of attributes."""
 
 
 def measure(options: Alone) -> Path:
@@ -211,11 +213,11 @@ def measure(options: Alone) -> Path:
         apart["real and real"] = told_apart(_flat(second), _flat(first))
     few = pack.indices("validation")[:SETS]
     values = np.asarray(pack.attributes[few])
-    ten = np.stack([_drawn(maps, np.repeat(row[None], TEN, axis=0), options.seed) for row in values])
+    ten = np.stack([_drawn(maps, np.repeat(row[None], options.each, axis=0), options.seed) for row in values])
     training = pack.indices("train")[:8192]
     alike = [[pack.labels[place], pack.labels[most_alike(pack, i, training)]] for i, place in enumerate(few)]
     diversity = {
-        "ten maps of one set of attributes": float(np.mean([disagreement(each) for each in ten])),
+        f"{options.each} maps of one set of attributes": float(np.mean([disagreement(each) for each in ten])),
         "two people of the most similar attributes": float(np.mean([disagreement(np.asarray(each)) for each in alike])),
         "any two people": disagreement(real_NHW[: 2 * SETS]),
         "the maps drawn for two people": disagreement(drawn_NHW[: 2 * SETS]),
@@ -229,7 +231,7 @@ def measure(options: Alone) -> Path:
     write_json(folder / "figures.json", {"figures": figures, "told_apart": apart, "pixels_that_differ": diversity})
     pictures = []
     for text in SHOWN:
-        images, records = session.sample(attributes=text, count=TEN, seed=options.seed)
+        images, records = session.sample(attributes=text, count=options.each, seed=options.seed)
         pictures += [[record["told"]["mask"]["value"] for record in records], list(images)]
     words_of = [word for text in SHOWN for word in (text.replace(",", "\n"), "")]
     write_png(folder / "grid.png", grid(
