@@ -52,7 +52,7 @@ def run(prepared: Prepared[VerifyConfig, list[Path]]) -> Result:
             report = verify(places)
     files = dict.fromkeys(str(finding.path) for finding in report.findings)
     facts = {
-        "files read": report.files,
+        "files read": len(report.files),
         "bytes read": report.bytes,
         "nothing vouches for": len(report.unchecked),
         "mended": len(mended),
@@ -64,7 +64,7 @@ def run(prepared: Prepared[VerifyConfig, list[Path]]) -> Result:
         tables["damaged"] = [["file", "what was found", "what helps"], *rows[:SHOWN]]
         if len(rows) > SHOWN:
             tables["damaged"].append([f"and {len(rows) - SHOWN} more", "", "see --json"])
-        log.warning("%d of %d files are damaged, first %s", len(files), report.files, next(iter(files)))
+        log.warning("%d of %d files are damaged, first %s", len(files), len(report.files), next(iter(files)))
     if mended:
         tables["mended"] = [["file", "what was found"], *mended]
     if not report.files:

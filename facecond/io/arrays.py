@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from facecond.errors import DataError
 from facecond.io.documents import Digest, read_json, write_json
-from facecond.io.files import apart, open_regular, sha256_file, sizes_are_trusted
+from facecond.io.files import apart, inside, open_regular, sha256_file, sizes_are_trusted
 from facecond.progress import bar
 
 MEMORY = ".unaltered.json"
@@ -114,7 +114,8 @@ def require_unaltered(
 ) -> None:
     """Raise DataError, naming the file and both hashes, unless the files of `folder` have the SHA-256 given for each.
 
-    Those that were found unaltered before, and that the file system says were not written since, are not read `again`.
+    Nor may a name lead out of the folder. Those that were found unaltered before, and that the file system says were not written
+    since, are not read `again`.
     """
     if sizes_are_trusted() and not again:
         return
@@ -122,7 +123,7 @@ def require_unaltered(
         name: digest for name, digest in hashes.items() if again or not is_remembered(folder, name, digest)
     }
     for name in left:
-        open_regular(folder / name, hint=hint).close()
+        open_regular(inside(folder, name, of=f"{folder}, sha256"), hint=hint).close()
     total = sum((folder / name).stat().st_size for name in left)
     with bar(f"checking {folder.name}", total, unit="byte", shown=total >= SHOWN_FROM) as progress:
         for name, digest in left.items():

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from facecond.data.arrays import SIDE_FILE
 from facecond.errors import CheckpointError, DataError, FacecondError
 from facecond.io.arrays import GAUSSIAN, Vouched, open_array, require_unaltered
 from facecond.io.documents import read_json
 from facecond.io.files import apart, inside, require_sha256, sha256_file
 from facecond.progress import bar
+from facecond.workspace.belonging import folders_in, generations_below
+from facecond.workspace.inventory.known import in_use
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,16 +43,18 @@ class Finding:
 class Report:
     """What was read, and what was found."""
 
-    files: int = 0
+    files: set[Path] = field(default_factory=set)
+    """Those that were compared."""
     bytes: int = 0
     findings: list[Finding] = field(default_factory=list)
     unchecked: list[Path] = field(default_factory=list)
     """Files that nothing vouches for: written by a version that noted no hash."""
 
     def read(self, path: Path) -> None:
-        """Count a file that was compared."""
-        self.files += 1
-        self.bytes += path.stat().st_size if path.is_file() else 0
+        """Note a file that is compared."""
+        if path not in self.files:
+            self.files.add(path)
+            self.bytes += path.stat().st_size if path.is_file() else 0
 
     def add(
         self, path: Path, reason: FacecondError, mend: Callable[[], None] | None = None, folder: Path | None = None
@@ -63,13 +68,24 @@ class Report:
         self, path: Path, read: Callable[..., object], *of: object, mend: Callable[[], None] | None = None
     ) -> bool:
         """Let `read(*of)` look at a file; whether it raised nothing."""
-        self.read(path)
         try:
+            self.read(path)
             read(*of)
         except FacecondError as reason:
             self.add(path, reason, mend)
             return False
+        except OSError as reason:
+            self.add_unreadable(path, reason)
+            return False
         return True
+
+    def add_unreadable(self, path: Path, reason: OSError) -> None:
+        """Note what the operating system said of a file or folder."""
+        where = path if reason.filename is None else Path(os.fsdecode(reason.filename))
+        self.add(where, DataError(f"cannot be read: {reason.strerror or reason}", hint=_UNREADABLE))
+
+
+_UNREADABLE = "look at its permissions and at the disk; else delete it, and give the command that made it again"
 
 
 Checker = Callable[[Path, Report], None]
@@ -89,29 +105,72 @@ def verify(places: Iterable[Path]) -> Report:
             raise DataError(
                 f"{place} is checked with its folder", hint="name the run, pack or other folder it belongs to"
             )
-        work += _below(place) if place.is_dir() else [(place, [_weights])]
+        work += _below(place, report) if place.is_dir() else [(place, [_weights])]
+        for folder, marker in _unmarked(place):
+            report.add(folder / marker, DataError("is missing", hint=_UNMARKED))
     with bar("checking", len(work), unit="folder") as progress:
         for place, checkers in work:
             progress.note(place.name)
             for check in checkers:
-                check(place, report)
+                try:
+                    check(place, report)
+                except OSError as reason:
+                    report.add_unreadable(place, reason)
             progress.update(1)
     return report
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, list[Checker]]]:
+def _below(folder: Path, report: Report) -> Iterator[tuple[Path, list[Checker]]]:
     """The folders that are known by a file or their name, and how they are checked; links are not followed."""
-    checkers = [check for marker, check in MARKED.items() if (folder / marker).exists()]
+    try:
+        checkers = [check for marker, check in MARKED.items() if (folder / marker).exists()]
+        with os.scandir(folder) as entries:
+            folders = sorted(
+                Path(entry.path)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            )
+    except OSError as reason:
+        report.add_unreadable(folder, reason)
+        return
     checkers += [check for name, check in NAMED.items() if folder.name == name]
     if checkers:
         yield folder, checkers
-    own = PARTS if checkers else ()
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name not in own:
-            yield from _below(Path(entry.path))
+    own = SUBFOLDERS if checkers else ()
+    for each in folders:
+        if each.name not in own:
+            yield from _below(each, report)
 
 
-PARTS = (
+def _unmarked(place: Path) -> Iterator[tuple[Path, str]]:
+    """The folders in `place`, a workspace or something in it, that hold files and not the one that says what they are.
+
+    It is written before all others; a pack's is written last, but one that is not finished has a file that says so. Folders that
+    somebody writes into are left out.
+    """
+    here = place.absolute()
+    for kind, marker in ALWAYS_MARKED.items():
+        folders = folders_in(here / kind)
+        if here.name == kind:
+            folders += folders_in(here)
+        if here.parent.name == kind:
+            folders.append(here)
+        for folder in folders:
+            marked = (folder / marker).exists() or (folder / SIDE_FILE).exists() or any(generations_below(folder))
+            holds = any(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)
+            if holds and not (marked or folder.is_symlink() or in_use(folder)):
+                yield place / folder.relative_to(here), marker
+
+
+_UNMARKED = "bring it back: without it nothing of the folder is used; or delete the folder, and give its command again"
+
+ALWAYS_MARKED = {
+    "packs": "manifest.json", "runs": "run.json", "samples": "generation.json", "swaps": "generation.json",
+    "parsed": "parsed.json", "edits": "edit.json", "synthesized": "synthesis.json", "exports": "export.json",
+}  # fmt: skip
+"""Folder of a workspace -> the file that each folder in it has as long as its files are of use."""
+
+SUBFOLDERS = (
     "images", "labels", "conditions", "checkpoints", "snapshots", "grids", "tensorboard", "data", "annotations", "rejected",
     "networks", "runtime",
 )  # fmt: skip
@@ -278,10 +337,13 @@ def _again(png: Path, picture: np.ndarray | None) -> None:
         write_png(png, picture)
 
 
-def _compare(read: Callable[[Path], np.ndarray], path: Path, expected: str | None, hint: str) -> None:
-    """Raise DataError when the pixels of a picture are not the `expected` ones."""
+def _compare(
+    read: Callable[[Path], np.ndarray], folder: Path, kind: str, name: str, expected: str | None, hint: str
+) -> None:
+    """Raise DataError when the pixels of picture `name` of a record are not the `expected` ones, or it is out of the folder."""
     from facecond.io.images import digest_of_pixels
 
+    path = inside(folder / kind, f"{name}.png", of=f"a record of {folder}, name")
     if digest_of_pixels(read(path)) != expected and expected is not None:
         raise DataError("its pixels are not those its record vouches for", hint=hint)
 
@@ -300,7 +362,7 @@ def _parsed(folder: Path, report: Report) -> None:
             path, expected = folder / kind / f"{record['name']}.png", record.get(key)
             if expected is None:
                 report.unchecked.append(path)
-            report.check(path, _compare, read, path, expected, _PARSE_AGAIN)
+            report.check(path, _compare, read, folder, kind, record["name"], expected, _PARSE_AGAIN)
 
 
 _PARSE_AGAIN = "delete it: facecond parse makes it again"
@@ -321,7 +383,7 @@ def _edits(folder: Path, report: Report) -> None:
         ):  # fmt: skip
             path = folder / kind / f"{record['name']}.png"
             if digest is not None:  # there was a time without regions
-                report.check(path, _compare, read, path, digest, _EDIT_AGAIN)
+                report.check(path, _compare, read, folder, kind, record["name"], digest, _EDIT_AGAIN)
 
 
 _EDIT_AGAIN = "delete it: facecond edit makes it again"

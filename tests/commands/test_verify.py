@@ -1,17 +1,26 @@
 """`facecond verify`: a whole workspace passes, one flipped bit in any file is found, and what can be mended is."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from facecond.data.arrays import FINISHED_FILE
 from facecond.io import reproduced
+from facecond.io.documents import note_finished
+from facecond.io.files import sha256_file
 from facecond.io.images import read_image
+from facecond.io.lock import hold
 from facecond.measuring.kept import Kept
-from facecond.workspace.verify import verify
+from facecond.workspace.verify import ALWAYS_MARKED, verify
 from tests.commands.conftest import Facecond, call
 
 NOT_VOUCHED = {".lock", ".owner", ".md", ".csv", ".tex", ".html"}
@@ -50,7 +59,26 @@ def test_a_whole_workspace_passes(whole: Path, facecond: Facecond) -> None:
     assert facts["files read"] > 60
 
 
-def test_every_kind_of_file_is_looked_at(whole: Path) -> None:
+@pytest.fixture
+def opened() -> Iterator[set[Path]]:
+    """The files that this process opens, as Python's audit events say; the hook stays, and does nothing after the test."""
+    found: set[Path] = set()
+    on = True
+
+    def hear(event: str, arguments: tuple[object, ...]) -> None:
+        if on and event == "open" and isinstance(arguments[0], str | os.PathLike):
+            found.add(Path(arguments[0]))
+
+    sys.addaudithook(hear)
+    yield found
+    on = False
+
+
+def test_every_file_is_opened(whole: Path, opened: set[Path]) -> None:
+    """And one of every kind is there."""
+    assert verify([whole]).findings == []
+    left = {path.relative_to(whole) for path in files(whole) if path not in opened}
+    assert left == set()
     kinds = {path.relative_to(whole).parts[0] for path in files(whole)}
     assert kinds == {"packs", "runs", "samples", "results", "parsed", "features", "edits", "synthesized", "exports"}
 
@@ -176,6 +204,82 @@ def test_a_name_that_leads_out_of_a_synthesized_set_is_one_finding_of_several(
     assert status == 2
     found = {row[0] for row in json.loads(out)["tables"]["damaged"][1:]}
     assert found == {str(place / "../../outside"), str(damaged)}
+
+
+def test_pictures_and_arrays_outside_of_their_folder_are_not_read(
+    whole: Path, tmp_path: Path, opened: set[Path]
+) -> None:
+    """A record of photographs, one of edits and a pack's manifest name a file that lies beside the workspace."""
+    workspace = Path(shutil.copytree(whole, tmp_path / "workspace"))
+    outside = tmp_path / "outside.png"
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(outside)
+    expected = set()
+    for kind in ("parsed", "edits"):
+        records = next((workspace / kind).glob("*/records.jsonl"))
+        lines = [json.loads(line) for line in records.read_text().splitlines()]
+        lines[0]["name"] = f"{os.path.relpath(outside, records.parent / 'images')[: -len('.png')]}"
+        lines[0].pop("checksum", None)
+        records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        expected.add(records.parent)
+    manifest = next((workspace / "packs").glob("*/manifest.json"))
+    content = json.loads(manifest.read_text())
+    content.pop("checksum", None)
+    content["sha256"][os.path.relpath(outside, manifest.parent)] = "0" * 64
+    manifest.write_text(json.dumps(content))
+    note_finished(manifest.with_name(FINISHED_FILE), manifest_sha256=sha256_file(manifest))
+    opened.clear()
+    found = verify([workspace]).findings
+    said = {finding.what for finding in found if "is no file of" in finding.what}
+    assert {folder for folder in (*expected, manifest.parent) if any(str(folder) in each for each in said)} == {
+        *expected, manifest.parent,
+    }  # fmt: skip
+    assert not any(path.resolve() == outside.resolve() for path in opened)
+
+
+def test_a_file_and_a_folder_that_cannot_be_read_are_findings(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails; all the rest is looked at."""
+    workspace = Path(shutil.copytree(whole, tmp_path / "workspace"))
+    picture = next((workspace / "samples").glob("*/images/000001.png"))
+    picture.write_bytes(b"")
+    results, closed = next((workspace / "results").glob("*/results.json")), workspace / "edits"
+    scandir = os.scandir
+
+    def failing(path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def refusing(path: str | Path) -> object:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("facecond.io.results.read_results", failing)
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = {finding.path: finding.what for finding in verify([workspace]).findings}
+    assert found[results] == f"cannot be read: {os.strerror(errno.EIO)}"
+    assert found[closed] == f"cannot be read: {os.strerror(errno.EACCES)}"
+    assert picture in found
+    assert found.keys() == {picture, closed, *(workspace / "results").glob("*/results.json")}
+
+
+@pytest.mark.parametrize("kind", ALWAYS_MARKED)
+def test_a_lost_manifest_is_a_finding(kind: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the workspace is named, the folder of its kind, or itself; not while somebody writes into it."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(next((whole / kind.replace("swaps", "samples")).glob("[!.]*/")), f"here/{kind}/one"))
+    marker = folder / ALWAYS_MARKED[kind]
+    places = [Path("here"), folder.parent, folder]
+    assert [verify([place]).findings for place in places] == [[], [], []]
+    marker.unlink()
+    for place in places:
+        ((path, what),) = [(finding.path, finding.what) for finding in verify([place]).findings]
+        assert (path, what) == (marker, "is missing")
+    with hold(folder):
+        assert verify(places).findings == []
+    shutil.rmtree(folder)
+    folder.mkdir()
+    assert verify(places).findings == []
 
 
 def _whole(path: Path, workspace: Path) -> bytes:
