@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from facecond.errors import FacecondError
+from facecond.errors import ConfigError, FacecondError
 from facecond.stopping import Stopped
 
 if TYPE_CHECKING:
@@ -33,6 +33,16 @@ class OtherProcessError(FacecondError):
     exit_status = 2
 
 
+def started(name: str, otherwise: int) -> int:
+    """A number that torchrun tells the processes it starts in their environment. Raises ConfigError for what is none."""
+    value = os.environ.get(name, str(otherwise))
+    if not (value.isascii() and value.isdecimal()):
+        raise ConfigError(
+            f"{name}={value!r} in the environment: expected a number", hint="torchrun sets it; else unset it"
+        )
+    return int(value)
+
+
 class Processes(NamedTuple):
     """This process among those of one command."""
 
@@ -46,12 +56,12 @@ class Processes(NamedTuple):
         """Join the other processes when torchrun started this one; else be alone. Use as a context manager, once,
         before any tensor reaches a GPU.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if started("WORLD_SIZE", 1) == 1:
             return cls()
         import torch
         import torch.distributed as dist
 
-        rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+        rank, size, local_rank = (started(name, 0) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if not dist.is_initialized():
             # The first process evaluates and writes alone; the others wait for it that long.

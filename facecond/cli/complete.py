@@ -17,7 +17,7 @@ import typer
 from facecond.conditions.table import CONDITIONS
 from facecond.config.catalogue import groups_of, options_of
 from facecond.config.commands.base import NO_MAPS, CommandConfig
-from facecond.config.commands.table import COMMANDS
+from facecond.config.commands.table import COMMANDS, command_named
 from facecond.config.models import VARIANTS
 from facecond.measuring.table import MEASURES
 
@@ -150,7 +150,8 @@ def _pictures(incomplete: str) -> list[str]:
 def _command(ctx: typer.Context) -> str:
     names = ctx.command_path.split()[1:]
     if names[:2] == ["config", "show"]:
-        return str(ctx.params.get("command") or "").replace("data-", "data ")
+        found = command_named([str(ctx.params.get("command") or "")])
+        return found[0] if found else ""
     return " ".join(names)
 
 

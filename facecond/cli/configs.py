@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from facecond.cli.show import print_configuration, print_json, print_table
 from facecond.config.catalogue import groups_of, options_of
-from facecond.config.commands.table import COMMANDS
+from facecond.config.commands.table import COMMANDS, command_named
 from facecond.config.models import MODELS
 from facecond.errors import ConfigError, nearest
 from facecond.faces.attributes import ATTRIBUTES
@@ -37,14 +37,12 @@ def print_config(command: str, overrides: Sequence[str], *, as_json: bool) -> No
     """Print the configuration of `command`; "data-pack" and "data pack" are the same."""
     from facecond.config.compose import compose
 
-    name = command.replace("data-", "data ").replace("swap_masks", "swap-masks")
-    words = list(overrides)
-    if name == "data" and words and f"data {words[0]}" in COMMANDS:
-        name = f"data {words.pop(0)}"
-    if name not in COMMANDS:
+    found = command_named([command, *overrides])
+    if found is None:
         raise ConfigError(
             f"{command!r} is not a command with a configuration",
             hint=nearest(command, COMMANDS),
         )
+    name, words = found
     print_configuration(compose(name, words, blank=True), as_json=as_json, meanings=True)
     sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 import importlib
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import typer
 from facecond.cli.show import as_values, print_configuration, print_json, print_remark, print_result
 from facecond.errors import ConfigError
 from facecond.io.files import require_writable, trusting_sizes
-from facecond.processes import Processes
+from facecond.processes import Processes, started
 from facecond.progress import start_log
 
 if TYPE_CHECKING:
@@ -75,8 +74,8 @@ def execute(
         ConfigError: for a key given both as flag, or in `each`, and as override, for a command that torchrun cannot share out,
             and whatever composing refuses.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    rank = int(os.environ.get("RANK", "0")) if size > 1 else 0
+    size = started("WORLD_SIZE", 1)
+    rank = started("RANK", 0) if size > 1 else 0
     start_log(quiet=rank > 0)
     if size > 1 and command not in TOGETHER:
         raise ConfigError(

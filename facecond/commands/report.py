@@ -10,6 +10,7 @@ from facecond.config.commands.workspace import ReportConfig
 from facecond.config.compose import compose
 from facecond.config.models import MODELS
 from facecond.errors import CheckpointError
+from facecond.io.runs import done_of
 from facecond.workspace.find import Found, finished_runs, named_run, read_run
 from facecond.workspace.names import LONGEST
 from facecond.workspace.origin import short_hash
@@ -40,7 +41,7 @@ def run(prepared: Prepared[ReportConfig, dict[str, Path]]) -> Result:
     """Gather what the files say and write the page."""
     from facecond.reports.page import Page, write_page
     from facecond.reports.runs import by_kind, curves, measured, overview, sampled, training_pictures
-    from facecond.workspace.gather import differences, gather_run, weights_of
+    from facecond.workspace.gather import differences, gather_run
 
     prepared.announce()
     config, runs = prepared.config, prepared.found
@@ -48,7 +49,7 @@ def run(prepared: Prepared[ReportConfig, dict[str, Path]]) -> Result:
         gather_run(config.workspace, path, name, samples=config.samples, records=config.records)
         for name, path in runs.items()
     ])  # fmt: skip
-    digests = [digest for path in runs.values() if (digest := weights_of(path))]
+    digests = [done["weights_sha256"] for path in runs.values() if (done := done_of(path))]
     page = Page(
         title=", ".join(run.name for run in shown),
         lead=f"{len(shown)} training runs of {config.workspace}." if len(shown) > 1 else "A training run.",

@@ -103,3 +103,11 @@ def read_done(run: Path) -> Done:
     """What done.json of a finished run holds. Raises CheckpointError when it is missing or damaged."""
     hint = "delete the file; the run's training command writes it again"
     return read_json(run / "done.json", Done, error=CheckpointError, hint=hint)
+
+
+def done_of(run: Path) -> Done | None:
+    """What done.json of one run of many holds; None where the run is not finished, or its file is damaged."""
+    try:
+        return read_done(run) if (run / "done.json").is_file() else None
+    except CheckpointError:
+        return None

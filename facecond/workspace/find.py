@@ -22,6 +22,7 @@ facecond/bundled/drawn64-people
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -36,7 +37,7 @@ from facecond.config.settings import completed, known, of_kinds, plain, restore_
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.documents import Digest, finished_at, read_json, write_json
 from facecond.io.files import sha256_file
-from facecond.io.runs import RunFile, read_done, read_run_file
+from facecond.io.runs import RunFile, done_of, read_done, read_run_file
 
 log = logging.getLogger("facecond")
 
@@ -283,9 +284,10 @@ def first_stage_digest(workspace: str, place: Path) -> str:
     """SHA-256 that names the latents of the first stage at `place`: a run, a weights file, or a file that was encoded with."""
     digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
     for note in sorted((Path(workspace) / "first_stages").glob("*.json")):
-        content = read_json(note, KeptNote)
-        if digest in content["made_from"]:
-            return content["sha256"]
+        with suppress(DataError):  # of another first stage, perhaps; whose it is, a damaged note does not say
+            content = read_json(note, KeptNote)
+            if digest in content["made_from"]:
+                return content["sha256"]
     return digest
 
 
@@ -301,7 +303,7 @@ def first_stage_of(workspace: str, digest: str, of: str, named: str | None = Non
         return find_first_stage(workspace, named).path
     runs = [done.parent for done in sorted((Path(workspace) / "runs").glob("*/done.json"))]
     for run in [*runs, *bundled_runs("vq")]:
-        if read_done(run)["weights_sha256"] == digest:
+        if (done := done_of(run)) and done["weights_sha256"] == digest:
             return run
     if (kept := kept_first_stage(workspace, digest)).is_file():
         return kept

@@ -90,11 +90,6 @@ def differences(workspace: str, digests: Sequence[str]) -> list[Figure]:
     return found
 
 
-def weights_of(path: Path) -> str | None:
-    """SHA-256 of the weights of the run in folder `path`; None when it is not finished."""
-    return _done(path, Remarks()).get("weights_sha256")
-
-
 def beside_conditions(folder: Path, pack: Pack | None, count: int) -> NDArray[np.uint8]:
     """The first `count` pictures of a generation beside their conditions, and beside the real ones where `pack` has them.
 

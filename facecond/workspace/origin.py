@@ -20,6 +20,7 @@ from facecond.config.settings import plain, restore
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError, DataError, FacecondError
 from facecond.io.files import sha256_file
+from facecond.io.runs import done_of
 from facecond.workspace.find import (
     CAME_ALONG,
     Found,
@@ -97,7 +98,7 @@ def how_trained(found: Found, pack: Path | None, workspace: str, named: str | No
     words = f"{found.why}, {seen} images seen" + (f", fewer than the {faces} training faces" if seen < faces else "")
     if named is None:
         finished = finished_runs(workspace, "diffusion")
-        others = {path: images_seen(path) for path in finished if (path / "done.json").is_file()}
+        others = {path: done["images_seen"] for path in finished if (done := done_of(path))}
         most = max(others, key=others.__getitem__, default=found.path)
         if most != found.path and others[most] >= MANY_MORE * seen:
             words += f"; {most.name} saw {others[most]}: run={most.name}"

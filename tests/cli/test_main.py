@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from facecond.cli.execute import _flag_overrides
 from facecond.cli.help import EXAMPLES
 from facecond.cli.main import app, main
-from facecond.config.commands.table import COMMANDS
+from facecond.config.commands.table import COMMANDS, command_named
 from facecond.errors import ConfigError
 
 COMMAND_WORDS = [[], ["data"], ["config"], ["config", "list"], ["config", "show"], *[name.split() for name in COMMANDS]]
@@ -68,6 +69,7 @@ def test_help_is_fast() -> None:
         (["sample", "--eta", "1", "sampler.eta=0.5"], "given twice"),
         (["sample", "sampler=ddin", "--dry-run"], "did you mean 'ddim'"),
         (["config", "show", "trian"], "did you mean 'train'"),
+        (["config", "show", "data"], "'data' is not a command"),
         (["eval", "mio", "--dry-run"], "did you mean 'miou'"),
         (["eval", "fidd", "--dry-run"], "'fidd' is not a measure"),
     ],
@@ -83,6 +85,15 @@ def test_mistakes_are_one_line_and_status_2(
     assert expected in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_environment_that_torchrun_never_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    status, _, err = run(["runs", f"workspace={tmp_path}"], monkeypatch, capsys)
+    assert status == 2
+    assert "WORLD_SIZE='two' in the environment: expected a number" in err
 
 
 def test_flags_are_shorthand_for_overrides() -> None:
@@ -106,9 +117,25 @@ def test_config_show_prints_yaml_that_can_be_read(
     assert json.loads(out)["config"]["parts"] == ["hair"]
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_known_by_its_words_and_as_one(command: str) -> None:
+    for words in (command.split(), [command], [command.replace(" ", "-")], [command.replace("-", "_")]):
+        assert command_named([*words, "a=b"]) == (command, ["a=b"])
+    assert command_named([]) is None
+
+
+def test_config_show_takes_what_help_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(["export", "web", "--help"], monkeypatch, capsys)
+    (word,) = re.findall(r"All keys: facecond config show (\S+)", out)
+    status, out, err = run(["config", "show", word, "people=3", "--json"], monkeypatch, capsys)
+    assert status == 0, err
+    assert json.loads(out)["config"]["people"] == 3
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
+        ("facecond config show export-web sampler=", "sampler=dpmpp"),
         ("facecond train mo", "model="),
         ("facecond train model=", "model=multicond"),
         ("facecond train model=mu", "model=multicond"),

@@ -1,6 +1,7 @@
 """What comes with the program is used where the workspace has nothing of its kind, and by name."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from facecond.io.documents import Record, read_json, write_json
 from facecond.io.files import sha256_file
 from facecond.sampling.generation import open_generation
 from facecond.workspace import find
-from facecond.workspace.find import find_pack, find_run
+from facecond.workspace.find import find_pack, find_run, first_stage_digest
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
 
@@ -70,6 +71,24 @@ def test_an_empty_workspace_samples_swaps_and_measures(tmp_path: Path, facecond:
         assert "drawn64-multicond (came with the program, 16 images seen" in said
     assert "drawn64-parser (came with the program, 16 images seen)" in said
     assert not (tmp_path / "packs").exists()
+
+
+def test_damaged_notes_of_other_runs_stop_nothing(tmp_path: Path, made_once: Path, facecond: Facecond) -> None:
+    for folder in (tmp_path / "runs" / "a-broken", tmp_path / "first_stages"):
+        folder.mkdir(parents=True)
+    (tmp_path / "runs" / "a-broken" / "done.json").write_text("{")
+    (tmp_path / "first_stages" / "0123456789ab.json").write_text("{")
+    (tmp_path / "runs" / "a-broken" / "weights.safetensors").touch()
+    os.utime(tmp_path / "runs" / "a-broken" / "weights.safetensors", (0, 0))  # so it is not the latest
+    shutil.copy(made_once / "runs" / "attr" / "run.json", tmp_path / "runs" / "a-broken")
+    shutil.copytree(made_once / "runs" / "attr", tmp_path / "runs" / "own")
+    shutil.copytree(made_once / "runs" / "vq", tmp_path / "runs" / "vq")
+    for words in (["sample"], ["sample", "run=own"], ["sample", "run=own", "first_stage=vq"]):
+        status, _, said = facecond(*words, f"workspace={tmp_path}", "--dry-run")
+        assert status == 0, said
+    assert first_stage_digest(str(tmp_path), tmp_path / "runs" / "vq") == sha256_file(
+        made_once / "runs" / "vq" / "weights.safetensors"
+    )
 
 
 def test_a_map_is_followed_without_a_pack(tmp_path: Path, made_once: Path, facecond: Facecond) -> None:

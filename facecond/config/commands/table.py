@@ -1,5 +1,7 @@
 """Every command that has a configuration."""
 
+from collections.abc import Sequence
+
 from facecond.config.commands.data import DrawConfig, InspectConfig, PackConfig
 from facecond.config.commands.evaluate import CompareConfig, EvalConfig
 from facecond.config.commands.pages import ExportWebConfig, StudioConfig
@@ -41,6 +43,18 @@ COMMANDS: dict[str, type] = {
 def config_name(command: str) -> str:
     """Name of the command's file in `conf/`."""
     return command.replace(" ", "_").replace("-", "_")
+
+
+def command_named(words: Sequence[str]) -> tuple[str, list[str]] | None:
+    """The command that `words` begin with, and the words behind it; None for no command.
+
+    A command of two words may be written as two, or as one with a dash: "data pack", "data-pack".
+    """
+    named = {config_name(command): command for command in COMMANDS}
+    for count in (2, 1):
+        if command := named.get(config_name(" ".join(words[:count]))):
+            return command, list(words[count:])
+    return None
 
 
 SCHEMAS: dict[str, type] = {

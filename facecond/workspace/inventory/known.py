@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from facecond.data import latents as latents_of
-from facecond.errors import DataError, FacecondError
+from facecond.errors import DataError
 from facecond.io.files import sha256_file
 from facecond.io.lock import owner
 from facecond.io.results import Figure, Results, read_results
-from facecond.io.runs import read_done
+from facecond.io.runs import done_of
 from facecond.workspace import find
 from facecond.workspace.belonging import folders_in, made_of
 from facecond.workspace.inventory.entries import Value
@@ -70,8 +70,8 @@ class Known:
                 self.packs.setdefault(sha256_file(path / "manifest.json"), path.name)
         self.runs: dict[str, str] = {}
         for path in [*folders_in(here / "runs"), *self.runs_along]:
-            if digest := _weights_of(path):
-                self.runs.setdefault(digest, path.name)
+            if done := done_of(path):
+                self.runs.setdefault(done["weights_sha256"], path.name)
         self._results: dict[Path, Results | DataError] = {}
         self.figures: dict[str, dict[str, Value]] = {}
         """Weights -> name of a figure -> the newest."""
@@ -98,13 +98,6 @@ class Known:
     def run(self, weights: str) -> str:
         """The run that has these weights, or the first digits of their SHA-256."""
         return self.runs.get(weights, weights[: latents_of.HASH_DIGITS])
-
-
-def _weights_of(run: Path) -> str | None:
-    try:
-        return read_done(run)["weights_sha256"] if (run / "done.json").is_file() else None
-    except FacecondError:
-        return None
 
 
 def value_of(figure: Figure, named: str) -> Value:
