@@ -24,7 +24,7 @@ from facecond.diffusion.prediction import Predict, predictor
 from facecond.diffusion.schedule import schedule_of
 from facecond.editing.region import fading
 from facecond.photos.paste import paste, region_in
-from facecond.sampling.generation import StepNoise
+from facecond.sampling.noise import StepNoise
 from facecond.training.device import autocast, resolve_precision
 from facecond.types import NoiseSource, Values
 

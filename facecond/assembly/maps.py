@@ -23,7 +23,8 @@ from facecond.diffusion.prediction import Predict, pinned
 from facecond.errors import DataError, NotFiniteError
 from facecond.faces.names import NUM_CLASSES
 from facecond.rng import mix
-from facecond.sampling.generation import StepNoise, Watch, start_noise
+from facecond.sampling.generation import Watch
+from facecond.sampling.noise import StepNoise, start_noise
 from facecond.sampling.plans import Prompt, Request
 from facecond.training.device import resolve_precision
 from facecond.types import Values

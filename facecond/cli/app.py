@@ -60,7 +60,7 @@ app.add_typer(config, name="config")
 def top(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
-    """Make faces you can steer: by 40 attributes, by a map of the parts of a face, or by both."""
+    """Make faces you can steer: by 40 attributes, by a map of the parts of a face, by a line drawing, or by several."""
     if version:
         from facecond import __version__
 

@@ -70,10 +70,11 @@ def packs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def names_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of what a workspace holds, then overrides."""
-    from facecond.workspace.belonging import folders_in
+    from facecond.workspace.belonging import SAMPLED, folders_in
+    from facecond.workspace.inventory.entries import PARTS
 
-    parts = ("packs", "runs", "samples", "swaps", "results", "parsed", "edits", "synthesized", "exports")
-    names = [path.name for part in parts for path in folders_in(Path(_workspace(ctx)) / part)]
+    places = dict.fromkeys([*PARTS, *SAMPLED])
+    names = [path.name for place in places for path in folders_in(Path(_workspace(ctx)) / place)]
     return _named(dict.fromkeys(names), incomplete) + overrides(ctx, incomplete)
 
 

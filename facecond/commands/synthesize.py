@@ -307,7 +307,7 @@ def run(prepared: Prepared[SynthesizeConfig, Synthesizing]) -> Result:
         else:
             following = [prepared.suggest(f"train model={kind}", pack=pack) for kind in ("parser", "classifier")]
     return Result(
-        command="synthesize", used=prepared.used, facts=facts, tables=_tables(records, folder.count), made=made_files,
+        command="synthesize", used=prepared.used, facts=facts, tables=_tables(records), made=made_files,
         next=following,
     )  # fmt: skip
 
@@ -454,7 +454,7 @@ def _kind_of(reason: str) -> str:
     return reason.partition(": ")[0]
 
 
-def _tables(records: "Sequence[FaceRecord]", count: int) -> dict[str, list[list[str]]]:
+def _tables(records: "Sequence[FaceRecord]") -> dict[str, list[list[str]]]:
     """Why faces were rejected; and of what was asked for by name, how many were made, accepted and given up."""
     tables = {}
     reasons = Counter(_kind_of(reason) for record in records for reason in record["reasons"])

@@ -62,8 +62,8 @@ def time_training(
     from facecond.config.catalogue import kind_of
     from facecond.training.timing import seconds_per_image
 
-    config: Any = compose("train", [*words, "trainer.sample_grid=0", f"device={device.type}"]).config
-    kind = kind_of(next(word.partition("=")[2] for word in words if word.startswith("model=")))
+    composed = compose("train", [*words, "trainer.sample_grid=0", f"device={device.type}"])
+    config, kind = composed.config, kind_of(composed.choices["model"])
     of_kind = {"latents": LATENTS, "first_stage": None} if kind == "diffusion" else {}
     learner, _ = learner_of(kind, config, pack, device, **of_kind)
     return seconds_per_image(learner, config.trainer, seconds=seconds, warmup=warmup), learner

@@ -26,7 +26,7 @@ from facecond.errors import ConfigError
 from facecond.faces.attributes import format_attributes
 from facecond.faces.names import ATTRIBUTES
 from facecond.sampling.folder import digest_of
-from facecond.sampling.generation import StepNoise, start_noise
+from facecond.sampling.noise import StepNoise, start_noise
 from facecond.types import Level
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node: apt-get install nodejs")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facecond import rng
-from facecond.sampling.generation import STEPS_PER_BLOCK, StepNoise, start_noise
+from facecond.sampling.noise import STEPS_PER_BLOCK, StepNoise, start_noise
 
 SHAPE = (3, 8, 8)
 

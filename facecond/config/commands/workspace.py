@@ -41,8 +41,8 @@ class RunsConfig(CommandConfig):
     """`facecond runs`: what a workspace holds."""
 
     kind: Held | None = None
-    """packs, runs, samples (and swaps), results, parsed photographs, edits, synthesized sets or exports; or runs of one kind of
-    model: diffusion, maps, vq, parser, classifier; none = everything."""
+    """packs, runs, samples (and swaps), results, parsed photographs, edits, synthesized sets, exports or what was reproduced; or
+    runs of one kind of model: diffusion, maps, vq, parser, classifier; none = everything."""
     words: list[str] = field(default_factory=list)
     """What a name must contain, all of it, in any case."""
     most: int = bounded(20, minimum=1, maximum=MOST)
