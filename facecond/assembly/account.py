@@ -112,8 +112,21 @@ def account(
     latents: LatentStore | None = None,
     memory: float = math.inf,
 ) -> Account:
+    """Return what the training of `config` takes, as it says with gradient checkpointing or without; see `accounts`."""
+    return accounts(kind, config, pack, device, precision, latents, memory)[config.trainer.recompute]
+
+
+def accounts(
+    kind: str,
+    config: Any,
+    pack: Pack,
+    device: str,
+    precision: Precision,
+    latents: LatentStore | None = None,
+    memory: float = math.inf,
+) -> tuple[Account, Account]:
     """Return what the training of `config` (a `TrainConfig` of `kind`) takes on a device of type `device` ("cpu", "cuda") that has
-    `memory` bytes.
+    `memory` bytes: without gradient checkpointing, and with it, whatever `config` says of that. One forward pass tells both.
 
     Nothing is read but shapes, and the GPU need not exist. `latents` are those a diffusion model learns, None for the pictures
     themselves. A first stage's perceptual network must be there, as for its training.
@@ -140,18 +153,12 @@ def account(
         kept = _Kept(networks, BLOCKS.get(kind, ()))
         with kept, torch.device(device), _cast(device, precision), _Fused():
             kept.hold(run(COUNTED))
-    always, *blocks = kept.sums(ON_A_GPU if device == "cuda" else 1, again=config.trainer.recompute)
+    share = ON_A_GPU if device == "cuda" else 1
     divisible = not any(isinstance(part, BATCH_NORM) for part in networks[: len(learner.modules)].modules())
-    return Account(
-        weights,
-        gradients,
-        moments,
-        averages,
-        _data(kind, config, pack, latents, memory),
-        always,
-        tuple(blocks),
-        divisible,
-    )
+    resident = _data(kind, config, pack, latents, memory)
+    plain = Account(weights, gradients, moments, averages, resident, kept.whole(share), (), divisible)
+    always, *blocks = kept.by_block(share)
+    return plain, plain._replace(kept=always, blocks=tuple(blocks))
 
 
 def _size(tensors: Iterable[Tensor]) -> int:
@@ -234,14 +241,13 @@ class _Kept:
         self._now = self._outside
         return answer
 
-    def sums(self, share: float, *, again: bool) -> list[Growing]:
-        """What is kept all the time; with `again` (gradient checkpointing), then what each block keeps while it runs again.
+    def whole(self, share: float) -> Growing:
+        """What is kept all the time without gradient checkpointing; `share`: what an image takes for each byte counted."""
+        return _growing(dict(chain(self._outside.items(), *(block.items() for block in self._blocks))), share)
 
-        `share`: what an image takes for each byte counted.
-        """
+    def by_block(self, share: float) -> list[Growing]:
+        """With gradient checkpointing, what is kept all the time, then what each block keeps while it runs again."""
         always = self._outside | self._inputs
-        if not again:
-            return [_growing(dict(chain(self._outside.items(), *(block.items() for block in self._blocks))), share)]
         blocks = ({place: held for place, held in block.items() if place not in always} for block in self._blocks)
         return [_growing(each, share) for each in (always, *blocks)]
 

@@ -128,14 +128,22 @@ def take_classes(
 
 def _middle(labels_HW: NDArray[np.uint8], parts: Sequence[str]) -> NDArray[np.float64]:
     """Mean row and column of some parts, NaN when they are not there."""
-    where = np.argwhere(np.isin(labels_HW, [CLASSES.index(part) for part in parts]))
-    return where.mean(axis=0) if len(where) else np.full(2, np.nan)
+    concerned = np.zeros(256, dtype=bool)
+    concerned[[CLASSES.index(part) for part in parts]] = True
+    where_HW = concerned[labels_HW]
+    in_rows_H, in_columns_W = where_HW.sum(axis=1), where_HW.sum(axis=0)
+    count = in_rows_H.sum()
+    if not count:
+        return np.full(2, np.nan)
+    sums = [in_rows_H @ np.arange(len(in_rows_H)), in_columns_W @ np.arange(len(in_columns_W))]
+    return np.array(sums, dtype=np.float64) / count
 
 
 def _outline(labels_HW: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Where nose and lips lie and how far the skin reaches, as shares of the picture's size: float64 (8,)."""
-    skin = np.argwhere(labels_HW == CLASSES.index("skin"))
-    reach = np.concatenate([skin.min(axis=0), skin.max(axis=0)]) if len(skin) else np.full(4, np.nan)
+    skin_HW = labels_HW == CLASSES.index("skin")
+    rows, columns = np.flatnonzero(skin_HW.any(axis=1)), np.flatnonzero(skin_HW.any(axis=0))
+    reach = np.array([rows[0], columns[0], rows[-1], columns[-1]]) if len(rows) else np.full(4, np.nan)
     parts = [_middle(labels_HW, ("nose",)), _middle(labels_HW, ("mouth", "u_lip", "l_lip"))]
     return np.concatenate([*parts, reach]) / labels_HW.shape[0]
 

@@ -183,8 +183,11 @@ def read_bytes(
 ) -> bytes:
     """Return what a file holds; see `open_regular`."""
     with open_regular(path, what=what, most=most, error=error, hint=hint) as stream:
-        content = stream.read(most + 1)
-    if len(content) > most:  # it grew, or does not tell its size
+        size = os.fstat(stream.fileno()).st_size
+        content = stream.read(size + 1)  # not `most`: memory is taken for as many bytes as are asked for
+        if len(content) > size:  # it grew, or does not tell its size
+            content += stream.read(most + 1 - len(content))
+    if len(content) > most:
         raise error(f"{path} has more than {most} bytes, expected a {what} of at most {most}", hint=hint)
     return content
 

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from facecond.assembly.account import Account, Growing, account
+from facecond.assembly.account import Account, Growing, account, accounts
 from facecond.assembly.generator import diffusion_networks
 from facecond.commands.timing import LATENTS, drawn_pack, write_noise_latents
 from facecond.config.catalogue import kind_of
@@ -66,6 +66,14 @@ def of_paper(device: str, *words: str, side: int = 256, precision: Precision = P
         "train", [*(words if any("size" in word for word in words) else ("experiment=paper", *words))]
     ).config
     return account("diffusion", config, pack, device, precision, latents)
+
+
+@pytest.fixture(scope="module")
+def multicond() -> tuple[Account, Account]:
+    """The paper's on a GPU, without gradient checkpointing and with it."""
+    pack, latents = celeba(256)
+    config = compose("train", ["experiment=paper", "model=multicond"]).config
+    return accounts("diffusion", config, pack, "cuda", Precision.bfloat16, latents)
 
 
 class Live(TorchDispatchMode):
@@ -209,7 +217,7 @@ def test_every_size_takes_what_a_fake_step_takes(
 
 
 def test_the_paper_s_states_are_five_numbers_a_weight_and_its_activations_those_counted_elsewhere(
-    monkeypatch: pytest.MonkeyPatch,
+    multicond: tuple[Account, Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weight, gradient, two moments and average, 4 bytes each. Activations of 48 images were once counted by other fake tensors,
     with attention that keeps its probabilities: 45 GB."""
@@ -217,17 +225,17 @@ def test_the_paper_s_states_are_five_numbers_a_weight_and_its_activations_those_
     with torch.device("meta"):
         networks = diffusion_networks(config.model, 3, 256)
     weights = sum(weight.numel() for network in networks for weight in network.parameters())
-    found = of_paper("cuda", "model=multicond")
+    found, _ = multicond
     assert found.states - found.data == pytest.approx(5 * 4 * weights, rel=0.001)
     monkeypatch.setattr("facecond.assembly.account._Fused", nullcontext)
     monkeypatch.setattr("facecond.assembly.account.ON_A_GPU", 1)
     assert of_paper("cuda", "model=multicond").activations(48) == pytest.approx(45e9, rel=0.03)
 
 
-def test_the_paper_s_models_fit_24_gb() -> None:
+def test_the_paper_s_models_fit_24_gb(multicond: tuple[Account, Account]) -> None:
     """With the 10 % that stay free. Batch normalisation keeps the 48 images of multicond together: it needs checkpointing."""
     room = 24e9 * 0.9
-    plain, checkpointed = of_paper("cuda", "model=multicond"), of_paper("cuda", "model=multicond", CHECKPOINTED)
+    plain, checkpointed = multicond
     data = 30000 * (256 * 256 + 40 + 2 * 2 * 3 * 64 * 64)  # maps, attributes, latents of pictures and of their mirrors
     assert plain.data == checkpointed.data == data
     text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
@@ -238,6 +246,16 @@ def test_the_paper_s_models_fit_24_gb() -> None:
     attributes = of_paper("cuda", "model=attr")
     assert attributes.divisible
     assert attributes.largest(48, room) == 12
+
+
+@pytest.mark.parametrize("model", ["vq", "parser"])
+def test_with_gradient_checkpointing_or_without_as_the_settings_say(model: str, pack: Pack) -> None:
+    """A judge keeps the same either way."""
+    settings = [compose("train", [f"model={model}", "size=tiny", *words]).config for words in ((), (CHECKPOINTED,))]
+    (plain, again), others = (accounts(model, each, pack, "cpu", Precision.float32) for each in settings)
+    assert others == (plain, again)
+    assert [counted(model, pack), counted(model, pack, CHECKPOINTED)] == [plain, again]
+    assert bool(again.blocks) == (plain != again) == (model == "vq")
 
 
 def test_the_largest_divisor_that_fits() -> None:

@@ -1,6 +1,7 @@
 """What every condition of the table must be able to do, and that nobody else knows one by name."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,20 @@ DATA = ("data", "drawn", "faces", "judges", "metrics")
 """Rooms that deal with attributes as data (a column of a pack, a judge's answer), whatever a model is told."""
 
 
+@cache
+def named_in(path: Path) -> tuple[set[object], set[object]]:
+    """Strings (and other constants) of a file, and its attributes and keywords."""
+    constants, names = set[object](), set[object]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant):
+            constants.add(node.value)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.keyword):
+            names.add(node.arg)
+    return constants, names
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_else_knows_a_condition_by_name(name: str) -> None:
     """No string in the code is a condition's name, outside its file; names of columns and measures are data."""
@@ -26,11 +41,8 @@ def test_nobody_else_knows_a_condition_by_name(name: str) -> None:
         room = path.relative_to(ROOT).parts[0]
         if path == ROOT / "conditions" / f"{name}.py" or room in DATA:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        words = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-        attributes = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        keywords = [node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)]
-        if name in words or (name == "mask" and name in [*attributes, *keywords]):
+        words, names = named_in(path)
+        if name in words or (name == "mask" and name in names):
             known.append(str(path.relative_to(ROOT)))
     # A measure and a kind of grid have that name too.
     measures = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facecond.drawn.painter import draw
+from facecond.drawn.painter import Drawing, draw
 from facecond.editing.agree import PARTS, agreeing, contradicted, following_map, most_similar, take_part
 from facecond.faces.attributes import ATTRIBUTES, parse_attributes
 from facecond.faces.labels import CLASSES
@@ -68,10 +68,14 @@ def test_the_most_similar_face() -> None:
     assert most_similar(own, others) == 1
 
 
+@pytest.fixture(scope="module")
+def faces() -> Drawing:
+    return draw(3, range(300), 64)
+
+
 @pytest.mark.parametrize("name", list(PARTS))
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_drawn_faces_agree_afterwards(name: str, sign: int) -> None:
-    faces = draw(3, range(300), 64)
+def test_drawn_faces_agree_afterwards(name: str, sign: int, faces: Drawing) -> None:
     asked = np.zeros(len(ATTRIBUTES), dtype=np.int8)
     asked[ATTRIBUTES.index(name)] = sign
     against = [labels for labels in faces.labels if contradicted(labels, asked)][:20]

@@ -2,12 +2,13 @@ import hashlib
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
 from facecond.errors import CheckpointError, DataError
 from facecond.io.documents import Record, read_json, write_json
-from facecond.io.files import atomic_write, sha256_file
+from facecond.io.files import atomic_write, read_bytes, sha256_file
 
 
 def test_sha256_of_known_texts(tmp_path):
@@ -22,6 +23,14 @@ def test_sha256_across_chunks(tmp_path):
     content = os.urandom((1 << 20) * 2 + 17)
     (tmp_path / "big").write_bytes(content)
     assert sha256_file(tmp_path / "big") == hashlib.sha256(content).hexdigest()
+
+
+def test_no_more_memory_is_taken_for_a_small_file_than_it_has(tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    assert read_bytes(tmp_path / "file", most=1 << 40) == b"x" * 1000
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
 
 
 def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path):

@@ -97,9 +97,16 @@ def test_what_is_no_owner_is_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pair", range(4))
 def test_of_two_that_begin_at_once_one_goes_on(tmp_path: Path, pair: int) -> None:
-    words = [sys.executable, "-c", HOLDING, str(tmp_path / "run"), "2"]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    time.sleep(0.01 * pair)
+    holding = HOLDING.replace("time.sleep(float(sys.argv[2]))", "sys.stdin.read()")
+    words = [sys.executable, "-c", holding, str(tmp_path / "run")]
+    pipe, both = subprocess.PIPE, []
+    for _ in range(2):
+        both.append(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe))
+        time.sleep(0.01 * pair)
+    end = time.monotonic() + 60
+    while all(process.poll() is None for process in both):  # one is refused; the other holds on till its input ends
+        assert time.monotonic() < end
+        time.sleep(0.01)
     ended = [process.communicate(timeout=60) for process in both]
     assert sorted(process.returncode for process in both) == [0, 1]
     assert sum(b"held" in out for out, _ in ended) == 1

@@ -41,6 +41,9 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
         read_bytes(tmp_path / "large", what="table", most=1000)
     with pytest.raises(DataError, match=r"more than 5 bytes"):  # /proc tells no sizes
         read_bytes("/proc/self/status", most=5)
+    whole = read_bytes("/proc/self/status", most=1 << 20)
+    assert whole.startswith(b"Name:")
+    assert whole.endswith(b"\n")
 
 
 def test_text_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -141,13 +141,10 @@ def test_the_interval_of_mean_iou_covers_it() -> None:
     def draw(seed: int) -> Confusion:
         generator = np.random.default_rng(seed)
         right = generator.beta(6, 3, size=150).repeat(2)
-        counts = np.zeros((300, 4, 4), dtype=np.int64)
-        for i in range(300):
-            pixels = generator.multinomial(400, generator.dirichlet(20 * shares))
-            for row in range(4):
-                hit = generator.binomial(pixels[row], right[i])
-                counts[i, row, row] = hit
-                counts[i, row] += generator.multinomial(pixels[row] - hit, shares)
+        pixels = generator.multinomial(400, generator.dirichlet(20 * shares, size=300))
+        hits = generator.binomial(pixels, right[:, None])
+        counts = generator.multinomial(pixels - hits, shares)
+        counts[:, np.arange(4), np.arange(4)] += hits
         return Confusion(counts)
 
     drawn = [draw(seed) for seed in range(400)]

@@ -1,9 +1,13 @@
 """Pictures land where they belong, label maps keep their classes, and words fit."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from facecond.faces.labels import PALETTE
+from facecond.faces.names import ATTRIBUTES
+from facecond.reports import lettering
 from facecond.reports.grids import GAP, MARGIN, UNSPECIFIED_COLOUR, Cell, Heads, grid, paint
 from facecond.reports.layouts import (
     Shown,
@@ -93,6 +97,25 @@ def test_wrapped_lines_fit_and_lose_nothing(text: str) -> None:
     assert len(lines) > 1
     assert all(width(line, 15) <= 100 for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("text", ["x" * 90, "Wi" * 40, "ffi\N{COMBINING ACUTE ACCENT}AV" * 15, "W"])
+@pytest.mark.parametrize("limit", [3, 100])
+def test_lines_of_a_long_word_hold_as_many_letters_as_fit(text: str, limit: int) -> None:
+    lines = wrap(text, 15, limit)
+    assert "".join(lines) == text
+    for line, after in pairwise(lines):
+        assert len(line) == 1 or width(line, 15) <= limit
+        assert width(line + after[0], 15) > limit
+
+
+def test_a_word_of_many_letters_is_measured_a_few_times_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    monkeypatch.setattr(lettering, "width", lambda text, size: measured.append(text) or width(text, size))
+    words = ",".join(f"-{name}" for name in ATTRIBUTES)
+    lines = wrap(words, 12, 144)
+    assert "".join(lines) == words
+    assert len(measured) < 12 * len(lines)
 
 
 def test_lines_break_where_asked() -> None:

@@ -1,12 +1,11 @@
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,15 +16,33 @@ from facecond.io.documents import Record, read_json, read_records
 from facecond.processes import Processes
 from facecond.training.loop import fit
 from facecond.training.run import TrainingStoppedError
-from tests.training.toy import Toy, trainer
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.training.toy import Toy, main, trainer
 
 
-def start(folder, settings="{}", options="{}", **environment):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"} | environment
-    command = [sys.executable, "-m", "tests.training.toy", str(folder), settings, options]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+@pytest.fixture(scope="module")
+def processes():
+    """Makes processes of which torch was loaded once: a fresh one of Python that the others are copies of."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.training.toy", "torch._dynamo", "torch.distributed"])
+    return context
+
+
+def start(processes, folder, settings="{}", options="{}", **environment):
+    """A process that trains; its standard error goes to a file beside the folder."""
+    said = folder.with_name(f"{folder.name}-{environment.get('RANK', 0)}.txt")
+    process = processes.Process(
+        target=alone, args=(said, str(folder), settings, options), kwargs=environment, daemon=True
+    )
+    process.start()
+    return process, said
+
+
+def alone(said, folder, settings, options, **environment):
+    """The whole of such a process."""
+    os.environ.update({"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"} | environment)
+    with said.open("w") as stream:
+        os.dup2(stream.fileno(), sys.stderr.fileno())
+    main(folder, settings, options)
 
 
 def run(folder, learner=None, **settings):
@@ -150,18 +167,19 @@ def test_a_checkpoint_by_signal_changes_nothing_else(whole, tmp_path):
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
-def test_killed_process_and_again_ends_bitwise_the_same(whole, tmp_path, number, status):
+def test_killed_process_and_again_ends_bitwise_the_same(whole, processes, tmp_path, number, status):
     folder = tmp_path / "killed"
-    process = start(folder, options='{"pause": 0.15}')
+    process, said = start(processes, folder, options='{"pause": 0.15}')
     deadline = time.monotonic() + 120
     while not find_states(folder / "checkpoints"):
-        assert process.poll() is None, process.stderr.read()
+        assert process.is_alive(), said.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.4)  # somewhere between the first checkpoint, at 24 images, and the second
-    process.send_signal(number)
-    message = process.stderr.read()
-    assert process.wait() == status, message
+    os.kill(process.pid, number)
+    process.join(60)
+    message = said.read_text()
+    assert process.exitcode == status, message
     reached = int(find_states(folder / "checkpoints")[0].name)
     assert 24 <= reached < 96
     assert not (folder / "done.json").exists()
@@ -219,17 +237,16 @@ def test_micro_batches_learn_the_same(without_norm, tmp_path, micro_batch):
     agree(tmp_path / "a", without_norm, 2e-5)
 
 
-def test_two_processes_learn_the_same(without_norm, tmp_path):
+def test_two_processes_learn_the_same(without_norm, processes, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # as torchrun does
-    processes = [
-        start(tmp_path / "two", '{"micro_batch": 2}', '{"norm": false, "critic_from": 32}', **told, RANK=rank, LOCAL_RANK=rank)
-        for rank in "01"
-    ]  # fmt: skip
-    for process in processes:
-        assert process.wait(timeout=240) == 0, process.stderr.read()
+    settings = '{"micro_batch": 2}', '{"norm": false, "critic_from": 32}'
+    both = [start(processes, tmp_path / "two", *settings, **told, RANK=rank, LOCAL_RANK=rank) for rank in "01"]
+    for process, said in both:
+        process.join(240)
+        assert process.exitcode == 0, said.read_text()
     agree(tmp_path / "two", without_norm, 2e-5)
     lines, expected = end_of(tmp_path / "two")[1], end_of(without_norm)[1]
     assert [line["images_seen"] for line in lines] == [line["images_seen"] for line in expected]

@@ -1,7 +1,4 @@
-"""A learner of two phases on numbers made up on the spot; run as a program, to be killed and continued.
-
-python -m tests.training.toy FOLDER '{"images": 96, ...}' ['{"norm": false, ...}']
-"""
+"""A learner of two phases on numbers made up on the spot; `main` trains it in a process of its own, to be killed and continued."""
 
 import json
 import sys
@@ -106,7 +103,3 @@ def main(folder, settings="{}", options="{}"):
         except FacecondError as error:
             sys.stderr.write(f"{error}\n")
             raise SystemExit(error.exit_status) from None
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
