@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -118,13 +118,30 @@ def account(
     Nothing is read but shapes, and the GPU need not exist. `latents` are those a diffusion model learns, None for the pictures
     themselves. A first stage's perceptual network must be there, as for its training.
     """
+    (found,) = accounts(kind, config, pack, device, precision, latents, memory, ways=[config.trainer.recompute])
+    return found
+
+
+def accounts(
+    kind: str,
+    config: Any,
+    pack: Pack,
+    device: str,
+    precision: Precision,
+    latents: LatentStore | None = None,
+    memory: float = math.inf,
+    *,
+    ways: Sequence[bool],
+) -> list[Account]:
+    """Return what `account` does for each of `ways`, with gradient checkpointing (True) or without, of one forward pass; what
+    `config` says of gradient checkpointing does not count."""
     trainer = dataclasses.replace(config.trainer, gradient_checkpointing=False, compile=False)
     side = pack.resolution
     shape = latents.shape if latents else (NUM_CLASSES if kind == "maps" else 3, side, side)
     # A diffusion model's weights lie on a GPU as its learner says; the others' learner makes tensors where its data is.
-    data: Any = SimpleNamespace(device=torch.device(device) if kind in GENERATIVE else META)
+    place: Any = SimpleNamespace(device=torch.device(device) if kind in GENERATIVE else META)
     with torch.random.fork_rng(devices=[]):
-        learner, more, run = PASSES[kind](dataclasses.replace(config, trainer=trainer), side, shape, data)
+        learner, more, run = PASSES[kind](dataclasses.replace(config, trainer=trainer), side, shape, place)
     networks = nn.ModuleList([*learner.modules.values(), *more])
     parameters = (
         weight for phase in learner.phases for name in phase.modules for weight in learner.modules[name].parameters()
@@ -140,18 +157,13 @@ def account(
         kept = _Kept(networks, BLOCKS.get(kind, ()))
         with kept, torch.device(device), _cast(device, precision), _Fused():
             kept.hold(run(COUNTED))
-    always, *blocks = kept.sums(ON_A_GPU if device == "cuda" else 1, again=config.trainer.recompute)
     divisible = not any(isinstance(part, BATCH_NORM) for part in networks[: len(learner.modules)].modules())
-    return Account(
-        weights,
-        gradients,
-        moments,
-        averages,
-        _data(kind, config, pack, latents, memory),
-        always,
-        tuple(blocks),
-        divisible,
-    )
+    data = _data(kind, config, pack, latents, memory)
+    found = []
+    for again in ways:
+        always, *blocks = kept.sums(ON_A_GPU if device == "cuda" else 1, again=again)
+        found.append(Account(weights, gradients, moments, averages, data, always, tuple(blocks), divisible))
+    return found
 
 
 def _size(tensors: Iterable[Tensor]) -> int:

@@ -76,7 +76,7 @@ def fit(
     """
     import torch
 
-    from facecond.assembly.account import account
+    from facecond.assembly.account import accounts
     from facecond.assembly.passes import BLOCKS
     from facecond.data.latents import LatentStore
     from facecond.training.device import resolve_precision
@@ -96,14 +96,13 @@ def fit(
         memory = total_memory(device)
     store = None if latents in (None, NO_FIRST_STAGE) else LatentStore.open(pack.path, str(latents))
     share, micro = divide(config.trainer, processes)
-    trainer, auto, ways = config.trainer, config.trainer.micro_batch == AUTO, [config.trainer.recompute]
+    auto, ways = config.trainer.micro_batch == AUTO, [config.trainer.recompute]
     if auto and there is None:
         raise ConfigError("trainer.micro_batch=auto: there is no GPU here to fit", hint="say its memory: memory=24GB")
-    if trainer.gradient_checkpointing == AUTO and kind in BLOCKS and there is not None:
+    if config.trainer.gradient_checkpointing == AUTO and kind in BLOCKS and there is not None:
         ways = [False, True]
-    for recompute in ways:
-        trainer = replace(trainer, gradient_checkpointing=recompute)
-        found = account(kind, replace(config, trainer=trainer), pack, device.type, precision, store, memory)
+    counted = accounts(kind, config, pack, device.type, precision, store, memory, ways=ways)
+    for recompute, found in zip(ways, counted, strict=True):
         if auto and there is not None:
             micro = found.largest(share, there * (1 - MARGIN)) or (1 if found.divisible else share)
         chosen = Fit(found, share, micro, recompute, there)
