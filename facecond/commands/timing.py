@@ -22,6 +22,9 @@ EVALUATIONS = 4
 EVALUATED_EVERY = 1600
 """Images between them, at least."""
 
+TIMED_SECONDS = 3.0
+"""Steps of training are timed for about so long."""
+
 TRIED = 32
 """Items that an evaluation looks at to be timed, at most."""
 
@@ -86,7 +89,7 @@ def images_in(
 
     def timed(config: Any) -> tuple[float, float]:
         learner, _ = learner_of(kind, config, pack, device, **of_kind)
-        return seconds_per_image(learner, trainer, seconds=3.0), seconds_per_item(learner, tried)
+        return seconds_per_image(learner, trainer, seconds=TIMED_SECONDS), seconds_per_item(learner, tried)
 
     config = dataclasses.replace(config, trainer=trainer)
     each, item = timed(config)

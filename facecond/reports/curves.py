@@ -86,13 +86,16 @@ def svg(chart: Chart) -> str:
     """
     # Imported here: matplotlib is slow to load, and only a page with charts needs it.
     from matplotlib import style
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import EngFormatter
 
     content = io.StringIO()
     # Starts from matplotlib's defaults: the user's own settings file is not read.
     with style.context({**_STYLE, "svg.hashsalt": repr(chart)}, after_reset=True):
-        figure = Figure(figsize=(4.8, 3.0), layout="constrained")
+        figure = Figure(figsize=(4.8, 3.0), dpi=72)
+        FigureCanvasSVG(figure)  # texts are measured as this canvas draws them, at 72 dots an inch
         axes = figure.subplots()
         for place, series in enumerate(chart.series):
             rounds, colour = divmod(place if series.line is None else series.line, len(COLOURS))
@@ -116,6 +119,7 @@ def svg(chart: Chart) -> str:
         if sum(series.named for series in chart.series) > 1:
             axes.legend()
         without = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        ConstrainedLayoutEngine().execute(figure)  # a figure with layout="constrained" would be drawn twice
         figure.savefig(content, format="svg", transparent=True, metadata=without)
     text = re.sub('<g id="[^"]*"', "<g", content.getvalue())  # figure_1, axes_1: the same in every chart of a page
     text = re.sub('(?<=: )(#[0-9a-f]{6})(?=[;"])', _variable, text)

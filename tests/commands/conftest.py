@@ -22,7 +22,8 @@ Facecond = Callable[..., tuple[int, str, str]]
 TINY = ["size=tiny", "trainer.batch_size=8", "trainer.images=16", "trainer.warmup_images=8", "trainer.log_every=8",
         "trainer.evaluate_every=16", "trainer.evaluate_items=8", "trainer.checkpoint_every=8", "trainer.sample_grid=2",
         "trainer.tensorboard=false", "trainer.optimizer=adamw"]  # fmt: skip
-MODEL = ["model.denoiser.model_channels=32", "model.mask.width=8", "model.token_width=32", "sampler.steps=2"]
+MODEL = ["model.denoiser.model_channels=8", "model.denoiser.norm_groups=8", "model.denoiser.head_channels=16", "model.mask.width=8",
+         "model.token_width=32", "sampler.steps=2"]  # fmt: skip
 
 
 def call(command: str, *words: str) -> Result:

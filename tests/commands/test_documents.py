@@ -1,8 +1,8 @@
 """The commands and the Python in README, docs and help run as they stand, in a folder that holds what they speak of.
 
-Some things are added so that it takes seconds: trainings get `debug=quick`, sampling a few steps, `eval` and `compare` few
-pictures of one condition, `synthesize` accepts every face. `facecond demo`, `facecond reproduce` and the paper-size training are
-composed and prepared only (`--dry-run`).
+Some things are added so that it takes seconds: trainings get `debug=quick` and a narrow U-Net, sampling a few steps, `eval` and
+`compare` few pictures of one condition, `synthesize` accepts every face. `facecond demo`, `facecond reproduce` and the paper-size
+training are composed and prepared only (`--dry-run`).
 """
 
 import ast
@@ -58,6 +58,9 @@ PROGRAMS = [
 FEW = ["trainer.images=8", "trainer.batch_size=8", "trainer.evaluate_items=8"]
 """What every training of a document is cut down to."""
 
+NARROW = ["model.denoiser.model_channels=8", "model.denoiser.norm_groups=8", "model.denoiser.head_channels=8"]
+"""And every U-Net."""
+
 
 @pytest.fixture(scope="module")
 def home(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -110,7 +113,7 @@ def test_documented_command_runs(line: str, home: Path, facecond: Facecond, monk
     elif words[0] == "train" and "--dry-run" not in words:
         words += [*([] if "debug=quick" in words else ["debug=quick"]), *FEW]
         if not {"model=vq", "model=parser", "model=classifier"} & {*words}:
-            words.append("sampler.steps=2")
+            words += ["sampler.steps=2", *([] if "denoiser=transformer" in words else NARROW)]
     elif words[0] in ("sample", "eval", "swap-masks", "edit", "synthesize") and "--steps" not in words:
         words += ["--steps", "2"]
     if words[0] == "synthesize":  # judges and model have learnt next to nothing
@@ -135,9 +138,10 @@ def test_the_first_lines_of_the_readme_need_nothing_but_the_program(
     assert block is not None
     lines = block[1].splitlines()
     assert {line.split()[1] for line in lines} == {"sample", "swap-masks", "eval"}
-    few = {"eval": ["count=16"], "swap-masks": ["count=1"]}
+    few = {"sample": ["count=2"], "eval": ["count=4"], "swap-masks": ["count=1"]}
     for line in lines:
-        status, _, said = facecond(*shlex.split(line)[1:], "--steps", "2", *few.get(line.split()[1], []))
+        fewer = few[line.split()[1]] if "--count" not in line else []
+        status, _, said = facecond(*shlex.split(line)[1:], "--steps", "2", *fewer)
         assert status == 0, said
         assert "drawn64-multicond (came with the program" in said
 

@@ -19,8 +19,9 @@ from facecond.workspace.origin import find_maps
 from tests.commands.conftest import TINY, Facecond, call
 
 SMALL = [
-    "model.denoiser.model_channels=32",
-    "model.denoiser.head_channels=32",
+    "model.denoiser.model_channels=8",
+    "model.denoiser.norm_groups=8",
+    "model.denoiser.head_channels=8",
     "model.mask.width=8",
     "model.token_width=32",
     "model.standardise_latents=false",  # whoever learnt nothing yet would answer with the commonest class everywhere

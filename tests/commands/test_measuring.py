@@ -577,7 +577,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_grids_are_bounded(
     own: Path, drawn: dict[str, Any], words: list[str], count: int, rows: Any, title: str
 ) -> None:
-    result = call("sample", f"workspace={own}", "run=attr", *words, "name=bounded")
+    result = call("sample", f"workspace={own}", "run=attr", *words, "sampler.steps=1", "name=bounded")
     assert result.facts["images"] == count
     shown = [getattr(row, "samples", row) for row in drawn["rows"]]
     assert [len(row) for row in shown] == rows
@@ -589,7 +589,8 @@ def test_grids_are_bounded(
 
 def test_a_figure_of_many_swaps_is_bounded(own: Path, drawn: dict[str, Any]) -> None:
     pairs = [f"'{a}:{b}'" for a in range(4) for b in range(4, 8)]
-    result = call("swap-masks", f"workspace={own}", "run=multicond", f"pairs=[{','.join(pairs)}]", "samples=20")
+    words = [f"pairs=[{','.join(pairs)}]", "samples=20", "sampler.steps=1"]
+    result = call("swap-masks", f"workspace={own}", "run=multicond", *words)
     assert result.facts["images"] == 16 * 2 * 20
     assert len(drawn["rows"]) == 12
     assert drawn["title"].endswith(": the first 384 of 640")

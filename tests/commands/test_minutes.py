@@ -22,6 +22,11 @@ QUICK = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def timed_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facecond.commands.timing.TIMED_SECONDS", 0.3)
+
+
 def test_minutes_become_images_once(workspace: Path, facecond: Facecond) -> None:
     words = ["train", *QUICK, "name=planned", "--minutes", "0.1", f"workspace={workspace}"]
     began = time.monotonic()
@@ -42,6 +47,10 @@ def test_minutes_become_images_once(workspace: Path, facecond: Facecond) -> None
 
 def test_what_is_typed_is_kept(workspace: Path) -> None:
     words = [*QUICK, "name=typed", "minutes=0.1", "trainer.warmup_images=8", f"workspace={workspace}"]
+    words += [
+        "trainer.stop_after_minutes=0.001",
+        "trainer.sample_grid=0",
+    ]  # what is planned is written down before it begins
     call("train", *words)
     assert read_run(workspace / "runs" / "typed").config["trainer"]["warmup_images"] == 8
 

@@ -275,7 +275,7 @@ def test_judges_are_trained_on_each_set_and_tested_on_the_real_faces(workspace: 
 
 def test_copies_of_an_overfitted_model_are_told_from_held_out_faces(workspace: Path, facecond: Facecond) -> None:
     """The whole way, with a model that learns next to nothing."""
-    overfit = ["model=uncond", *TINY, *MODEL[:1], "sampler.steps=2"]
+    overfit = ["model=uncond", *TINY, *MODEL[:3], "sampler.steps=2"]
     status, out, err = facecond(
         "reproduce", "memorisation", f"workspace={workspace}", "study.run=multicond", "study.faces=4", "study.count=6",
         f"study.overfit={listed(overfit)}", 'study.sampling=["sampler.steps=1"]', "--json",
