@@ -70,11 +70,9 @@ def packs_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def names_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of what a workspace holds, then overrides."""
-    from facecond.workspace.belonging import SAMPLED, folders_in
-    from facecond.workspace.inventory.entries import PARTS
+    from facecond.workspace.kinds import KINDS, folders_of
 
-    places = dict.fromkeys([*PARTS, *SAMPLED])
-    names = [path.name for place in places for path in folders_in(Path(_workspace(ctx)) / place)]
+    names = [path.name for kind in KINDS for path in folders_of(Path(_workspace(ctx)), kind)]
     return _named(dict.fromkeys(names), incomplete) + overrides(ctx, incomplete)
 
 

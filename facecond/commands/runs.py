@@ -9,7 +9,7 @@ from pathlib import Path
 from facecond.commands.prepared import Prepared
 from facecond.commands.result import Listing, Result, Row
 from facecond.commands.uses import measuring, serving, uses
-from facecond.config.commands.workspace import Held, RunsConfig
+from facecond.config.commands.workspace import RunsConfig
 from facecond.config.compose import compose
 from facecond.errors import DataError
 from facecond.io.runs import read_run_file
@@ -18,7 +18,6 @@ from facecond.reports.made import sampler_text
 from facecond.reports.tables import MISSING, value_text
 from facecond.workspace.find import finished_runs
 from facecond.workspace.inventory.entries import (
-    PARTS,
     EditsEntry,
     Entry,
     ExportEntry,
@@ -31,9 +30,11 @@ from facecond.workspace.inventory.entries import (
     SamplesEntry,
     SynthesizedEntry,
     Value,
+    entries_of,
 )
 from facecond.workspace.inventory.known import IN_USE
 from facecond.workspace.inventory.take import take
+from facecond.workspace.kinds import KINDS
 from facecond.workspace.names import pack_of_faces
 
 log = logging.getLogger("facecond")
@@ -73,14 +74,15 @@ def prepare(words: Sequence[str]) -> Prepared[RunsConfig, None]:
 def run(prepared: Prepared[RunsConfig, None]) -> Result:
     """List what there is."""
     config = prepared.config
-    part = None if config.kind is None else _PARTS.get(config.kind, "runs")
-    kind = None if config.kind is None or config.kind in _PARTS else config.kind.name
-    held = take(config.workspace, parts=PARTS if part is None else (part,), kind=kind, words=config.words)
-    entries: list[Entry] = [*held["packs"], *held["runs"], *held["samples"], *held["results"], *held["parsed"]]
-    entries += [*held["edits"], *held["synthesized"], *held["exports"], *held["reproduced"]]
+    name = None if config.kind is None else config.kind.name
+    model = None if name in KINDS else name
+    held = take(
+        config.workspace, kinds=KINDS if name is None else ["runs" if model else name], model=model, words=config.words
+    )
+    entries = entries_of(held)
     _Next(prepared, held).fill()
     own = [entry for entry in entries if not entry["came_along"]]
-    everything = part is None and not config.words
+    everything = name is None and not config.words
     following = []
     if not own and everything and not held["others"]:
         log.info("%s holds nothing yet", config.workspace)
@@ -94,10 +96,6 @@ def run(prepared: Prepared[RunsConfig, None]) -> Result:
     return Result(
         command="runs", facts=facts, listings=_listings(held, config), documents={"inventory": held}, next=following
     )
-
-
-_PARTS = {kind: kind.name for kind in Held if kind.name in PARTS}
-"""Kinds that are all entries of a part; the others are kinds of models."""
 
 
 class _Next:

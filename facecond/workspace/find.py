@@ -1,16 +1,11 @@
 """Where things lie in the workspace, and which one a command means when none is named: the latest that is finished.
 
-outputs/packs/NAME      packs, with their latents
+outputs/KIND/NAME       packs, runs, samples, ...: the kinds of facecond/workspace/kinds.py
 outputs/first_stages    first stages that were given as files, by hash
-outputs/runs/NAME       trained models (run.json says what of)
-outputs/samples/NAME    generations
-outputs/swaps/NAME      exchanged masks
-outputs/parsed/NAME     photographs as aligned faces with label maps
-outputs/edits/NAME      pictures changed in one respect
-outputs/synthesized/NAME sets of synthesized faces
-outputs/exports/NAME    runs as folders for other programs
-outputs/results/NAME    measurements
+outputs/features        what networks saw in pictures
 outputs/reports/NAME    pages about runs
+outputs/releases/NAME   data sets that were drawn as files
+outputs/jobs            logs and words of jobs
 outputs/demo            the demo's page
 
 What came with the program is found by name, and where the workspace has nothing of its kind: each set under one name, runs in

@@ -22,6 +22,7 @@ from facecond.io.files import apart, inside, require_sha256, sha256_file
 from facecond.progress import bar
 from facecond.workspace.belonging import folders_in, generations_below
 from facecond.workspace.inventory.known import in_use
+from facecond.workspace.kinds import KINDS, folders_of, places_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,31 +150,24 @@ def _unmarked(place: Path) -> Iterator[tuple[Path, str]]:
     somebody writes into are left out.
     """
     here = place.absolute()
-    for kind, marker in ALWAYS_MARKED.items():
-        folders = folders_in(here / kind)
-        if here.name == kind:
+    for name, kind in KINDS.items():
+        if not kind.always:
+            continue
+        folders = [*folders_of(here, name)]
+        if here.name in places_of(name):
             folders += folders_in(here)
-        if here.parent.name == kind:
+        if here.parent.name in places_of(name):
             folders.append(here)
         for folder in folders:
-            marked = (folder / marker).exists() or (folder / SIDE_FILE).exists() or any(generations_below(folder))
+            marked = (folder / kind.marker).exists() or (folder / SIDE_FILE).exists() or any(generations_below(folder))
             holds = any(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)
             if holds and not (marked or folder.is_symlink() or in_use(folder)):
-                yield place / folder.relative_to(here), marker
+                yield place / folder.relative_to(here), kind.marker
 
 
 _UNMARKED = "bring it back: without it nothing of the folder is used; or delete the folder, and give its command again"
 
-ALWAYS_MARKED = {
-    "packs": "manifest.json", "runs": "run.json", "samples": "generation.json", "swaps": "generation.json",
-    "parsed": "parsed.json", "edits": "edit.json", "synthesized": "synthesis.json", "exports": "export.json",
-}  # fmt: skip
-"""Folder of a workspace -> the file that each folder in it has as long as its files are of use."""
-
-SUBFOLDERS = (
-    "images", "labels", "conditions", "checkpoints", "snapshots", "grids", "tensorboard", "data", "annotations", "rejected",
-    "networks", "runtime",
-)  # fmt: skip
+SUBFOLDERS = {folder for kind in KINDS.values() for folder in kind.own}
 """Folders that are checked with the one they belong to."""
 
 
@@ -468,17 +462,20 @@ def _finished(folder: Path, report: Report) -> None:
         (_latents if folder.parent.name == "latents" else _pack)(folder, report)
 
 
-MARKED: dict[str, Checker] = {
-    "manifest.json": _finished,
-    "run.json": _run,
-    "generation.json": _generation,
-    "parsed.json": _parsed,
-    "edit.json": _edits,
-    "synthesis.json": _synthesis,
-    "export.json": _export,
-    "results.json": _results,
-    "reproduced.json": _reproduced,
+CHECKERS: dict[str, Checker] = {
+    "packs": _finished,
+    "runs": _run,
+    "samples": _generation,
+    "results": _results,
+    "parsed": _parsed,
+    "edits": _edits,
+    "synthesized": _synthesis,
+    "exports": _export,
+    "reproduced": _reproduced,
 }
+"""Kind of folder -> its checker."""
+
+MARKED = {kind.marker: CHECKERS[name] for name, kind in KINDS.items()}
 """File that marks a folder -> its checker."""
 
 NAMED: dict[str, Checker] = {"first_stages": _first_stages, "features": _features}

@@ -18,7 +18,7 @@ import pytest
 from facecond.io import reproduced
 from facecond.io.documents import Record, check, read_json, write_json
 from facecond.io.results import read_results
-from facecond.workspace.inventory.entries import PARTS, Inventory
+from facecond.workspace.inventory.entries import Inventory, entries_of
 from facecond.workspace.inventory.take import take
 from tests.commands.conftest import Facecond
 
@@ -115,13 +115,13 @@ def test_everything_is_listed_as_its_files_say_and_nothing_is_written(home: Path
     assert done["bytes"] == bytes_in(home / "reproduced" / "edits-1")
     assert (begun["remark"], begun["files"]) == ("not finished: its command continues it", [])
     assert begun["next"] == [f"facecond reproduce table1 scale=demo workspace={home}"]
-    assert [entry["name"] for part in PARTS for entry in held[part] if entry["remark"]] == ["table1-demo"]
+    assert [entry["name"] for entry in entries_of(held) if entry["remark"]] == ["table1-demo"]
     assert stamps(home) == before
 
 
 def suggested(home: Path, facecond: Facecond) -> list[str]:
     held = listed(facecond, f"workspace={home}")
-    return [line for part in PARTS for entry in held[part] for line in entry["next"]]  # type: ignore[literal-required]
+    return [line for entry in entries_of(held) for line in entry["next"]]
 
 
 def test_it_suggests_what_makes_sense(home: Path, facecond: Facecond) -> None:
@@ -157,7 +157,7 @@ def test_words_and_kinds_choose(home: Path, facecond: Facecond) -> None:
     assert held["packs"] == held["samples"] == held["others"] == []
     assert held["bytes"] == bytes_in(home / "runs" / "attr")
     assert f"facecond compare attr multicond workspace={home}" in held["runs"][0]["next"]
-    held = take(str(home), parts=["runs"], kind="parser")
+    held = take(str(home), kinds=["runs"], model="parser")
     assert ([run["name"] for run in held["runs"]], held["packs"]) == (["parser"], [])
     held = listed(facecond, f"workspace={home}", "kind=samples", "multi", "items")
     assert len(held["samples"]) == 1

@@ -20,7 +20,8 @@ from facecond.io.files import sha256_file
 from facecond.io.images import read_image
 from facecond.io.lock import hold
 from facecond.measuring.kept import Kept
-from facecond.workspace.verify import ALWAYS_MARKED, verify
+from facecond.workspace.kinds import KINDS, places_of
+from facecond.workspace.verify import verify
 from tests.commands.conftest import Facecond, call
 
 NOT_VOUCHED = {".lock", ".owner", ".md", ".csv", ".tex", ".html"}
@@ -263,12 +264,12 @@ def test_a_file_and_a_folder_that_cannot_be_read_are_findings(
     assert found.keys() == {picture, closed, *(workspace / "results").glob("*/results.json")}
 
 
-@pytest.mark.parametrize("kind", ALWAYS_MARKED)
+@pytest.mark.parametrize("kind", [place for name, kind in KINDS.items() if kind.always for place in places_of(name)])
 def test_a_lost_manifest_is_a_finding(kind: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the workspace is named, the folder of its kind, or itself; not while somebody writes into it."""
     monkeypatch.chdir(tmp_path)
     folder = Path(shutil.copytree(next((whole / kind.replace("swaps", "samples")).glob("[!.]*/")), f"here/{kind}/one"))
-    marker = folder / ALWAYS_MARKED[kind]
+    marker = folder / KINDS[kind.replace("swaps", "samples")].marker
     places = [Path("here"), folder.parent, folder]
     assert [verify([place]).findings for place in places] == [[], [], []]
     marker.unlink()

@@ -1,17 +1,16 @@
 """What is said of everything a workspace holds: the types that `facecond runs --json` prints (docs/formats.md, "inventory")."""
 
-from typing import Literal, NotRequired
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from facecond.io.documents import Count, Digest, Finite, Pixels, Record
+from facecond.workspace.kinds import KINDS
 
 FORMAT, VERSION = "facecond-inventory", 1
 
 Kind = Literal["diffusion", "maps", "vq", "parser", "classifier"]
-
-PARTS = ("packs", "runs", "samples", "results", "parsed", "edits", "synthesized", "exports", "reproduced")
-"""What there is, by the folder of a workspace it lies in (`samples` stands for swaps too)."""
 
 
 class Entry(TypedDict):
@@ -190,7 +189,7 @@ class Other(TypedDict):
 
 
 class Inventory(TypedDict):
-    """A workspace, each list with the newest first and what came with the program last."""
+    """A workspace: a list of each kind (facecond/workspace/kinds.py), the newest first and what came with the program last."""
 
     format: str
     version: int
@@ -207,3 +206,9 @@ class Inventory(TypedDict):
     others: list[Other]
     bytes: Count
     """Of all that is listed and did not come with the program."""
+
+
+def entries_of(inventory: Inventory) -> list[Entry]:
+    """All that is listed of any kind, in the order of the kinds."""
+    lists: Mapping[str, Any] = inventory
+    return [entry for kind in KINDS for entry in lists[kind]]

@@ -62,14 +62,17 @@ class Known:
 
     def __init__(self, workspace: str) -> None:
         here = Path(workspace)
-        self.packs_along = [place for name in find.SETS if (place := find.bundled_pack(name))]
-        self.runs_along = [run for kind in find.MEMBERS for run in find.bundled_runs(kind)]
+        self.along = {
+            "packs": [place for name in find.SETS if (place := find.bundled_pack(name))],
+            "runs": [run for kind in find.MEMBERS for run in find.bundled_runs(kind)],
+        }
+        """What came with the program, by kind."""
         self.packs: dict[str, str] = {}
-        for path in [*folders_in(here / "packs"), *self.packs_along]:
+        for path in [*folders_in(here / "packs"), *self.along["packs"]]:
             with suppress(DataError, OSError):  # said of the entry itself
                 self.packs.setdefault(sha256_file(path / "manifest.json"), path.name)
         self.runs: dict[str, str] = {}
-        for path in [*folders_in(here / "runs"), *self.runs_along]:
+        for path in [*folders_in(here / "runs"), *self.along["runs"]]:
             if done := done_of(path):
                 self.runs.setdefault(done["weights_sha256"], path.name)
         self._results: dict[Path, Results | DataError] = {}

@@ -402,3 +402,17 @@ def reproduced_entry(known: Known, path: Path, came_along: bool) -> ReproducedEn
         )  # fmt: skip
 
     return _filled(entry, read)
+
+
+ENTRIES: dict[str, Callable[[Known, Path, bool], Any]] = {
+    "packs": pack_entry,
+    "runs": run_entry,
+    "samples": samples_entry,
+    "results": results_entry,
+    "parsed": parsed_entry,
+    "edits": edits_entry,
+    "synthesized": synthesized_entry,
+    "exports": exports_entry,
+    "reproduced": reproduced_entry,
+}
+"""Kind of folder -> what makes the entry of one: of what is known, the folder, and whether it came with the program."""

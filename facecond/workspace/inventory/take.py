@@ -2,24 +2,21 @@
 making is an entry with a remark. Nothing is written.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, cast
 
 from facecond.errors import DataError
-from facecond.workspace.belonging import SAMPLED, folders_in
-from facecond.workspace.inventory import reading
-from facecond.workspace.inventory.entries import FORMAT, PARTS, VERSION, Entry, Inventory, Other
+from facecond.workspace.inventory.entries import FORMAT, VERSION, Entry, Inventory, Other, entries_of
 from facecond.workspace.inventory.known import Known, size_of
-
-E = TypeVar("E", bound=Entry)
+from facecond.workspace.inventory.reading import ENTRIES
+from facecond.workspace.kinds import KINDS, folders_of, places_of
 
 
 def take(
-    workspace: str, *, parts: Collection[str] = PARTS, kind: str | None = None, words: Sequence[str] = ()
+    workspace: str, *, kinds: Collection[str] = tuple(KINDS), model: str | None = None, words: Sequence[str] = ()
 ) -> Inventory:
-    """List what is in `parts` of a workspace and has all of `words` in its name, in any case; of runs those of one `kind`, or all.
+    """List what there is of `kinds` with all of `words` in its name, in any case; of runs those of one kind of `model`, or all.
 
     Without any of these, what else lies in the workspace is listed too. Raises DataError when `workspace` is a file.
     """
@@ -27,45 +24,28 @@ def take(
     if here.exists() and not here.is_dir():
         raise DataError(f"{workspace} is a file", hint="a workspace is a folder: workspace=DIR")
     known = Known(workspace)
-
-    def listed(part: str, places: Iterable[Path], along: Iterable[Path], of: Callable[[Path, bool], E]) -> list[E]:
-        if part not in parts:
-            return []
-        own = list(places)
-        named = {path.name for path in own}
-        both = [(path, False) for path in own] + [(path, True) for path in along if path.name not in named]
-        found = [of(*each) for each in both if all(word.lower() in each[0].name.lower() for word in words)]
-        return sorted(found, key=lambda entry: (not entry["came_along"], entry["when"], entry["name"]), reverse=True)
-
-    sampled = [top for each in SAMPLED for top in folders_in(here / each)]
-    runs = listed("runs", folders_in(here / "runs"), known.runs_along, partial(reading.run_entry, known))
-    inventory = Inventory(
-        format=FORMAT, version=VERSION, workspace=workspace,
-        packs=listed("packs", folders_in(here / "packs"), known.packs_along, partial(reading.pack_entry, known)),
-        runs=[run for run in runs if kind is None or run.get("kind") == kind],
-        samples=listed("samples", sampled, (), partial(reading.samples_entry, known)),
-        results=listed("results", folders_in(here / "results"), (), partial(reading.results_entry, known)),
-        parsed=listed("parsed", folders_in(here / "parsed"), (), partial(reading.parsed_entry, known)),
-        edits=listed("edits", folders_in(here / "edits"), (), partial(reading.edits_entry, known)),
-        synthesized=listed("synthesized", folders_in(here / "synthesized"), (), partial(reading.synthesized_entry, known)),
-        exports=listed("exports", folders_in(here / "exports"), (), partial(reading.exports_entry, known)),
-        reproduced=listed("reproduced", folders_in(here / "reproduced"), (), partial(reading.reproduced_entry, known)),
-        others=[], bytes=0,
-    )  # fmt: skip
-    if set(parts) == set(PARTS) and not words:
+    lists: dict[str, list[Any]] = {kind: _listed(here, kind, known, words) if kind in kinds else [] for kind in KINDS}
+    lists["runs"] = [run for run in lists["runs"] if model is None or run.get("kind") == model]
+    inventory = cast(
+        "Inventory", {"format": FORMAT, "version": VERSION, "workspace": workspace, **lists, "others": [], "bytes": 0}
+    )
+    if set(kinds) == set(KINDS) and not words:
+        ours = {place for kind in KINDS for place in places_of(kind)}
         inventory["others"] = [
-            Other(name=path.name, bytes=size_of(path))
-            for path in sorted(here.glob("[!.]*"))
-            if path.name not in (*PARTS, *SAMPLED)
+            Other(name=path.name, bytes=size_of(path)) for path in sorted(here.glob("[!.]*")) if path.name not in ours
         ]
-    entries: list[Entry] = [*inventory["packs"], *inventory["runs"], *inventory["samples"], *inventory["results"]]
-    entries += [
-        *inventory["parsed"],
-        *inventory["edits"],
-        *inventory["synthesized"],
-        *inventory["exports"],
-        *inventory["reproduced"],
-    ]
-    own = [entry for entry in entries if not entry["came_along"] and not Path(entry["path"]).is_symlink()]
+    own = [entry for entry in entries_of(inventory) if not entry["came_along"] and not Path(entry["path"]).is_symlink()]
     inventory["bytes"] = sum(entry["bytes"] for entry in own) + sum(each["bytes"] for each in inventory["others"])
     return inventory
+
+
+def _listed(here: Path, kind: str, known: Known, words: Sequence[str]) -> list[Entry]:
+    """What there is of a kind, in the workspace `here` and along with the program."""
+    own = list(folders_of(here, kind))
+    named = {path.name for path in own}
+    both = [(path, False) for path in own]
+    both += [(path, True) for path in known.along.get(kind, ()) if path.name not in named]
+    found = [
+        ENTRIES[kind](known, *each) for each in both if all(word.lower() in each[0].name.lower() for word in words)
+    ]
+    return sorted(found, key=lambda entry: (not entry["came_along"], entry["when"], entry["name"]), reverse=True)
