@@ -211,7 +211,7 @@ def make(workspace: str, target: Path, share: float, device: str, only: Sequence
     results = alone = None
     if only is None:
         results = step("measure", evaluate, [
-            *common, f"metrics=[{','.join(MEASURES)}]", f"count={held_out}", f"run={target / f'{NAME}-multicond'}",
+            *common, f"measures=[{','.join(MEASURES)}]", f"count={held_out}", f"run={target / f'{NAME}-multicond'}",
             *(f"{judge}={target / f'{NAME}-{judge}'}" for judge in ("parser", "classifier")),
         ])["results"]  # fmt: skip
         steps.call("people", "draw the people that come along", lambda: people(workspace, target / f"{NAME}-people"))

@@ -193,7 +193,7 @@ def measure(options: Alone) -> Path:
             drawn_NHW = np.stack([told.told(request.prompt, made, request.index).values["mask"] for request in plan])
         results = run_command(evaluate, [
             f"workspace={options.workspace}", f"run={options.runs['multicond']}", f"pack={pack.path}", f"samples={made.folder}",
-            f"metrics=[{'attributes' if way == 'no map' else 'miou,attributes'}]", f"parser={options.runs['parser']}",
+            f"measures=[{'attributes' if way == 'no map' else 'miou,attributes'}]", f"parser={options.runs['parser']}",
             f"classifier={options.runs['classifier']}", f"device={options.device}",
         ])["results"]  # fmt: skip
         figures[way] = {each["name"]: each for each in json.loads(Path(results).read_text())["figures"]}

@@ -247,7 +247,7 @@ def measure(settings: Settings, variant: str, name: str) -> dict[str, float]:
     from facecond.commands.steps import run_command
 
     made = run_command(evaluate, [
-        *common(settings), f"run={name}", "metrics=[miou,attributes]", f"count={settings.count}", f"parser={SET}-parser",
+        *common(settings), f"run={name}", "measures=[miou,attributes]", f"count={settings.count}", f"parser={SET}-parser",
         f"classifier={SET}-classifier", *VARIANTS[variant].sample,
     ])  # fmt: skip
     figures = {each["name"]: each["value"] for each in json.loads(Path(made["results"]).read_text())["figures"]}

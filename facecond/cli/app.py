@@ -239,9 +239,9 @@ def evaluate(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="METRICS... [OVERRIDES]...",
+            metavar="MEASURES... [OVERRIDES]...",
             help="Measures (listed below); then overrides.",
-            autocompletion=completed_by("metrics_and_overrides"),
+            autocompletion=completed_by("measures_and_overrides"),
             show_default=False,
         ),
     ] = None,
@@ -256,8 +256,8 @@ def evaluate(
 ) -> None:
     """Measure how well samples obey their conditions and resemble real pictures, beside the ceiling and the floor."""
     named, overrides = told_apart(words)
-    metrics = f"[{','.join(named)}]" if named else None
-    flags = {"metrics": metrics, "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count}
+    measures = f"[{','.join(named)}]" if named else None
+    flags = {"measures": measures, "run": run, "sampler.eta": eta, "sampler.steps": steps, "seed": seed, "count": count}
     execute("eval", overrides, flags, json=json, dry_run=dry_run, multirun=multirun)
 
 
@@ -266,7 +266,7 @@ def compare(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN RUN [METRICS]... [OVERRIDES]...",
+            metavar="RUN RUN [MEASURES]... [OVERRIDES]...",
             help="Two runs; measures (listed below), those of what both runs are told when none is named; then overrides.",
             autocompletion=completed_by("compared_and_overrides"),
             show_default=False,
@@ -282,10 +282,10 @@ def compare(
 ) -> None:
     """Measure two runs on the same conditions; show the first less the second, with intervals of the differences."""
     named, overrides = told_apart(words)
-    metrics = f"[{','.join(named[2:])}]" if named[2:] else None
+    measures = f"[{','.join(named[2:])}]" if named[2:] else None
     flags = {
         "runs": listed(named[:2]),
-        "metrics": metrics,
+        "measures": measures,
         "sampler.eta": eta,
         "sampler.steps": steps,
         "seed": seed,

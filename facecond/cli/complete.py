@@ -44,7 +44,7 @@ def overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     return [item[len(prefix) :] for item in dict.fromkeys(found)]
 
 
-def metrics_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
+def measures_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of measures, then overrides."""
     return _named(MEASURES, incomplete) + overrides(ctx, incomplete)
 
@@ -82,7 +82,7 @@ def compared_and_overrides(ctx: typer.Context, incomplete: str) -> list[str]:
 
     named = [word for word in _words(ctx) if "=" not in word]
     if len(named) >= 2:
-        return metrics_and_overrides(ctx, incomplete)
+        return measures_and_overrides(ctx, incomplete)
     others = [name for name in usable_names(_workspace(ctx), "diffusion") if name not in named]
     return _named(others, incomplete) + overrides(ctx, incomplete)
 

@@ -35,17 +35,17 @@ def prepare(words: Sequence[str]) -> Prepared[CompareConfig, Both]:
             f"expected two runs, found {len(config.runs)}", hint="for example: facecond compare attr multicond miou"
         )
     used: dict[str, str] = {}
-    if not config.metrics:
-        metrics, why = _metrics(config)
-        words = [*words, f"metrics=[{','.join(metrics)}]"]
-        composed, used = compose("compare", words), {"measures": f"{', '.join(metrics)} ({why})"}
+    if not config.measures:
+        measures, why = _measures(config)
+        words = [*words, f"measures=[{','.join(measures)}]"]
+        composed, used = compose("compare", words), {"measures": f"{', '.join(measures)} ({why})"}
     shared = [word for word in words if word.partition("=")[0] != "runs"]
     both = [evaluate.prepare([*shared, f"run={quoted(name)}"]) for name in config.runs]
     name = f"{both[0].name.partition('-eval-')[0]}-compare-{short_hash([one.name for one in both])}"
     return Prepared(composed=composed, name=name, found=both, used=used | _used(config, both))
 
 
-def _metrics(config: CompareConfig) -> tuple[list[str], str]:
+def _measures(config: CompareConfig) -> tuple[list[str], str]:
     """Measures where none is named: how well what both runs are told is obeyed, else how real samples look; and why those."""
     found = [read_run(find_run(config.workspace, name, "diffusion").path) for name in config.runs]
     one, two = (set(run.config["model"]["conditions"]) - set(config.noisy) for run in found)

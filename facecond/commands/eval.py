@@ -48,7 +48,7 @@ def prepare(words: Sequence[str]) -> Prepared[EvalConfig, Measuring]:
 
     composed = compose("eval", words)
     typed: EvalConfig = composed.config
-    measures = measures_named(typed.metrics)
+    measures = measures_named(typed.measures)
     for key, file, name in (("features", "inception", "inception"), ("perceptual", "lpips_trunk", "lpips")):
         choice = getattr(typed, key)
         if getattr(typed, file) is not None and choice is not None and choice.name != name:

@@ -31,6 +31,9 @@ REQUIRED = "(required)"
 UNUSED = ("output", "launcher", "sweeper", "help", "hydra_help", "hydra_logging", "job_logging", "env")
 """Hydra's own groups (logs, folders, help, sweeps). Nothing here reads them, and composing them takes a fifth of the time."""
 
+RENAMED = {"metrics": "measures"}
+"""Keys that had another name."""
+
 SET_BY_SIZES = {"sampler"}
 """Groups some of whose values the sizes set."""
 
@@ -368,6 +371,8 @@ def check_key(key: str, known: list[str], command: str) -> None:
     """Refuse a key that is not among `known`, naming the nearest."""
     if key in known:
         return
+    if RENAMED.get(key) in known:
+        raise ConfigError(f"{key!r} is not a key of {command}", hint=f"it is called {RENAMED[key]} now")
     last = key.rpartition(".")[2]
     same_end = [other for other in known if other.rpartition(".")[2] == last]
     hint = f"did you mean {same_end[0]!r}?" if same_end else nearest(key, known)

@@ -97,7 +97,7 @@ def _go_through(demo: "Demo") -> tuple[Path, dict[str, str], dict[str, str]]:
             demo.train(judge)
     demo.train("multicond")
     measured = demo.step("measure", evaluate, [
-        f"metrics={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
+        f"measures={MEASURES}", f"count={config.count}", f"parser={demo.run('parser')}",
         f"classifier={demo.run('classifier')}", *common,
     ])  # fmt: skip
     drawn_by = there(config).get("maps") if "maps" in plan.came_along else None

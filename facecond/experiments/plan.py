@@ -248,7 +248,7 @@ class Plan:
                 for eta in self.paper.etas:
                     for snapshot in self.places(variant):
                         works.append(self._measuring(variant, run, eta, seed, snapshot))
-        return [work for work in works if "metrics=[]" not in work.words]
+        return [work for work in works if "measures=[]" not in work.words]
 
     def places(self, variant: VariantConfig) -> list[int | None]:
         """Images after which a variant is looked at; None = the end."""
@@ -280,7 +280,7 @@ class Plan:
         needed = _looking_with(measures, variant)
         judges = [override(kind, place) for kind, place in self.judges.items() if kind in needed]
         words = [
-            override("metrics", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
+            override("measures", measures), override("run", str(run)), override("pack", self.pack), f"sampler.eta={eta:g}",
             f"count={count}",
             f"conditions={self.scale.conditions}", f"variations={self.scale.variations}", *judges, *self.sampling,
             *self.computing,

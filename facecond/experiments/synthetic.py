@@ -240,7 +240,7 @@ def _test(work: Work, kind: str, name: str, pack: Path, run: Path, seed: int, co
 
 def _testing(work: Work, kind: str, pack: Path, run: Path, count: int) -> list[str]:
     return [
-        override("metrics", list(MEASURES[kind])), override("samples", str(pack)), override(kind, str(run)), f"count={count}",
+        override("measures", list(MEASURES[kind])), override("samples", str(pack)), override(kind, str(run)), f"count={count}",
         *work.computing,
     ]  # fmt: skip
 

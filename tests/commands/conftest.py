@@ -66,7 +66,9 @@ def make_workspace(folder: Path) -> Path:
 def make_more(folder: Path) -> Path:
     """Add samples, results, features and a parsed photograph to a workspace: one of everything there is."""
     here = f"workspace={folder}"
-    call("eval", "metrics=[miou,attributes,kid]", here, "run=multicond", "count=4", "sampler.steps=1", "download=false")
+    call(
+        "eval", "measures=[miou,attributes,kid]", here, "run=multicond", "count=4", "sampler.steps=1", "download=false"
+    )
     photo = next((folder / "samples").glob("*/images/000000.png"))
     shutil.copy(photo, folder / "photo.png")
     call("parse", f"photos=[{folder / 'photo.png'}]", here, "align=never", "name=parsed")

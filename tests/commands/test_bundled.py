@@ -173,7 +173,7 @@ def test_its_first_stage_and_judges_serve_own_models(tmp_path: Path) -> None:
     call("data draw", here, "data.count=24", "data.validation=8", "data.seed=5")
     call("encode", here, "first_stage=drawn64")
     call("train", here, "model=attr", "first_stage=drawn64", "name=mine", *MODEL, *TINY)
-    result = call("eval", here, "metrics=[attributes]", "count=4")
+    result = call("eval", here, "measures=[attributes]", "count=4")
     assert result.used["run"].startswith(str(tmp_path / "runs" / "mine"))
     assert "came with the program" in result.used["classifier"]
     made = open_generation(result.made["samples"])

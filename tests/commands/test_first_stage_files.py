@@ -66,7 +66,9 @@ def test_the_papers_path_survives_moving_everything(
     monkeypatch.chdir(tmp_path)
     made = call("sample", f"workspace={moved}", "run=paper", "count=2")
     assert made.facts["images"] == 2
-    results = read_results(call("eval", f"workspace={moved}", "run=paper", "metrics=[miou]", "count=4").made["results"])
+    results = read_results(
+        call("eval", f"workspace={moved}", "run=paper", "measures=[miou]", "count=4").made["results"]
+    )
     assert results.figures[0].name == "miou"
     again = call("train", f"workspace={moved}", "model=mask", "name=paper", *MODEL, *TINY, "trainer.images=24")
     assert again.facts["images seen"] == 24

@@ -272,7 +272,7 @@ def test_a_job_names_what_was_found_for_it_and_no_launcher(workspace: Path) -> N
         "encode": ([], [f"pack='{pack}'", f"first_stage='{vq}'"]),
         "sample": (["count=2", "run=multicond"], [f"pack='{pack}'", "maps='none'"]),
         "swap-masks": (["pack=drawn-64"], [f"run='{multicond}'"]),
-        "eval": (["metrics=[miou]"], [f"run='{multicond}'", f"pack='{pack}'"]),
+        "eval": (["measures=[miou]"], [f"run='{multicond}'", f"pack='{pack}'"]),
         "train": (
             ["model=attr", *MODEL, *TINY[1:]],
             ["name='attr-tiny-drawn-64'", f"pack='{pack}'", f"first_stage='{vq}'", "size=tiny"],

@@ -56,12 +56,12 @@ def test_measuring_more_samples_only_what_is_missing(own: Path, rendered: list[i
         call(command, *words, *more)
         return sum(rendered)
 
-    assert sampled("eval", "metrics=[miou]", "count=4") == 4
-    assert sampled("eval", "metrics=[miou,attributes]", "count=4") == 0
-    assert sampled("eval", "metrics=[miou]", "count=4", "parser=other-parser") == 0
-    assert sampled("eval", "metrics=[miou]", "count=7") == 3
-    assert sampled("eval", "metrics=[miou]", "count=4", "device=cpu", "batch_size=1") == 0
-    assert sampled("eval", "metrics=[miou]", "count=4", "sampler.eta=1") == 4
+    assert sampled("eval", "measures=[miou]", "count=4") == 4
+    assert sampled("eval", "measures=[miou,attributes]", "count=4") == 0
+    assert sampled("eval", "measures=[miou]", "count=4", "parser=other-parser") == 0
+    assert sampled("eval", "measures=[miou]", "count=7") == 3
+    assert sampled("eval", "measures=[miou]", "count=4", "device=cpu", "batch_size=1") == 0
+    assert sampled("eval", "measures=[miou]", "count=4", "sampler.eta=1") == 4
     assert sampled("sample", "count=8") == 1  # the same conditions, seeds and sampler
     assert sampled("sample", "items=[0,1]") == 0
     assert sampled("sample", "items=[1,0]") == 2
@@ -72,7 +72,7 @@ def test_measuring_more_samples_only_what_is_missing(own: Path, rendered: list[i
 
 
 def test_fewer_samples_than_there_are_can_be_measured(own: Path) -> None:
-    words = [f"workspace={own}", "run=multicond", "seed=32", "sampler.steps=1", "metrics=[miou]"]
+    words = [f"workspace={own}", "run=multicond", "seed=32", "sampler.steps=1", "measures=[miou]"]
     of_three = read_results(call("eval", *words, "count=3").made["results"])
     of_five = call("eval", *words, "count=5")
     again = call("eval", *words, "count=3")
@@ -108,13 +108,13 @@ def test_a_judge_looks_at_every_set_of_pictures_once(own: Path, monkeypatch: pyt
         return look(self, images)
 
     monkeypatch.setattr(Judge, "__call__", counting)
-    call("eval", f"workspace={own}", "run=multicond", "count=3", "metrics=[miou,accuracy,attributes]")
+    call("eval", f"workspace={own}", "run=multicond", "count=3", "measures=[miou,accuracy,attributes]")
     judges = ("small parser other-parser", "small classifier classifier")
     assert sorted(seen) == sorted((judge, 3) for judge in judges for _ in ("samples", "real", "reconstructions"))
 
 
 def test_samples_are_measured_against_what_they_were_not_told(own: Path) -> None:
-    words = [f"workspace={own}", "run=attr", "count=4", "sampler.steps=1", "metrics=[miou,attributes]"]
+    words = [f"workspace={own}", "run=attr", "count=4", "sampler.steps=1", "measures=[miou,attributes]"]
     figures = {figure.name: figure for figure in call("eval", *words).figures}
     said = "the samples were not told mask, and are compared with that of the items behind them"
     assert said in figures["miou"].caution
@@ -130,7 +130,7 @@ def test_a_pack_without_sketches_is_refused_before_sampling(own: Path) -> None:
     write_json(older / "manifest.json", manifest)
     (older / "finished.json").unlink()
     with pytest.raises(DataError, match=r"has no sketches.npy"):
-        evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[edges]", "pack=older"])
+        evaluate.prepare([f"workspace={own}", "run=multicond", "measures=[edges]", "pack=older"])
     shutil.rmtree(older)
 
 
@@ -149,12 +149,12 @@ def test_folders_of_pictures_are_compared_without_a_run(own: Path, facecond: Fac
     assert of_pack["value"] < 1e-6  # a pack's validation split, by name and as a folder
     assert of_pack["count"] == len(Pack.open(own / "packs" / "second").indices("validation"))
     for more, said in {
-        "metrics=[miou]": "miou cannot be measured on folders of pictures alone",
+        "measures=[miou]": "miou cannot be measured on folders of pictures alone",
         "run=attr": "run has no meaning for folders of pictures",
         f"reference={own / 'nowhere'}": "no such folder",
     }.items():
         given = [word for word in (f"samples={made}", f"reference={made}") if word.partition("=")[0] not in more]
-        names = [] if more.startswith("metrics") else ["fid"]
+        names = [] if more.startswith("measures") else ["fid"]
         status, _, err = facecond("eval", *names, f"workspace={own}", *given, more)
         assert status == 2
         assert said in err
@@ -211,7 +211,7 @@ def assert_files_agree(result: Result) -> None:
 def test_every_measure_of_features_and_reconstructions_is_written_down(own: Path) -> None:
     names = ["is", "mind", "fid_infinity", "psnr", "ssim", "lpips_reconstruction"]
     words = [f"workspace={own}", "run=multicond", "count=6", "sampler.steps=1", "download=false"]
-    read = read_results(call("eval", *words, f"metrics=[{','.join(names)}]").made["results"])
+    read = read_results(call("eval", *words, f"measures=[{','.join(names)}]").made["results"])
     assert [figure.name for figure in read.figures] == [
         "class_score", "sliced_wasserstein_distance", "frechet_distance_infinity", "psnr", "ssim", "perceptual_reconstruction"
     ]  # fmt: skip
@@ -229,9 +229,9 @@ def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facec
         figure = figures[name]
         assert figure["value"] == pytest.approx(figure["marks"]["multicond"] - figure["marks"]["attr"])
         assert figure["spread"] >= 0
-    alone = {figure.name: figure.value for figure in call("eval", *words, "run=attr", "metrics=[attributes]").figures}
+    alone = {figure.name: figure.value for figure in call("eval", *words, "run=attr", "measures=[attributes]").figures}
     assert figures["attribute_accuracy"]["marks"]["attr"] == pytest.approx(alone["attribute_accuracy"])
-    result = call("compare", *words, "runs=[attr,attr]", "metrics=[attributes,fid]")
+    result = call("compare", *words, "runs=[attr,attr]", "measures=[attributes,fid]")
     assert [(figure.value, figure.spread) for figure in result.figures] == [(0.0, 0.0)] * len(result.figures)
     assert_files_agree(result)
     for line, said in {
@@ -252,26 +252,26 @@ def test_two_runs_are_compared_on_the_same_conditions(own: Path, facecond: Facec
         ("[multicond,multicond]", [], ["miou", "accuracy", "attributes"]),
         ("[multicond,multicond]", ["noisy=[mask]"], ["attributes"]),
         ("[attr,attr]", ["noisy=[attributes]"], ["fid"]),
-        ("[multicond,attr]", ["metrics=[kid]"], ["kid"]),
+        ("[multicond,attr]", ["measures=[kid]"], ["kid"]),
     ],
 )
 def test_runs_are_compared_by_what_both_are_told(own: Path, runs: str, more: list[str], measures: list[str]) -> None:
     prepared = compare.prepare([f"workspace={own}", f"runs={runs}", "pack=drawn-64", "download=false", *more])
-    assert prepared.config.metrics == measures
+    assert prepared.config.measures == measures
     assert [list(one.found.measures) for one in prepared.found] == [measures] * 2
-    assert ("measures" in prepared.used) == ("metrics=[kid]" not in more)
+    assert ("measures" in prepared.used) == ("measures=[kid]" not in more)
 
 
 def test_what_needs_no_samples_samples_none(own: Path, rendered: list[int]) -> None:
     words = [f"workspace={own}", "run=multicond", "seed=77", "sampler.steps=1", "download=false"]
-    result = call("eval", *words, "count=6", "metrics=[psnr,ssim,lpips_reconstruction]")
+    result = call("eval", *words, "count=6", "measures=[psnr,ssim,lpips_reconstruction]")
     assert rendered == []
     assert "samples" not in result.made
     assert [figure.count for figure in result.figures] == [6, 6, 6]
     assert all(figure.reference.endswith("6 items") for figure in result.figures)
-    alone = call("eval", *words, "count=6", "conditions=2", "variations=2", "metrics=[lpips]")
+    alone = call("eval", *words, "count=6", "conditions=2", "variations=2", "measures=[lpips]")
     assert sum(rendered) == 4
-    both = call("eval", *words, "count=6", "conditions=2", "variations=2", "metrics=[lpips,miou]")
+    both = call("eval", *words, "count=6", "conditions=2", "variations=2", "measures=[lpips,miou]")
     assert sum(rendered) == 4 + 6
     (one,), two = alone.figures, both.figures[0]
     assert (one.name, one.value, one.ceiling, one.floor) == (two.name, two.value, two.ceiling, two.floor)
@@ -280,7 +280,7 @@ def test_what_needs_no_samples_samples_none(own: Path, rendered: list[int]) -> N
 def test_what_is_known_of_either_run_is_said_of_their_difference(own: Path) -> None:
     words = [f"workspace={own}", "pack=drawn-64", "count=4", "sampler.steps=1", "parser=parser"]
     for runs in ("[multicond,attr]", "[attr,multicond]"):
-        (figure,) = call("compare", *words, f"runs={runs}", "metrics=[miou]").figures[:1]
+        (figure,) = call("compare", *words, f"runs={runs}", "measures=[miou]").figures[:1]
         assert "the samples were not told mask" in figure.caution
 
 
@@ -297,7 +297,7 @@ def test_runs_on_other_numbers_of_conditions_are_not_compared() -> None:
 def test_without_published_features_the_classifier_s_are_used(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facecond.pretrained.efficientnet.weights_file", lambda: None)
     words = [f"workspace={own}", "run=multicond", "count=4", "sampler.steps=1", "download=false"]
-    figure = call("eval", *words, "metrics=[fid]", "classifier=classifier").figures[0]
+    figure = call("eval", *words, "measures=[fid]", "classifier=classifier").figures[0]
     assert figure.name == "frechet_distance"
     assert figure.judge == "small classifier classifier"
     assert "not of Inception: not FID" in figure.caution
@@ -306,14 +306,14 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
     for name in "abc":
         write_png(pictures / f"{name}.png", np.full((64, 64, 3), ord(name), np.uint8))
     folders = [f"samples={pictures}", f"reference={pictures}", "download=false", f"workspace={own}"]
-    anyone = call("eval", *folders, "metrics=[fid]", f"classifier={own / 'runs' / 'classifier'}").figures[0]
+    anyone = call("eval", *folders, "measures=[fid]", f"classifier={own / 'runs' / 'classifier'}").figures[0]
     assert (anyone.name, anyone.count) == ("frechet_distance", 3)
     with pytest.raises(CheckpointError, match="the Inception network of FID is not at"):
-        call("eval", *words, "metrics=[fid]", "strict=true")
+        call("eval", *words, "measures=[fid]", "strict=true")
     with pytest.raises(CheckpointError, match="the AlexNet trunk of LPIPS is not at"):
-        call("eval", *words, "metrics=[lpips]", "strict=true")
+        call("eval", *words, "measures=[lpips]", "strict=true")
     few = ["conditions=2", "variations=2"]
-    diversity, again = call("eval", *words, *few, "metrics=[lpips,lpips_reconstruction]").figures
+    diversity, again = call("eval", *words, *few, "measures=[lpips,lpips_reconstruction]").figures
     assert (diversity.name, diversity.judge) == ("perceptual_distance", "small classifier classifier")
     assert (
         "in the features of small classifier classifier, not of AlexNet with LPIPS's weights: not LPIPS"
@@ -322,14 +322,14 @@ def test_without_published_features_the_classifier_s_are_used(own: Path, monkeyp
     assert (again.name, again.judge) == ("perceptual_reconstruction", "small classifier classifier")
     assert diversity.ceiling is not None
     assert 0 < diversity.ceiling <= 4  # features of length 1 in each place, mean over levels
-    named = call("eval", *words[:-1], *few, "metrics=[lpips]", "perceptual=classifier").figures[0]
+    named = call("eval", *words[:-1], *few, "measures=[lpips]", "perceptual=classifier").figures[0]
     assert (named.value, named.judge) == (diversity.value, diversity.judge)
 
 
 def test_a_pack_s_own_pictures_are_the_ceiling_of_samples(own: Path, facecond: Facecond) -> None:
-    metrics, here = "metrics=[miou,accuracy,attributes]", f"workspace={own}"
-    sampled = call("eval", here, "run=multicond", "count=6", "sampler.steps=1", metrics).figures
-    alone = {figure.name: figure for figure in call("eval", here, "samples=drawn-64", "count=6", metrics).figures}
+    measures, here = "measures=[miou,accuracy,attributes]", f"workspace={own}"
+    sampled = call("eval", here, "run=multicond", "count=6", "sampler.steps=1", measures).figures
+    alone = {figure.name: figure for figure in call("eval", here, "samples=drawn-64", "count=6", measures).figures}
     assert len(alone) == 3 + 6
     for figure in sampled:
         assert (alone[figure.name].value, alone[figure.name].ceiling) == (figure.ceiling, None)
@@ -360,7 +360,7 @@ def test_packs_of_few_validation_items(own: Path, facecond: Facecond) -> None:
 
 
 def test_features_are_those_that_are_named(own: Path) -> None:
-    words = [f"workspace={own}", "run=multicond", "count=8", "sampler.steps=1", "metrics=[fid,precision,mind]"]
+    words = [f"workspace={own}", "run=multicond", "count=8", "sampler.steps=1", "measures=[fid,precision,mind]"]
     for named, judge in (("classifier", "small classifier classifier"), ("efficientnet", "EfficientNet-Lite0")):
         figures = call("eval", *words, f"features={named}").figures
         assert {figure.judge for figure in figures} == {judge}
@@ -407,14 +407,14 @@ def test_samples_of_another_pack_s_faces_are_refused(own: Path) -> None:
     words = [f"workspace={own}", "run=multicond"]
     made = call("sample", *words, "pack=second", "count=3", "sampler.steps=1", "name=of-second").made["images"].parent
     with pytest.raises(DataError, match=r"of-second has the conditions of another pack than .*drawn-64"):
-        call("eval", *words, "metrics=[miou]", f"samples={made}", "pack=drawn-64")
-    assert call("eval", *words, "metrics=[miou]", f"samples={made}", "pack=second").figures
+        call("eval", *words, "measures=[miou]", f"samples={made}", "pack=drawn-64")
+    assert call("eval", *words, "measures=[miou]", f"samples={made}", "pack=second").figures
 
 
 def test_samples_are_reported_with_the_sampler_that_made_them(own: Path) -> None:
     words = [f"workspace={own}", "run=multicond"]
     made = call("sample", *words, "count=2", "sampler.steps=3", "sampler.eta=0.5", "guidance.mask=3", "name=other")
-    result = call("eval", *words, "metrics=[miou]", f"samples={made.made['images'].parent}")
+    result = call("eval", *words, "measures=[miou]", f"samples={made.made['images'].parent}")
     assert result.used["sampler"] == "ddim, 3 steps, eta 0.5 (what the samples were made with)"
     assert result.used["guidance"].endswith("mask 3 (what the samples were made with)")
     config = read_results(result.made["results"]).about["config"]
@@ -429,7 +429,7 @@ def test_samples_of_one_condition_are_drawn_again_together(own: Path) -> None:
     spreads = []
     for samples in (1, 3):
         made = call("sample", *words, f"samples={samples}", "count=6", "seed=35").made["images"].parent
-        results = call("eval", *words[:2], "metrics=[reconstruction]", f"samples={made}").made["results"]
+        results = call("eval", *words[:2], "measures=[reconstruction]", f"samples={made}").made["results"]
         spreads.append([figure.spread for figure in read_results(results).figures])
     assert spreads[1] == pytest.approx(spreads[0], rel=1e-4)  # rounding of other batches
 
@@ -437,7 +437,7 @@ def test_samples_of_one_condition_are_drawn_again_together(own: Path) -> None:
 @pytest.mark.parametrize("kind", ["parser", "classifier"])
 def test_a_judge_says_in_the_row_which_faces_it_has_learnt_from(own: Path, kind: str) -> None:
     metric = {"parser": "miou", "classifier": "attributes"}[kind]
-    words = [f"workspace={own}", "run=multicond", f"metrics=[{metric}]", "count=6", "sampler.steps=1"]
+    words = [f"workspace={own}", "run=multicond", f"measures=[{metric}]", "count=6", "sampler.steps=1"]
     result = call("eval", *words, f"{kind}={kind}", "pack=part")
     said = f"the small {kind} {kind} learnt from 6 of the 6 real faces"
     assert all(figure.caution.startswith(said) for figure in result.figures)
@@ -457,7 +457,7 @@ def test_what_a_judge_learnt_from_goes_with_its_weights(own: Path, tmp_path: Pat
     assert (second["count"], second["faces_by"]) == (16, "number, drawn with seed 9")
     assert read_run(file.parent).content["weights_config"]["learnt_from"] == [first, second]
     shutil.copy(file, tmp_path / "moved.safetensors")
-    words = [here, "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1", "pack=part"]
+    words = [here, "run=multicond", "measures=[miou]", "count=6", "sampler.steps=1", "pack=part"]
     result = call("eval", *words, f"parser={tmp_path / 'moved.safetensors'}")
     assert "learnt from 6 of the 6" in result.figures[0].caution
 
@@ -467,7 +467,7 @@ def test_a_setting_the_schema_gains_later_changes_no_generation(own: Path) -> No
     class Later(SamplerConfig):
         churn: float = 0.0
 
-    prepared = evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[miou]"])
+    prepared = evaluate.prepare([f"workspace={own}", "run=multicond", "measures=[miou]"])
     config = prepared.config
     before = generation_key(prepared.found.origin, config, {})
     settings = {field.name: getattr(config.sampler, field.name) for field in dataclasses.fields(config.sampler)}
@@ -494,7 +494,7 @@ def judged(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_judge_that_is_not_named_was_made_for_the_pack(judged: Path) -> None:
-    words = [f"workspace={judged}", "run=multicond", "metrics=[miou]"]
+    words = [f"workspace={judged}", "run=multicond", "measures=[miou]"]
     used = evaluate.prepare([*words, "pack=drawn-64"]).used["parser"]
     assert used.endswith("runs/good (the latest made for this pack, 24 images seen)")
     used = evaluate.prepare([*words, "pack=second"]).used["parser"]
@@ -515,12 +515,12 @@ def test_the_judge_that_is_not_named_was_made_for_the_pack(judged: Path) -> None
 def test_a_judge_that_has_learnt_from_the_faces_is_not_chosen(own: Path) -> None:
     """The judges learnt from the first 24 faces of the seed; those held out in "part" are 16 to 23."""
     with pytest.raises(CheckpointError, match=r"no parser in .* was made for .*part .*learnt from 8 of its validation"):
-        evaluate.prepare([f"workspace={own}", "run=multicond", "metrics=[miou]", "pack=part"])
+        evaluate.prepare([f"workspace={own}", "run=multicond", "measures=[miou]", "pack=part"])
 
 
 def test_a_judge_that_cannot_tell_is_a_warning_and_in_the_row(own: Path, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("facecond").propagate = True
-    words = [f"workspace={own}", "run=multicond", "metrics=[miou]", "count=6", "sampler.steps=1"]
+    words = [f"workspace={own}", "run=multicond", "measures=[miou]", "count=6", "sampler.steps=1"]
     result = call("eval", *words)
     miou = result.figures[0]
     assert miou.caution == "its ceiling is near or below its floor: this measure cannot tell"
@@ -607,7 +607,7 @@ def test_a_model_is_told_what_judges_see(own: Path) -> None:
         "download=false",
         "noisy=[mask,attributes]",
     ]
-    made = call("eval", *words, "metrics=[fid]").made["samples"]
+    made = call("eval", *words, "measures=[fid]").made["samples"]
     samples, pack = open_generation(made), Pack.open(own / "packs" / "drawn-64")
     real = np.asarray(pack.images[pack.indices("validation")[:3]])
     cpu = torch.device("cpu")
@@ -624,8 +624,8 @@ NOISY = ["run=multicond", "parser=parser", "count=4", "sampler.steps=1", "seed=4
 
 def test_noisy_conditions_are_said_wherever_figures_stand(own: Path) -> None:
     here = f"workspace={own}"
-    usual = call("eval", here, *NOISY, "metrics=[fid,miou]")
-    noisy = call("eval", here, *NOISY, "metrics=[fid,miou]", "noisy=[mask]")
+    usual = call("eval", here, *NOISY, "measures=[fid,miou]")
+    noisy = call("eval", here, *NOISY, "measures=[fid,miou]", "noisy=[mask]")
     told = re.compile(r"told mask as small parser parser \([0-9a-f]{12}\) reads it")
     assert all(told.search(figure.caution) for figure in noisy.figures)
     assert noisy.used["noisy mask"] == "told as the parser reads it off the real pictures"
@@ -641,7 +641,7 @@ def test_noisy_conditions_are_said_wherever_figures_stand(own: Path) -> None:
 
 def test_noisy_masks_are_compared_with_the_true_ones(own: Path) -> None:
     here = f"workspace={own}"
-    made = call("eval", here, *NOISY, "metrics=[miou,accuracy]", "noisy=[mask]")
+    made = call("eval", here, *NOISY, "measures=[miou,accuracy]", "noisy=[mask]")
     samples, pack = open_generation(made.made["samples"]), Pack.open(own / "packs" / "drawn-64")
     items = pack.indices("validation")[:4]
     parse = load_parser(own / "runs" / "parser", torch.device("cpu"))
@@ -654,7 +654,7 @@ def test_noisy_masks_are_compared_with_the_true_ones(own: Path) -> None:
     assert figures["mask_accuracy"].value == pytest.approx(of_samples.accuracy)
     assert figures["mask_accuracy"].ceiling == pytest.approx(of_real.accuracy)
     assert "reads it off the real pictures, and is compared with the true mask" in figures["miou"].caution
-    again = call("eval", here, *NOISY[:2], "metrics=[miou,accuracy]", f"samples={made.made['samples']}")
+    again = call("eval", here, *NOISY[:2], "measures=[miou,accuracy]", f"samples={made.made['samples']}")
     assert [(each.name, each.value, each.caution) for each in again.figures] == [
         (each.name, each.value, each.caution) for each in made.figures
     ]
@@ -664,13 +664,13 @@ def test_noisy_masks_are_compared_with_the_true_ones(own: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["metrics=[fid]", "noisy=[sketch]"], "no judge reads that off a picture|is not conditioned on it"),
-        (["metrics=[fid]", "snapshot=5"], "has no snapshot after 5 images .it has 8"),
-        (["metrics=[is]", "features=classifier"], "the network that is named tells no classes"),
-        (["metrics=[fid]", "features=efficientnet", "inception=a.pt"], "inception has no effect with features=effi"),
-        (["metrics=[lpips]", "perceptual=efficientnet", "lpips_trunk=a"], "lpips_trunk has no effect with perceptual"),
-        (["metrics=[fid]", "features=inception"], "the Inception network of FID is not at"),
-        (["metrics=[lpips]", "perceptual=lpips"], "the AlexNet trunk of LPIPS is not at"),
+        (["measures=[fid]", "noisy=[sketch]"], "no judge reads that off a picture|is not conditioned on it"),
+        (["measures=[fid]", "snapshot=5"], "has no snapshot after 5 images .it has 8"),
+        (["measures=[is]", "features=classifier"], "the network that is named tells no classes"),
+        (["measures=[fid]", "features=efficientnet", "inception=a.pt"], "inception has no effect with features=effi"),
+        (["measures=[lpips]", "perceptual=efficientnet", "lpips_trunk=a"], "lpips_trunk has no effect with perceptual"),
+        (["measures=[fid]", "features=inception"], "the Inception network of FID is not at"),
+        (["measures=[lpips]", "perceptual=lpips"], "the AlexNet trunk of LPIPS is not at"),
     ],
 )
 def test_what_cannot_be_told_or_measured_is_refused(own: Path, words: list[str], said: str) -> None:

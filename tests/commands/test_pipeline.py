@@ -128,7 +128,7 @@ def test_eval_gives_ceiling_floor_and_count(workspace: Path) -> None:
         "eval",
         f"workspace={workspace}",
         "run=multicond",
-        "metrics=[miou,accuracy,attributes,reconstruction]",
+        "measures=[miou,accuracy,attributes,reconstruction]",
         "count=8",
     )
     results = read_results(made.made["results"])

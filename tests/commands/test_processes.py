@@ -43,7 +43,7 @@ def test_processes_measure_what_one_does(workspace: Path, size: int) -> None:
     """Five samples of batches of two, of which two processes make four and one, four of them two, two, one and none; 16 real
     pictures, seen eight at a time."""
     words = ["run=multicond", f"workspace={workspace}", "count=5", "batch_size=2", "precision=float32", "seed=7"]
-    words += ["metrics=[miou,attributes,reconstruction]", "sampler.steps=1", "parser=parser", "classifier=classifier"]
+    words += ["measures=[miou,attributes,reconstruction]", "sampler.steps=1", "parser=parser", "classifier=classifier"]
     done = together("eval", *words, "--json", size=size)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("sampler: ") == 1  # one process speaks

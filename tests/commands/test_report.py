@@ -20,10 +20,10 @@ def measured(workspace: Path) -> Path:
     """A workspace in which samples of both models were drawn and measured."""
     here = f"workspace={workspace}"
     for name in ("multicond", "attr"):
-        call("eval", here, f"run={name}", "metrics=[attributes]", "count=4", "sampler.steps=2")
+        call("eval", here, f"run={name}", "measures=[attributes]", "count=4", "sampler.steps=2")
     call("sample", here, "run=multicond", "grid=checkpoints", "count=1", "sampler.steps=2")
     call("swap-masks", here, "run=multicond", "count=1", "samples=1", "sampler.steps=2")
-    call("compare", here, "runs=[multicond,attr]", "metrics=[attributes]", "count=4", "sampler.steps=2")
+    call("compare", here, "runs=[multicond,attr]", "measures=[attributes]", "count=4", "sampler.steps=2")
     return workspace
 
 

@@ -73,7 +73,7 @@ def test_swaps_name_their_parts_and_pairs(workspace: Path) -> None:
 
 
 def test_samples_of_eval_are_those_of_sample(workspace: Path, origin: Any) -> None:
-    words = [f"workspace={workspace}", "run=multicond", "metrics=[miou,lpips]", "download=false", "variations=10"]
+    words = [f"workspace={workspace}", "run=multicond", "measures=[miou,lpips]", "download=false", "variations=10"]
     samples, variations = (folder.name for folder in evaluate.prepare(words).found.folders.values())
     assert samples == name_of(origin, workspace=workspace)
     assert variations == name_of(origin, "grid=variations", workspace=workspace)

@@ -92,6 +92,8 @@ def test_person_has_the_last_word() -> None:
         ("sample", ["hydra.run.dir=x"], "Hydra's own settings"),
         ("sample", ["items=[1"], "cannot be read"),
         ("sample", ["items=3"], "items"),
+        ("eval", ["metrics=[fid]"], "it is called measures now"),
+        ("sample", ["metrics=[fid]"], "'metrics' is not a key of sample (see:"),
         ("sample", ["run=${oc.env:SURELY_NOT_SET}"], "SURELY_NOT_SET"),
         ("sample", ["guidance.mask=nan"], "not a finite number"),
         ("data pack", [], "data.root has no value"),

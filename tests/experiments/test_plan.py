@@ -258,7 +258,7 @@ def test_other_noisy_conditions_are_other_measurings() -> None:
 def test_noisy_masks_are_measured_by_whatever_true_ones_are() -> None:
     words = {work.about["variant"]: work.words for work in shared("table4").measurings() if work.about["eta"] == 1}
     noisy = words["mask, not pooled, noisy"]
-    assert noisy[0] == words["mask, not pooled"][0] == "metrics=[fid,kid,accuracy,miou,lpips]"
+    assert noisy[0] == words["mask, not pooled"][0] == "measures=[fid,kid,accuracy,miou,lpips]"
     assert "noisy=[mask]" in noisy
 
 

@@ -56,7 +56,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], Callable[[Path], str]]] = {
     "sample": (("run=multicond", "count=3", "sampler.steps=1", "name=made"), _samples),
     "encode": (("pack=second", "first_stage=vq"), _latents),
     "train": (("model=vq", "name=new", "model.network.ch=8", "pack=drawn-64", *TINY), _weights),
-    "eval": (("metrics=[miou]", "run=multicond", "count=2", "sampler.steps=1"), _figures),
+    "eval": (("measures=[miou]", "run=multicond", "count=2", "sampler.steps=1"), _figures),
     "synthesize": (
         (
             "run=multicond", "count=3", "batch_size=1", "sampler.steps=1", "name=faces", "least_miou=0", "least_attributes=0",

@@ -62,7 +62,7 @@ def test_it_is_whole_and_small(came_along: Path) -> None:
 
 
 def test_it_obeys_where_there_is_nothing_else(tmp_path: Path) -> None:
-    result = call("eval", f"workspace={tmp_path}", "metrics=[miou,attributes,reconstruction]", "count=16")
+    result = call("eval", f"workspace={tmp_path}", "measures=[miou,attributes,reconstruction]", "count=16")
     figures = {figure.name: figure for figure in result.figures}
     for name, (samples, real) in AIMS.items():
         assert figures[name].value >= samples, name

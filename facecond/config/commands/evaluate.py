@@ -35,7 +35,7 @@ class Perceptual(Enum):
 class EvalConfig(GenerateConfig):
     """`facecond eval`: how well samples obey, with ceilings and floors."""
 
-    metrics: list[str] = field(default_factory=list)
+    measures: list[str] = field(default_factory=list)
     """Names of measures; `facecond eval --help` lists them."""
     samples: str | None = None
     """Folder of samples, or its name in WORKSPACE/samples, or a pack (how well judges read its own pictures); none = sample `count`
@@ -82,5 +82,5 @@ class CompareConfig(EvalConfig):
     """`facecond compare`: two runs measured on the same conditions."""
 
     runs: list[str] = field(default_factory=list)
-    """The two runs: folders, or names in WORKSPACE/runs; the second is taken from the first. Without metrics=, what both are told
+    """The two runs: folders, or names in WORKSPACE/runs; the second is taken from the first. Without measures=, what both are told
     is measured, else fid."""
