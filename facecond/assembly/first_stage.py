@@ -32,6 +32,7 @@ from facecond.io.checkpoint import (
     split_modules,
 )  # fmt: skip
 from facecond.io.files import atomic_write
+from facecond.io.runs import WEIGHTS, weights_in
 from facecond.types import Codec
 from facecond.workspace.find import kept_first_stage, note_first_stage
 
@@ -90,7 +91,7 @@ def load_first_stage(place: Path, device: torch.device, *, norm_groups: int | No
     """
     if str(place) == NO_FIRST_STAGE:
         return FirstStage(Pixels(), NO_FIRST_STAGE, place)
-    file = place / "weights.safetensors" if place.is_dir() else place
+    file = weights_in(place)
     codec: Codec
     if is_ours(file):
         if norm_groups is not None:
@@ -107,7 +108,7 @@ def load_first_stage(place: Path, device: torch.device, *, norm_groups: int | No
             codec = VQModel(first_stage_sizes(tensors, norm_groups)).eval().requires_grad_(False)
             load_strictly(codec, tensors, str(file))
         with tempfile.TemporaryDirectory() as folder:
-            digest = _save(codec, Path(folder) / "weights.safetensors")
+            digest = _save(codec, Path(folder) / WEIGHTS)
     return FirstStage(codec.to(device) if isinstance(codec, nn.Module) else codec, digest, file)
 
 

@@ -23,6 +23,7 @@ from facecond.errors import CheckpointError, ConfigError
 from facecond.interop.compvis import split_checkpoint
 from facecond.interop.foreign import read_tensors
 from facecond.io.checkpoint import is_ours, load_strictly, load_weights, naming, split_modules
+from facecond.io.runs import weights_in
 from facecond.judges.classifier import ClassifierNetwork, ResNet18Classifier
 from facecond.judges.efficientnet import EfficientNetClassifier, EfficientNetParser
 from facecond.judges.parser import ParserNetwork
@@ -38,7 +39,7 @@ def start_first_stage(network: VQModel, init: str, *, keep_decoder: bool) -> Non
 
     Raises CheckpointError when they are missing or of something else, ConfigError when they are of another size.
     """
-    groups = None if is_ours(_file(init)) else network.config.norm_groups
+    groups = None if is_ours(weights_in(Path(init))) else network.config.norm_groups
     given = load_first_stage(Path(init), _CPU, norm_groups=groups).network
     if not isinstance(given, VQModel):
         raise ConfigError(f"init={init} has no weights", hint="name a first stage: init=RUN_OR_FILE")
@@ -56,7 +57,7 @@ def start_diffusion(denoiser: Denoiser, conditioner: Conditioner, init: str, *, 
     Raises CheckpointError when they are missing, of something else or of another size, ConfigError when latent
     diffusion's are to start another denoiser than the U-Net.
     """
-    file = _file(init)
+    file = weights_in(Path(init))
     if is_ours(file):
         weights = load_weights(file)
         if weights.config.get("kind") != kind:
@@ -91,7 +92,7 @@ def start_classifier(network: ClassifierNetwork, init: str | None) -> Learnt:
     if init is None:
         _start_imagenet(network)
         return []
-    file = _file(init)
+    file = weights_in(Path(init))
     if is_ours(file):
         given = load_classifier(Path(init), _CPU)
         load_strictly(network, given.network.state_dict(), init)
@@ -115,8 +116,3 @@ def _check_size(init: str, given: VQModel, network: VQModel, *, decoder: bool) -
     if wrong := [key for key in ours if theirs[key] != ours[key]]:
         words = " ".join(f"model.network.{key}={theirs[key]}".replace(" ", "") for key in wrong)
         raise ConfigError(f"init={init} is a first stage of another size", hint=f"train with {words}")
-
-
-def _file(init: str) -> Path:
-    place = Path(init)
-    return place / "weights.safetensors" if place.is_dir() else place

@@ -19,7 +19,7 @@ from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.interop.face_parsing import read_bisenet
 from facecond.io.checkpoint import Weights, is_ours, load_strictly, load_weights, naming, split_modules
 from facecond.io.files import apart, sha256_file
-from facecond.io.runs import read_done
+from facecond.io.runs import read_done, weights_in
 from facecond.judges.classifier import build_classifier, classify
 from facecond.judges.parser import build_parser, parse
 
@@ -60,7 +60,7 @@ ANSWERS = {"parser": CLASSES, "classifier": ATTRIBUTES}
 
 def load_parser(place: Path, device: torch.device) -> Judge:
     """Load a face parser from a run of `model=parser`, or from the BiSeNet weights of face-parsing.PyTorch (.pth)."""
-    file = _file(place)
+    file = weights_in(place)
     if is_ours(file):
         weights = _own_weights(place, "parser")
         config = restore(ParserModelConfig, weights.config["model"], str(file)).network
@@ -77,7 +77,7 @@ def load_parser(place: Path, device: torch.device) -> Judge:
 
 def load_classifier(place: Path, device: torch.device) -> Judge:
     """Load an attribute classifier from a run of `model=classifier` or its weights file."""
-    file, weights = _file(place), _own_weights(place, "classifier")
+    file, weights = weights_in(place), _own_weights(place, "classifier")
     config = restore(ClassifierModelConfig, weights.config["model"], str(file)).network
     network = build_classifier(config)
     load_strictly(network, split_modules(weights.tensors)["classifier"], str(file))
@@ -94,13 +94,9 @@ def _learnt(weights: Weights) -> list[dict[str, Any]] | None:
     return weights.config.get("learnt_from")
 
 
-def _file(place: Path) -> Path:
-    return place / "weights.safetensors" if place.is_dir() else place
-
-
 def _own_weights(place: Path, kind: str) -> Weights:
     """Read weights of ours. Raises CheckpointError for another kind or other answers, and where a run has other weights now."""
-    file, hint = _file(place), f"train one: facecond train model={kind}"
+    file, hint = weights_in(place), f"train one: facecond train model={kind}"
     weights = load_weights(file, hint=hint)
     if weights.config.get("kind") != kind:
         raise CheckpointError(f"{file} does not hold a {kind}", hint=f"expected the weights of a run of model={kind}")

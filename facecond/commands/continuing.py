@@ -12,7 +12,7 @@ from facecond.config.settings import difference, plain
 from facecond.errors import CheckpointError, ConfigError
 from facecond.io.documents import write_json
 from facecond.io.files import sha256_file
-from facecond.io.runs import FORMAT, VERSION, read_done
+from facecond.io.runs import FORMAT, VERSION, read_done, weights_in
 from facecond.workspace.find import (
     Found,
     RunInfo,
@@ -162,5 +162,4 @@ def hash_of(init: str | None) -> str | None:
     """SHA-256 of the weights to start from."""
     if init is None:
         return None
-    place = Path(init)
-    return sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+    return sha256_file(weights_in(Path(init)))

@@ -19,7 +19,8 @@ from facecond.data.pack import read_manifest
 from facecond.editing.region import WHOLE, classes_of
 from facecond.errors import ConfigError, DataError
 from facecond.io.files import sha256_file
-from facecond.workspace.find import Found, RunInfo
+from facecond.io.runs import weights_in
+from facecond.workspace.find import RunInfo
 from facecond.workspace.judges import photo_judge
 from facecond.workspace.origin import Origin, find_maps, generation_key, weights_file
 
@@ -92,8 +93,8 @@ def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
         "paint": [[part, sha256_file(file)] for part, file in config.painted()],
         "region": sorted(config.region), "method": config.method.name, "strength": config.strength, "blend": config.blend,
         "grow": config.grow, "feather": config.feather, "align": config.align.name,
-        "parser": sha256_file(_weights(parser)) if parser else None,
-        "classifier": sha256_file(_weights(classifier)) if classifier else None,
+        "parser": sha256_file(weights_in(parser.path)) if parser else None,
+        "classifier": sha256_file(weights_in(classifier.path)) if classifier else None,
         "maps": sha256_file(weights_file(maps)) if maps else None,
     }  # fmt: skip
     name = config.name or f"{prepared.name}-edit-{generation_key(origin, config, key)}"
@@ -106,10 +107,6 @@ def prepare(words: Sequence[str]) -> Prepared[EditConfig, Editing]:
         key=key,
     )
     return Prepared(composed=prepared.composed, name=name, found=found, used=prepared.used)
-
-
-def _weights(found: Found) -> Path:
-    return found.path / "weights.safetensors" if found.path.is_dir() else found.path
 
 
 def _check_used(prepared: Prepared[EditConfig, Origin]) -> None:

@@ -22,6 +22,7 @@ from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import attribute_index
 from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import sha256_file
+from facecond.io.runs import WEIGHTS
 from facecond.sampling.plans import Lazy, Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
 from facecond.workspace.names import generation_name
@@ -402,7 +403,7 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     named = {f"{int(file.stem):,} images".replace(",", " "): file for file in snapshots}
     if int(snapshots[-1].stem) == info.config["trainer"]["images"]:
         return named
-    return named | {"end": info.path / "weights.safetensors"}
+    return named | {"end": info.path / WEIGHTS}
 
 
 def _shown(

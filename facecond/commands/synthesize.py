@@ -25,6 +25,7 @@ from facecond.errors import CheckpointError, ConfigError, DataError, nearest
 from facecond.faces.attributes import format_attributes, parse_attributes
 from facecond.faces.names import NUM_ATTRIBUTES
 from facecond.io.files import sha256_file
+from facecond.io.runs import weights_in
 from facecond.workspace.find import Found, RunInfo
 from facecond.workspace.judges import choose_judge, named_judge
 from facecond.workspace.names import generation_name, pack_of_faces
@@ -96,8 +97,8 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
         "pairs_share": config.pairs_share if config.pairs else None, "maps_from": maps_from.name,
         "parts": sorted(classes_of(config.parts)) if maps_from is MapsFrom.exchanged else None,
         "maps": sha256_file(weights_file(maps)) if maps else None,
-        "parser": sha256_file(_weights(parser)) if parser else None,
-        "classifier": sha256_file(_weights(classifier)) if classifier else None,
+        "parser": sha256_file(weights_in(parser.path)) if parser else None,
+        "classifier": sha256_file(weights_in(classifier.path)) if classifier else None,
         "least_miou": config.least_miou, "least_attributes": config.least_attributes, "named": config.named,
         "tries": config.tries, "validation": config.validation,
     }  # fmt: skip
@@ -137,10 +138,6 @@ def _short(config: SynthesizeConfig) -> list[str]:
 
 def _maps_from(config: SynthesizeConfig) -> MapsFrom:
     return config.maps_from or (MapsFrom.drawn if config.attributes is AttributesFrom.given else MapsFrom.data)
-
-
-def _weights(found: Found) -> Path:
-    return found.path / "weights.safetensors" if found.path.is_dir() else found.path
 
 
 def _split(pack: Path, named: str | None, *, needed: bool) -> str:

@@ -28,6 +28,7 @@ from facecond.config.models import GENERATIVE
 from facecond.config.settings import flatten, plain
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError
+from facecond.io.runs import WEIGHTS
 from facecond.progress import duration
 from facecond.workspace.find import find_run, first_stage_of, train_defaults
 from facecond.workspace.origin import check_guided, check_sampling
@@ -154,7 +155,7 @@ def run(prepared: Prepared[TrainConfig, Training]) -> Result:
     facts |= _last_evaluation(folder)
     made = {"run": folder}
     if state.finished:
-        made["weights"] = folder / "weights.safetensors"
+        made["weights"] = folder / WEIGHTS
     return Result(command="train", used=prepared.used, facts=facts, made=made, next=_next(prepared))
 
 

@@ -40,6 +40,7 @@ from facecond.experiments.edited import (
 from facecond.experiments.studies import Findings
 from facecond.faces.names import ATTRIBUTES, CLASSES
 from facecond.io.files import sha256_file
+from facecond.io.runs import WEIGHTS
 from facecond.reports.curves import Chart, Series
 from facecond.reports.tables import MISSING
 
@@ -239,7 +240,7 @@ def _judge(work: Work, pack: Path, found: Sequence[Pair]) -> tuple[Any, str]:
         present, labels = classifier(pictures_NHWC), parser(pictures_NHWC)
         return [judged(*each) for each in zip(found, pictures_NHWC, present, labels, strict=True)]
 
-    return judge, " and ".join(f"{run.name} ({sha256_file(run / 'weights.safetensors')[:12]})" for run in runs)
+    return judge, " and ".join(f"{run.name} ({sha256_file(run / WEIGHTS)[:12]})" for run in runs)
 
 
 def judged(

@@ -36,6 +36,7 @@ from facecond.experiments.edited import (
 from facecond.experiments.studies import Findings
 from facecond.faces.labels import part_indices
 from facecond.io.files import sha256_file
+from facecond.io.runs import WEIGHTS
 from facecond.reports.tables import MISSING
 from facecond.workspace.find import read_run
 
@@ -173,7 +174,7 @@ def made(work: Work) -> Findings:
         if is_installed()
         else "Whether the person is still the same was not measured: pip install 'facecond[identity]'.",
         f"Edited by {prepared.found.run.path.name}; read by {parser_run.name} "
-        f"({sha256_file(parser_run / 'weights.safetensors')[:12]}).",
+        f"({sha256_file(parser_run / WEIGHTS)[:12]}).",
     ]
     sheet = work.folder / "sheet.png"
     _draw(sheet, asked, before, others, results)

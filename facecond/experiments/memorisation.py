@@ -23,6 +23,7 @@ from facecond.errors import ConfigError, DataError
 from facecond.experiments.plan import override
 from facecond.experiments.studies import Findings
 from facecond.io.files import sha256_file
+from facecond.io.runs import WEIGHTS
 from facecond.reports.tables import value_text
 from facecond.rng import numpy_generator
 from facecond.workspace.find import RunInfo, find_pack, find_run, first_stage_of, is_bundled, read_run
@@ -188,7 +189,7 @@ def _check_pack(info: RunInfo, pack: Pack, workspace: str) -> list[str]:
             hint="name that one: pack=NAME, or study.draw=",
         )
     _check_faces(info, str(pack.path), faces_in(pack), noted)
-    arrays = load_weights(info.path / "weights.safetensors").metadata["identity"]["pack"]
+    arrays = load_weights(info.path / WEIGHTS).metadata["identity"]["pack"]
     own = pack.manifest["sha256"]
     if own["attributes.npy"] != arrays["attributes.npy"]:
         raise ConfigError(

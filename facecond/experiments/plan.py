@@ -24,6 +24,7 @@ from facecond.config.reproduce import Kind, PaperConfig, ScaleConfig, VariantCon
 from facecond.config.settings import plain
 from facecond.errors import ConfigError, in_order, nearest
 from facecond.io.files import sha256_file
+from facecond.io.runs import weights_in
 from facecond.measuring.measure import SAMPLES, VARIATIONS, Measure
 from facecond.measuring.table import MEASURES, measures_named
 from facecond.workspace.find import find_first_stage, find_pack
@@ -384,7 +385,7 @@ def _contents(config: ReproduceConfig) -> dict[str, str]:
         contents["draw"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
     if config.first_stage is not None:
         place = find_first_stage(config.workspace, config.first_stage).path
-        contents["first_stage"] = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+        contents["first_stage"] = sha256_file(weights_in(place))
     return contents
 
 

@@ -28,6 +28,7 @@ from facecond.faces.labels import part_indices
 from facecond.faces.names import ATTRIBUTES
 from facecond.io import reproduced
 from facecond.io.files import atomic_write, sha256_file
+from facecond.io.runs import WEIGHTS
 from facecond.reports.tables import markdown
 from facecond.workspace.find import find_pack, find_run
 from facecond.workspace.origin import short_hash
@@ -172,7 +173,7 @@ def prepare(composed: Composed) -> Prepared[ReproduceConfig, Any]:
     _check_with_run(config, run)
     usual = plain(StudyConfig())  # what says nothing leaves the name as it was before there was such a key
     said = {key: value for key, value in plain(study).items() if value != usual[key]}
-    contents: dict[str, Any] = {"study": said | {"run": sha256_file(run / "weights.safetensors")}}
+    contents: dict[str, Any] = {"study": said | {"run": sha256_file(run / WEIGHTS)}}
     if config.pack is not None:
         contents["pack"] = sha256_file(find_pack(config.workspace, config.pack).path / "manifest.json")
     name = f"{study.kind.name}-{short_hash(contents)}"

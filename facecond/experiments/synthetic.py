@@ -30,6 +30,7 @@ from facecond.experiments.plan import override
 from facecond.experiments.studies import Findings
 from facecond.experiments.table import Number
 from facecond.io.results import Figure, read_results
+from facecond.io.runs import WEIGHTS
 from facecond.reports.tables import MISSING
 from facecond.rng import numpy_generator
 from facecond.workspace.find import RunInfo, find_pack, find_run, read_run
@@ -204,7 +205,7 @@ def _train(work: Work, kind: str, name: str, pack: Path, seed: int) -> Path:
     """Train a judge on a set, beginning from another one's where `BEFORE` says so; return its run."""
     words = list(getattr(work.study, kind))
     if name in BEFORE:
-        before = override("init", str(_run(work, kind, BEFORE[name], seed) / "weights.safetensors"))
+        before = override("init", str(_run(work, kind, BEFORE[name], seed) / WEIGHTS))
         words = [*(word for word in words if word.partition("=")[0] != "init"), before]
     run = _run(work, kind, name, seed)
     words = [

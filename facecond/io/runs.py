@@ -13,6 +13,9 @@ from facecond.io.documents import Count, Digest, Pixels, Seconds, last_lines, re
 
 FORMAT, VERSION = "facecond-run", 1
 
+WEIGHTS = "weights.safetensors"
+"""File with the weights of a finished run."""
+
 METRICS = "metrics.jsonl"
 """File with a line for every time figures were logged."""
 
@@ -97,6 +100,11 @@ def read_last(run: Path) -> tuple[Line | None, Line | None]:
         if found["kind"] == EVALUATION:
             return last, found
     return last, None
+
+
+def weights_in(place: Path) -> Path:
+    """The file of the weights at `place`, which is a run or the file itself."""
+    return place / WEIGHTS if place.is_dir() else place
 
 
 def read_done(run: Path) -> Done:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from facecond.errors import FacecondError
 from facecond.io.files import sha256_file
+from facecond.io.runs import weights_in
 from facecond.measuring.measure import Detector, Measure, Source, no_classes
 from facecond.measuring.table import DETECTORS
 from facecond.pretrained.published import UnavailableError
@@ -134,7 +135,7 @@ def identity(candidates: Candidates) -> str:
     """
     names = []
     for _, found in candidates:
-        file = found.path / "weights.safetensors" if found.path.is_dir() else found.path
+        file = weights_in(found.path)
         names.append(sha256_file(file) if file.is_file() else file.name)
         if file.is_file():
             break

@@ -21,7 +21,7 @@ from facecond.config.training import LearningRateSchedule, Precision, TrainerCon
 from facecond.errors import ConfigError, TrainingError
 from facecond.io.checkpoint import save_weights
 from facecond.io.documents import finishing_time, write_json
-from facecond.io.runs import read_done
+from facecond.io.runs import WEIGHTS, read_done
 from facecond.memory import is_out_of_memory, release
 from facecond.processes import Processes
 from facecond.stopping import StopRequest, status_of
@@ -93,7 +93,7 @@ class Run:
         if not done.is_file() or (seen := read_done(self.folder)["images_seen"]) < self.total:
             return False
         self.state.images_seen, self.state.finished = seen, True
-        self.tell("finished", path=self.folder / "weights.safetensors")
+        self.tell("finished", path=self.folder / WEIGHTS)
         return True
 
     def begin(self) -> float:
@@ -281,7 +281,7 @@ class Run:
         self.processes.first_does(self._write_results)  # no process ends before the files are there
 
     def _write_results(self) -> None:
-        path = self.folder / "weights.safetensors"
+        path = self.folder / WEIGHTS
         digest = self._write_weights(path)
         done = {
             "images_seen": self.state.images_seen, "seconds": self.state.seconds, "weights_sha256": digest,

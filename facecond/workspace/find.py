@@ -32,7 +32,7 @@ from facecond.config.settings import completed, known, of_kinds, plain, restore_
 from facecond.errors import CheckpointError, DataError, FacecondError, nearest
 from facecond.io.documents import Digest, finished_at, read_json, write_json
 from facecond.io.files import sha256_file
-from facecond.io.runs import RunFile, done_of, read_done, read_run_file
+from facecond.io.runs import WEIGHTS, RunFile, done_of, read_done, read_run_file, weights_in
 
 log = logging.getLogger("facecond")
 
@@ -155,8 +155,8 @@ def find_run(workspace: str, name: str | None, kind: str) -> Found:
 
 def finished_runs(workspace: str, *kinds: str) -> list[Path]:
     """The finished runs of models of `kinds`, the latest first."""
-    found = [path for path in _folders(Path(workspace) / "runs", "weights.safetensors") if _kind(path) in kinds]
-    return _by_age(found, "done.json", "weights.safetensors")
+    found = [path for path in _folders(Path(workspace) / "runs", WEIGHTS) if _kind(path) in kinds]
+    return _by_age(found, "done.json", WEIGHTS)
 
 
 def images_seen(run: Path) -> int:
@@ -270,14 +270,14 @@ def find_first_stage(workspace: str, name: str | None) -> Found:
     if name is not None and Path(name).is_file():
         return Found(Path(name), "named")
     found = find_run(workspace, name, "vq")
-    if not (found.path / "weights.safetensors").is_file():
+    if not (found.path / WEIGHTS).is_file():
         raise CheckpointError(f"{found.path} is not finished", hint="give its training command again to continue it")
     return found
 
 
 def first_stage_digest(workspace: str, place: Path) -> str:
     """SHA-256 that names the latents of the first stage at `place`: a run, a weights file, or a file that was encoded with."""
-    digest = sha256_file(place / "weights.safetensors" if place.is_dir() else place)
+    digest = sha256_file(weights_in(place))
     for note in sorted((Path(workspace) / "first_stages").glob("*.json")):
         with suppress(DataError):  # of another first stage, perhaps; whose it is, a damaged note does not say
             content = read_json(note, KeptNote)
@@ -330,7 +330,7 @@ def note_first_stage(kept: Path, digest: str, origin: Path) -> None:
 def bundled_runs(kind: str) -> list[Path]:
     """The runs of models of `kind` that came with the program."""
     places = [BUNDLED / f"{name}-{MEMBERS[kind]}" for name in SETS]
-    return [place for place in places if (place / "weights.safetensors").is_file()]
+    return [place for place in places if (place / WEIGHTS).is_file()]
 
 
 def bundled_run(name: str, kind: str) -> Path | None:

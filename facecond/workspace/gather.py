@@ -17,7 +17,7 @@ from facecond.errors import DataError, FacecondError
 from facecond.io.files import sha256_file
 from facecond.io.images import read_image
 from facecond.io.results import Figure, read_results
-from facecond.io.runs import read_done, read_lines
+from facecond.io.runs import WEIGHTS, read_done, read_lines
 from facecond.io.sizes import count_values
 from facecond.reports.layouts import Shown, samples_figure
 from facecond.reports.made import made_text
@@ -173,7 +173,7 @@ def _size(path: Path, remarks: Remarks) -> str:
     """How many numbers the weights hold, in all and of each module."""
 
     with remarks.instead(RUNS):
-        counts = count_values(path / "weights.safetensors")
+        counts = count_values(path / WEIGHTS)
         parts = ", ".join(f"{module} {_short(count)}" for module, count in counts.items())
         return _short(sum(counts.values())) + (f" ({parts})" if len(counts) > 1 else "")
     return ""

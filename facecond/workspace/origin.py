@@ -20,7 +20,7 @@ from facecond.config.settings import plain, restore
 from facecond.data.pack import read_manifest
 from facecond.errors import CheckpointError, ConfigError, DataError, FacecondError
 from facecond.io.files import sha256_file
-from facecond.io.runs import done_of
+from facecond.io.runs import WEIGHTS, done_of
 from facecond.workspace.find import (
     CAME_ALONG,
     Found,
@@ -111,7 +111,7 @@ MANY_MORE = 4
 
 def weights_file(run: RunInfo) -> Path:
     """The weights of a run. Raises CheckpointError when it is not finished."""
-    file = run.path / "weights.safetensors"
+    file = run.path / WEIGHTS
     if not file.is_file():
         raise CheckpointError(
             f"{file} does not exist", hint="the run is not finished: give its training command again to continue it"

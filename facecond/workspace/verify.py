@@ -19,6 +19,7 @@ from facecond.errors import CheckpointError, DataError, FacecondError
 from facecond.io.arrays import GAUSSIAN, Vouched, open_array, require_unaltered
 from facecond.io.documents import read_json
 from facecond.io.files import apart, inside, require_sha256, sha256_file
+from facecond.io.runs import WEIGHTS
 from facecond.progress import bar
 from facecond.workspace.belonging import folders_in, generations_below
 from facecond.workspace.inventory.known import in_use
@@ -218,7 +219,7 @@ def _run(folder: Path, report: Report) -> None:
         _weights(file, report)
     for state in find_states(folder / "checkpoints"):
         report.check(state / "manifest.json", load_state, state)
-    weights, done = folder / "weights.safetensors", folder / "done.json"
+    weights, done = folder / WEIGHTS, folder / "done.json"
     if done.is_file() and report.check(done, read_done, folder):
         if not weights.is_file():
             report.add(weights, CheckpointError("is missing", hint=_AGAIN))

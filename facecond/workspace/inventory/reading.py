@@ -30,7 +30,7 @@ from facecond.io.exported import EXPORT_FILE, incomplete, read_exported
 from facecond.io.files import inside
 from facecond.io.reproduced import REPRODUCED_FILE, read_reproduced
 from facecond.io.results import Figure
-from facecond.io.runs import METRICS, of_class, read_done, read_last, read_run_file
+from facecond.io.runs import METRICS, WEIGHTS, of_class, read_done, read_last, read_run_file
 from facecond.photos.edited import FORMAT as EDITS_FORMAT
 from facecond.photos.edited import VERSION as EDITS_VERSION
 from facecond.photos.edited import EditsHead
@@ -213,7 +213,7 @@ def run_entry(known: Known, path: Path, came_along: bool) -> RunEntry:
             entry["images_seen"] = last["images_seen"] if last else 0
             entry["remark"] = in_use(path)
             return
-        if not (path / "weights.safetensors").is_file():
+        if not (path / WEIGHTS).is_file():
             entry["remark"] = "weights.safetensors is missing; facecond verify says what helps"
 
     return _filled(entry, read)
