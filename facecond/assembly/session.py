@@ -218,32 +218,32 @@ class Session(Generic[C]):
         """The same session, which leaves open what is open, as `maps=none` does."""
         return dataclasses.replace(self, maps=None)
 
-    def prompt(self, place: int, changes: Mapping[str, NDArray[Any]] | None = None, *, how: str = "changed") -> Prompt:
-        """The values of validation item `place` (0, 1, ...), as far as the model is told them, with `changes` put over them.
+    def prompt(self, item: int, changes: Mapping[str, NDArray[Any]] | None = None, *, how: str = "changed") -> Prompt:
+        """The values of validation item `item` (0, 1, ...), as far as the model is told them, with `changes` put over them.
 
         `how` says in the record what the changes are.
 
         Raises DataError for an item the split does not hold.
         """
         items = self.pack.indices("validation")
-        if not 0 <= place < len(items):
+        if not 0 <= item < len(items):
             raise DataError(
-                f"validation item {place} does not exist", hint=f"{self.pack.path} has 0 to {len(items) - 1}"
+                f"validation item {item} does not exist", hint=f"{self.pack.path} has 0 to {len(items) - 1}"
             )
         values, description = {}, {}
         for condition in chosen(self.names):
-            name, origin = condition.name, f"validation item {place}"
-            value = np.array(self.pack.values(condition)[items[place]])
+            name, origin = condition.name, f"validation item {item}"
+            value = np.array(self.pack.values(condition)[items[item]])
             if changes and name in changes:
                 value, origin = condition.change(value, changes[name]), f"{origin}, {how}"
             values[name], description[name] = value, condition.describe(value, origin)
-        return Prompt(values=values, description=description, source=self.pack.ids[items[place]])
+        return Prompt(values=values, description=description, source=self.pack.ids[items[item]])
 
-    def changed(self, place: int, given: Mapping[str, Given], *, adapt: bool) -> Prompt:
+    def changed(self, item: int, given: Mapping[str, Given], *, adapt: bool) -> Prompt:
         """The prompt of a validation item with what was given put over it, and, with `adapt`, its map made to agree with that."""
         changes = self.read(given).values
-        prompt = self.prompt(place, changes)
-        return with_agreeing_map(prompt, changes, self.pack, place) if adapt else prompt
+        prompt = self.prompt(item, changes)
+        return with_agreeing_map(prompt, changes, self.pack, item) if adapt else prompt
 
     def read(self, given: Mapping[str, Given]) -> Prompt:
         """The values a person gave by hand, condition -> value, and no others. Raises FacecondError for what cannot be read."""

@@ -61,8 +61,8 @@ def seconds_per_image(words: Sequence[str], plan: Plan, device: Device) -> tuple
     from facecond.training.device import choose_device
     from facecond.training.timing import seconds_per_item
 
-    place, small = choose_device(device), plan.scale.size == SMALL
-    alone = not small and place.type != "cuda"
+    on, small = choose_device(device), plan.scale.size == SMALL
+    alone = not small and on.type != "cuda"
     tried = 1 if alone else TRIED
     batch = [*(["trainer.batch_size=1"] if alone else []), f"trainer.evaluate_items={tried}"]
     config: Any = compose("train", [*words, *batch]).config
@@ -70,5 +70,5 @@ def seconds_per_image(words: Sequence[str], plan: Plan, device: Device) -> tuple
     with tempfile.TemporaryDirectory() as folder:
         pack = drawn_pack(Path(folder) / "pack", 64 if small else 256, faces=2 * faces, validation=faces)
         write_noise_latents(pack)
-        image, learner = time_training([*words, *batch], pack, place, seconds=SECONDS, warmup=1)
+        image, learner = time_training([*words, *batch], pack, on, seconds=SECONDS, warmup=1)
         return image, seconds_per_item(learner, tried, times=1 if alone else 2)

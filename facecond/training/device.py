@@ -23,14 +23,14 @@ def choose_device(device: Device, processes: Processes | None = None) -> torch.d
     if not torch.cuda.is_available():
         raise ConfigError("device=cuda, but torch finds no CUDA device", hint="use device=cpu or device=auto")
     torch.backends.cudnn.allow_tf32 = False  # where float32 is asked for, float32 is meant; bfloat16 is chosen by name
-    place = processes.local_rank if processes else 0
-    if place >= torch.cuda.device_count():
+    number = processes.local_rank if processes else 0
+    if number >= torch.cuda.device_count():
         raise ConfigError(
-            f"process {place} has no GPU of its own: there are {torch.cuda.device_count()}",
+            f"process {number} has no GPU of its own: there are {torch.cuda.device_count()}",
             hint="start as many processes as there are GPUs, or use device=cpu",
         )
-    torch.cuda.set_device(place)
-    return torch.device("cuda", place)
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def has_bfloat16(device: torch.device) -> bool:
