@@ -155,15 +155,19 @@ def _unmarked(place: Path) -> Iterator[tuple[Path, str]]:
         if not kind.always:
             continue
         folders = [*folders_of(here, name)]
-        if here.name in places_of(name):
+        if here.name in places_of(name) and not _is_marked(here):  # a folder may bear the name of its kind
             folders += folders_in(here)
-        if here.parent.name in places_of(name):
+        if here.parent.name in places_of(name) and not _is_marked(here.parent):
             folders.append(here)
         for folder in folders:
             marked = (folder / kind.marker).exists() or (folder / SIDE_FILE).exists() or any(generations_below(folder))
             holds = any(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)
             if holds and not (marked or folder.is_symlink() or in_use(folder)):
                 yield place / folder.relative_to(here), kind.marker
+
+
+def _is_marked(folder: Path) -> bool:
+    return any((folder / marker).exists() for marker in MARKED)
 
 
 _UNMARKED = "bring it back: without it nothing of the folder is used; or delete the folder, and give its command again"

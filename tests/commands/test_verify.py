@@ -278,6 +278,11 @@ def test_a_lost_manifest_is_a_finding(kind: str, whole: Path, tmp_path: Path, mo
         assert (path, what) == (marker, "is missing")
     with hold(folder):
         assert verify(places).findings == []
+    marker.touch()  # whatever it says: what lies in the folder is none of a kind, though the folder were called like one
+    named = Path(shutil.copytree(folder, folder.with_name(kind)))
+    within = [named, *(path for path in sorted(named.iterdir()) if path.is_dir())]
+    assert not [finding for finding in verify(within).findings if finding.what == "is missing"]
+    shutil.rmtree(named)
     shutil.rmtree(folder)
     folder.mkdir()
     assert verify(places).findings == []

@@ -58,6 +58,10 @@ class Sketching:
     workspace: Path
 
 
+WIDE = ["model.denoiser.model_channels=32", "model.denoiser.norm_groups=32", "model.denoiser.head_channels=32"]
+"""So wide that a model that has learnt next to nothing makes other pictures of other sketches."""
+
+
 @pytest.fixture(scope="session")
 def sketching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sketching]:
     """Of a run that has learnt next to nothing, without a first stage, and with nobody to draw maps."""
@@ -68,7 +72,7 @@ def sketching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sketching]:
     here = f"workspace={folder}"
     call("data draw", here, "data.count=24", "data.validation=4")
     told = ["model.conditions=[attributes,mask,sketch]", "first_stage=none", "model.denoiser.patch=4"]
-    call("train", here, "model=sketch_attr", "name=lines", *told, *MODEL, *TINY)
+    call("train", here, "model=sketch_attr", "name=lines", *told, *MODEL, *WIDE, *TINY)
     engine = load(prepare([here, "run=lines", "device=cpu", "steps=2"]))
     yield Sketching(engine, about(engine.sessions, engine="server", steps=2, people=4, parse=False), folder)
     engine.close()
