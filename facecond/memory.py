@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from facecond.bounds import LIFT
 from facecond.errors import ConfigError
+from facecond.quantities import in_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -50,22 +50,6 @@ def require_memory(needed: float, there: float, what: str) -> None:
             f"{what} takes at least {in_bytes(needed)} of memory, and there are {in_bytes(there)}",
             hint=f"choose a smaller size=, or fewer channels; to try all the same: {LIFT}",
         )
-
-
-def in_bytes(count: float) -> str:
-    """A number of bytes for people: 640 bytes, 3.2 GB."""
-    for unit, size in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.0f} bytes"
-
-
-def read_bytes(text: str, key: str) -> float:
-    """Return the bytes that `text` says, as `in_bytes` writes them, or in GiB and the like. Raises ConfigError naming `key`."""
-    found = re.fullmatch(r"(\d+(?:\.\d*)?) ?([kKMGTP])(i?)B", text)
-    if found is None or float(found[1]) == 0:
-        raise ConfigError(f"{key}={text} is no amount of memory", hint=f"write a number and its unit: {key}=24GB")
-    return float(found[1]) * (1024 if found[3] else 1000) ** (1 + "KMGTP".index(found[2].upper()))
 
 
 def free_memory(device: torch.device) -> int:

@@ -32,7 +32,7 @@ from facecond.data.batches import resident_bytes
 from facecond.data.latents import LatentStore
 from facecond.data.pack import Pack
 from facecond.faces.names import NUM_CLASSES
-from facecond.memory import in_bytes
+from facecond.quantities import in_bytes
 from facecond.training.muon import hidden_matrices
 from facecond.training.state import BATCH_NORM
 

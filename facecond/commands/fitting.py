@@ -14,8 +14,9 @@ from facecond.config.compose import compose
 from facecond.config.settings import first_line
 from facecond.config.training import AUTO, Precision
 from facecond.errors import ConfigError, FacecondError
-from facecond.memory import free_memory, in_bytes, read_bytes, total_memory
+from facecond.memory import free_memory, total_memory
 from facecond.processes import Processes
+from facecond.quantities import bytes_in, in_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +89,7 @@ def fit(
         precision = resolve_precision(precision, device) if here else precision
     else:
         precision = Precision.bfloat16
-    there: float | None = read_bytes(config.memory, "memory") if config.memory else None
+    there: float | None = bytes_in(config.memory, "memory") if config.memory else None
     if there is None and here:
         there = free_memory(device) / (processes.size if device.type == "cpu" else 1)
     memory = there or math.inf

@@ -13,7 +13,7 @@ from facecond.config.commands.workspace import RunsConfig
 from facecond.config.compose import compose
 from facecond.errors import DataError
 from facecond.io.runs import read_run_file
-from facecond.memory import in_bytes
+from facecond.quantities import grouped, in_bytes
 from facecond.reports.made import sampler_text
 from facecond.reports.tables import MISSING, value_text
 from facecond.workspace.find import finished_runs
@@ -259,7 +259,7 @@ def _listings(held: Inventory, config: RunsConfig) -> list[Listing]:
 def _of_pack(pack: PackEntry) -> tuple[list[str], str]:
     if "items" not in pack:
         return [MISSING] * 4, ""
-    splits = ", ".join(f"{_grouped(count)} {name}" for name, count in pack["splits"].items() if count)
+    splits = ", ".join(f"{grouped(count)} {name}" for name, count in pack["splits"].items() if count)
     latents = ", ".join(each["name"] or each["first_stage"][:12] for each in pack["latents"])
     return [pack["source"], splits, str(pack["resolution"]), latents or MISSING], ""
 
@@ -269,9 +269,9 @@ def _of_run(run: RunEntry) -> tuple[list[str], str]:
         return [MISSING] * 4, ""
     told = ", ".join(run["told"]) or ("nothing" if run["kind"] == "diffusion" else MISSING)
     pack = run["pack"] if run["pack_here"] else f"{Path(run['pack']).name} (gone)" if run["pack"] else MISSING
-    learnt = _grouped(run.get("images_seen", 0))
+    learnt = grouped(run.get("images_seen", 0))
     if not run.get("finished"):
-        learnt += f" of {_grouped(run['images'])}, unfinished"
+        learnt += f" of {grouped(run['images'])}, unfinished"
     return [run["model"], told, pack, learnt], _figures_of(run)
 
 
@@ -307,7 +307,7 @@ def _of_samples(samples: SamplesEntry) -> tuple[list[str], str]:
     how = sampler_text(made["sampler"])
     if set(guidance) - {"1"}:
         how += f", guidance {', '.join(guidance if len(set(guidance)) > 1 else guidance[:1])}"
-    return [run, _grouped(samples.get("images", 0)), how], f"told {told}" if told else ""
+    return [run, grouped(samples.get("images", 0)), how], f"told {told}" if told else ""
 
 
 def _of_results(results: ResultsEntry) -> tuple[list[str], str]:
@@ -320,7 +320,7 @@ def _of_parsed(parsed: ParsedEntry) -> tuple[list[str], str]:
     if "pictures" not in parsed:
         return [MISSING] * 2, ""
     judges = ", ".join(name for name in parsed["judges"].values() if isinstance(name, str))
-    return [_grouped(parsed["pictures"]), str(parsed["resolution"])], judges
+    return [grouped(parsed["pictures"]), str(parsed["resolution"])], judges
 
 
 def _of_edits(entry: EditsEntry) -> tuple[list[str], str]:
@@ -328,15 +328,15 @@ def _of_edits(entry: EditsEntry) -> tuple[list[str], str]:
         return [MISSING] * 3, ""
     run = entry["run"] or f"weights {entry['weights'][:12]}"
     how = f"{entry['method']}, strength {entry['strength']:g}, {sampler_text(entry['made_with']['sampler'])}"
-    return [run, _grouped(entry["pictures"]), how], ""
+    return [run, grouped(entry["pictures"]), how], ""
 
 
 def _of_synthesized(entry: SynthesizedEntry) -> tuple[list[str], str]:
     if "asked" not in entry:
         return [MISSING] * 4, ""
     faces, made = entry.get("faces", 0), entry.get("made", 0)
-    said = f"{faces / made:.1%} of {_grouped(made)} made were accepted" if made else ""
-    counts = f"{_grouped(faces)} of {_grouped(entry['asked'])}"
+    said = f"{faces / made:.1%} of {grouped(made)} made were accepted" if made else ""
+    counts = f"{grouped(faces)} of {grouped(entry['asked'])}"
     return [entry.get("run") or MISSING, counts, str(entry["resolution"]), ", ".join(entry["forms"]) or MISSING], said
 
 
@@ -347,17 +347,13 @@ def _of_export(entry: ExportEntry) -> tuple[list[str], str]:
     said = [f"maps drawn by {entry['maps']}"] if entry["maps"] else []
     said += [f"{entry['people']} people"] if entry["people"] else []
     how = sampler_text(entry["made_with"]["sampler"])
-    return [run, entry["target"], _grouped(entry["files"]), how], ", ".join(said)
+    return [run, entry["target"], grouped(entry["files"]), how], ", ".join(said)
 
 
 def _of_reproduced(entry: ReproducedEntry) -> tuple[list[str], str]:
     if "title" not in entry:
         return [MISSING] * 2, ""
     return [entry["title"], ", ".join(entry["files"]) or MISSING], ""
-
-
-def _grouped(count: int) -> str:
-    return f"{count:,}".replace(",", "\u202f")
 
 
 def _when(time: str) -> str:

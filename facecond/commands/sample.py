@@ -23,6 +23,7 @@ from facecond.faces.attributes import attribute_index
 from facecond.faces.names import NUM_CLASSES
 from facecond.io.files import sha256_file
 from facecond.io.runs import WEIGHTS
+from facecond.quantities import grouped
 from facecond.sampling.plans import Lazy, Prompt
 from facecond.workspace.find import RunInfo, find_run, read_run
 from facecond.workspace.names import generation_name
@@ -400,7 +401,7 @@ def _checkpoint_files(info: RunInfo) -> dict[str, Path]:
     snapshots = sorted((info.path / "snapshots").glob("*.safetensors"))
     if not snapshots:
         raise DataError(f"{info.path} has no snapshots", hint="train with trainer.snapshot_every=IMAGES")
-    named = {f"{int(file.stem):,} images".replace(",", " "): file for file in snapshots}
+    named = {f"{grouped(int(file.stem), ' ')} images": file for file in snapshots}
     if int(snapshots[-1].stem) == info.config["trainer"]["images"]:
         return named
     return named | {"end": info.path / WEIGHTS}

@@ -30,6 +30,7 @@ from facecond.experiments.plan import Plan, Work, sizes, whole_batches
 from facecond.io import reproduced
 from facecond.io.files import sha256_file
 from facecond.io.results import Figure, read_results
+from facecond.quantities import grouped
 from facecond.sampling.folder import read_manifest
 from facecond.workspace.find import (
     find_first_stage,
@@ -236,7 +237,7 @@ def _planned(prepared: Prepared[ReproduceConfig, Plan], steps: Steps) -> Result:
     rows = [["step", "amount", "minutes", "command"]]
     for work in works:
         time = "done" if work not in missing else f"{seconds[work.key] / 60:.1f}" if work.key in seconds else "-"
-        rows.append([work.title, f"{work.amount:,}".replace(",", " ") if work.amount else "-", time, _typed(work)])
+        rows.append([work.title, grouped(work.amount) if work.amount else "-", time, _typed(work)])
     total = sum(seconds.values())
     return Result(
         command="reproduce", used=prepared.used, tables={prepared.found.paper.title: rows},

@@ -265,17 +265,18 @@ def format_record(record: Record, *, checksum: bool = False) -> str:
 
     With a `checksum`, the line gains one, as in `write_json`.
     """
-    finite = _finite(record)
-    return json.dumps(_with_checksum(finite) if checksum else finite, ensure_ascii=False, allow_nan=False) + "\n"
+    content = finite(record)
+    return json.dumps(_with_checksum(content) if checksum else content, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return `value` with NaN and infinities as None: JSON does not have them. Keys become text, tuples lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 

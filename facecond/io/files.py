@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from facecond.errors import DataError, FacecondError, StorageError
-from facecond.memory import in_bytes
+from facecond.quantities import in_bytes
 
 _CHUNK = 1 << 20
 

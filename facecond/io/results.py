@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from facecond.io.documents import check, read_json, write_json
+from facecond.io.documents import check, finite, read_json, write_json
 
 FORMAT = "facecond-results"
 VERSION = 1
@@ -120,7 +120,7 @@ def write_results(path: Path, figures: Iterable[Figure], *, about: Mapping[str, 
         raise ValueError(f"two figures share a name: {sorted(names)}")
     write_json(
         path,
-        {"format": FORMAT, "version": VERSION, "about": _finite(dict(about)), "figures": _finite(rows)},
+        {"format": FORMAT, "version": VERSION, "about": finite(dict(about)), "figures": finite(rows)},
         checksum=True,
     )
 
@@ -152,14 +152,3 @@ def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
     if "classes" in kept:
         kept["classes"] = [_without_empty(item) for item in kept["classes"]]
     return kept
-
-
-def _finite(value: Any) -> Any:
-    """Return `value` with NaN and infinities as None: JSON does not have them."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from facecond.faces.labels import CLASSES
+from facecond.quantities import grouped
 from facecond.reports.grids import Cell, Heads, grid, paint
 from facecond.reports.lettering import PAPER, Colour
 
@@ -238,4 +239,4 @@ def _overlay(image: Picture, labels: Picture) -> Picture:
 
 def first_of(shown: int, count: int) -> str:
     """Words behind a grid's title: how many of `count` pictures it shows; "" when it shows all."""
-    return "" if shown == count else f": the first {shown} of {count:,}".replace(",", " ")
+    return "" if shown == count else f": the first {shown} of {grouped(count, ' ')}"

@@ -14,6 +14,7 @@ from typing import Any
 from facecond.config.settings import flatten, to_yaml
 from facecond.io.results import ClassValue, Figure
 from facecond.io.runs import of_class
+from facecond.quantities import grouped
 from facecond.reports.curves import Chart, Series
 from facecond.reports.made import sampler_text
 from facecond.reports.page import (
@@ -262,7 +263,7 @@ def _measure_rows(
             Cell(text=value, small=others),
             Cell(text=value_text(figure.ceiling), small=figure.ceiling_of if figure.ceiling is not None else ""),
             Cell(text=value_text(figure.floor), small=figure.floor_of if figure.floor is not None else ""),
-            f"{figure.count:,}".replace(",", "\u202f"),
+            grouped(figure.count),
         ])  # fmt: skip
     return table
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from facecond.io.results import ClassValue, Figure
+from facecond.quantities import grouped
 
 MISSING = "-"
 
@@ -51,7 +52,7 @@ def figure_rows(figures: Sequence[Figure]) -> list[list[str]]:
             [
                 *_first_cells(figure),
                 ", ".join([*marks, *([figure.caution] if figure.caution else [])]) or MISSING,
-                f"{figure.count:,}".replace(",", " "),
+                grouped(figure.count, " "),
             ]
         )
     return rows

@@ -19,6 +19,7 @@ from facecond.io.images import read_image
 from facecond.io.results import Figure, read_results
 from facecond.io.runs import WEIGHTS, read_done, read_lines
 from facecond.io.sizes import count_values
+from facecond.quantities import grouped
 from facecond.reports.layouts import Shown, samples_figure
 from facecond.reports.made import made_text
 from facecond.reports.page import Picture, duration
@@ -150,7 +151,7 @@ def _facts(
         "chosen": ", ".join(choices),
         "pack": pack.path.name if pack else f"{run.content['pack_path']} (not here any more)",
         "resolution": f"{run.content['resolution']} px" if "resolution" in run.content else "",
-        "images seen": f"{seen:,}".replace(",", "\u202f") + ("" if done else " so far"),
+        "images seen": grouped(seen) + ("" if done else " so far"),
         "wall time": duration(seconds) if seconds is not None else "",
         "finished": str(done.get("finished", ""))[:16].replace("T", " ") + (" UTC" if done.get("finished") else ""),
         "values in the weights": _size(run.path, remarks) if done else "",
@@ -190,7 +191,7 @@ def _grids(path: Path, name: str, remarks: Remarks) -> list[Picture]:
     pictures = []
     for file in dict.fromkeys([*files[:1], *files[-1:]]):
         with remarks.instead(TRAINING):
-            caption = f"{name} after {int(file.stem):,} images.".replace(",", "\u202f")
+            caption = f"{name} after {grouped(int(file.stem))} images."
             pictures.append(Picture(image=read_image(file), caption=caption))
     return pictures
 

@@ -27,7 +27,7 @@ from facecond.config.training import Precision
 from facecond.data.latents import LatentStore
 from facecond.data.pack import Pack
 from facecond.learners.diffusion import RECOMPUTED, Answer
-from facecond.memory import in_bytes
+from facecond.quantities import in_bytes
 from facecond.training.learner import Draws, Step
 from facecond.training.recompute import recompute
 from tests.training.steps import run_of

@@ -10,7 +10,7 @@ from facecond.commands import fitting
 from facecond.errors import ConfigError
 from facecond.io.documents import Record, read_json
 from facecond.io.runs import read_lines
-from facecond.memory import in_bytes, read_bytes
+from facecond.quantities import bytes_in, in_bytes
 from facecond.workspace.find import read_run
 from tests.commands.conftest import MODEL, TINY, Facecond, call
 
@@ -147,14 +147,14 @@ def test_nothing_is_counted_where_nobody_asks(workspace: Path, monkeypatch: pyte
     ("text", "count"), [("24GB", 24e9), ("1.5 GiB", 1.5 * 2**30), ("640kB", 640e3), ("2TB", 2e12), ("3MB", 3e6)]
 )
 def test_amounts_are_read_as_they_are_written(text: str, count: float) -> None:
-    assert read_bytes(text, "memory") == count
-    assert read_bytes(in_bytes(count), "memory") == pytest.approx(count, rel=0.01)
+    assert bytes_in(text, "memory") == count
+    assert bytes_in(in_bytes(count), "memory") == pytest.approx(count, rel=0.01)
 
 
 @pytest.mark.parametrize("text", ["24", "GB", "-1GB", "0GB", "24G", "many"])
 def test_other_amounts_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"is no amount of memory.*memory=24GB"):
-        read_bytes(text, "memory")
+        bytes_in(text, "memory")
 
 
 def test_other_checkpointing_is_refused(workspace: Path, facecond: Facecond) -> None:
