@@ -123,6 +123,15 @@ def pack_names(workspace: str) -> list[str]:
     return list(dict.fromkeys([*(path.name for path in _folders(Path(workspace) / "packs", "manifest.json")), *along]))
 
 
+def pack_with(workspace: str, digest: str, *elsewhere: Path) -> Path | None:
+    """The pack whose manifest has this SHA-256, in the workspace or at one of the places `elsewhere`; None where there is none."""
+    for place in [*_folders(Path(workspace) / "packs", "manifest.json"), *elsewhere]:
+        manifest = place / "manifest.json"
+        if manifest.is_file() and sha256_file(manifest) == digest:
+            return place
+    return None
+
+
 def find_run(workspace: str, name: str | None, kind: str) -> Found:
     """The run called `name`, or the latest finished run of models of `kind`, else the one that came with the program.
 

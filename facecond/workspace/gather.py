@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from facecond.conditions.table import pictures_of
 from facecond.data.pack import Pack
 from facecond.errors import DataError, FacecondError
-from facecond.io.files import sha256_file
 from facecond.io.images import read_image
 from facecond.io.results import Figure, read_results
 from facecond.io.runs import WEIGHTS, read_done, read_lines
@@ -26,7 +25,7 @@ from facecond.reports.page import Picture, duration
 from facecond.reports.runs import CURVES, MEASURED, RUNS, SAMPLES, TRAINING, Measured, RunShown, Sampled
 from facecond.sampling.folder import RecordIndex, read_manifest, read_values
 from facecond.workspace.belonging import generations, made_of, results
-from facecond.workspace.find import RunInfo, read_run
+from facecond.workspace.find import RunInfo, pack_with, read_run
 from facecond.workspace.origin import own_pack
 
 ROWS = 8
@@ -226,7 +225,8 @@ def _generation(workspace: str, top: Path, folder: Path, remarks: Remarks, most:
     with remarks.instead(SAMPLES):
         drawn = next((top / name for name in ("grid.png", "swap.png") if (top / name).is_file()), None)
         if drawn is None:
-            place = _pack_with(workspace, manifest["about"].get("pack"))
+            digest = manifest["about"].get("pack")
+            place = pack_with(workspace, digest) if isinstance(digest, str) else None
             image = beside_conditions(folder, Pack.open(place) if place else None, ROWS)
         else:
             image = read_image(drawn)
@@ -261,11 +261,3 @@ def _readable(file: Path) -> list[Figure]:
         return list(read_results(file).figures)
     except DataError:
         return []
-
-
-def _pack_with(workspace: str, digest: str | None) -> Path | None:
-    """The pack whose manifest has this SHA-256, if it is in the workspace."""
-    for manifest in sorted((Path(workspace) / "packs").glob("*/manifest.json")):
-        if digest is not None and sha256_file(manifest) == digest:
-            return manifest.parent
-    return None

@@ -33,6 +33,7 @@ from facecond.workspace.find import (
     first_stage_of,
     images_seen,
     is_bundled,
+    pack_with,
     read_run,
 )
 
@@ -131,12 +132,8 @@ def own_pack(run: RunInfo, workspace: str) -> Found | None:
 
 def learnt_from(run: RunInfo, workspace: str) -> Found | None:
     """The pack the run was trained on, wherever it lies in the workspace now, else where it lay; None when it is gone."""
-    places = [*sorted((Path(workspace) / "packs").glob("*")), Path(run.content["pack_path"])]
-    for place in places:
-        manifest = place / "manifest.json"
-        if manifest.is_file() and sha256_file(manifest) == run.pack:
-            return Found(place, "the run was trained on it")
-    return None
+    place = pack_with(workspace, run.pack, Path(run.content["pack_path"]))
+    return Found(place, "the run was trained on it") if place else None
 
 
 def pack_of(run: RunInfo, workspace: str) -> Found | None:
