@@ -96,14 +96,31 @@ def along(palette: Sequence[Sequence[int]], place: np.ndarray) -> F:
 
 
 def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
-    """Traits of head, skin, eyes, brows, nose, mouth, ears and beard."""
-    has = people.has
-    male, young = has("Male"), has("Young")
-    chubby, double, oval, bones = has("Chubby"), has("Double_Chin"), has("Oval_Face"), has("High_Cheekbones")
-    smiling, opened, narrow = has("Smiling"), has("Mouth_Slightly_Open"), has("Narrow_Eyes")
-    t: dict[str, np.ndarray] = {"male": column(male), "old": column(~young), "smile": column(smiling)}
+    """Traits of head, skin, eyes, brows, nose, mouth, ears and beard.
 
-    # Pose: the face stays near the middle of the picture when the head turns, as in aligned photographs.
+    Each takes its numbers from `dice` in turn: another order would be other people.
+    """
+    has = people.has
+    t: dict[str, np.ndarray] = {
+        "male": column(has("Male")), "old": column(~has("Young")), "smile": column(has("Smiling")), "blurry": has("Blurry")
+    }  # fmt: skip
+    t |= _pose(dice)
+    t |= _head(people, dice)
+    skin, shade_B = _skin(people, dice)
+    t |= skin
+    t |= _eyes(people, dice, shade_B)
+    t |= _brows(people, dice, t["eye_y"])
+    t |= _nose(people, dice)
+    t |= _mouth(people, dice, t["skin"])
+    return t | _ears_and_beard(people, dice)
+
+
+def _pose(dice: Dice) -> dict[str, np.ndarray]:
+    """How the head is held, and where the light is.
+
+    The face stays near the middle of the picture when the head turns, as in aligned photographs.
+    """
+    t: dict[str, np.ndarray] = {}
     turned = dice.raw() < 0.35
     side = np.where(dice.raw() < 0.5, -1, 1)
     t["yaw"] = dice.between(0.18, 0.42) * column(turned * side) + dice.about(0, 0.08)
@@ -115,8 +132,13 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["light_x"] = np.where(column(dice.raw() < 0.5), -1, 1) * dice.between(0.12, 0.72).astype(np.float32)
     t["light_y"] = dice.between(-0.55, -0.15)
     t["light_z"] = np.sqrt(1 - np.minimum(t["light_x"] ** 2 + t["light_y"] ** 2, 0.8))
+    return t
 
-    # Head: half width, height of the chin, how square the jaw is.
+
+def _head(people: People, dice: Dice) -> dict[str, np.ndarray]:
+    """Half width, height of the chin, how square the jaw is, wrinkles."""
+    has, t = people.has, dict[str, np.ndarray]()
+    male, chubby, oval = has("Male"), has("Chubby"), has("Oval_Face")
     t["face_a"] = dice.between(0.50, 0.545) + column(
         np.where(chubby, 0.068, 0.0) + np.where(oval, -0.058, 0.0) + male * 0.008
     )
@@ -124,11 +146,15 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["jaw"] = dice.between(np.where(male, 2.5, 2.0), np.where(male, 3.5, 2.6)) + column(np.where(chubby, 0.9, 0.0))
     t["jaw"] = np.where(column(oval), np.float32(1.75), t["jaw"]).astype(np.float32)
     t["jowl"] = column(chubby)
-    t["bones"] = column(bones)
-    t["double_chin"] = column(double)
-    t["wrinkles"] = column(~young) * dice.between(0.8, 1.2)
+    t["bones"] = column(has("High_Cheekbones"))
+    t["double_chin"] = column(has("Double_Chin"))
+    t["wrinkles"] = column(~has("Young")) * dice.between(0.8, 1.2)
+    return t
 
-    # Skin.
+
+def _skin(people: People, dice: Dice) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Colours of the skin, and how dark it is without paleness, (B,), 0 to 1."""
+    has, t = people.has, dict[str, np.ndarray]()
     # Blond and red hair go with fair skin more often than not, black hair with any.
     fair = np.where(
         has("Blond_Hair"),
@@ -147,8 +173,13 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["gloss"] = dice.between(0.08, 0.26)
     t["freckles"] = column(dice.raw() < 0.1) * column(shade < 0.3)
     t["mottle"] = dice.between(0, 60)
+    return t, shade
 
-    # Eyes: centre, half width, height of the lids, gaze.
+
+def _eyes(people: People, dice: Dice, shade_B: np.ndarray) -> dict[str, np.ndarray]:
+    """Centre, half width, height of the lids, gaze, colours; `shade_B` says how dark the skin is."""
+    has, t = people.has, dict[str, np.ndarray]()
+    male, smiling, narrow, makeup = has("Male"), has("Smiling"), has("Narrow_Eyes"), has("Heavy_Makeup")
     t["eye_x"] = dice.between(0.225, 0.25)
     t["eye_y"] = dice.between(-0.065, -0.035)
     t["eye_w"] = dice.between(0.118, 0.135) + column(np.where(male, 0.0, 0.006))
@@ -159,35 +190,47 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["gaze_x"], t["gaze_y"] = dice.about(0, 0.022), dice.about(0, 0.008)
     t["iris_r"] = dice.between(0.056, 0.062)
     t["iris"] = dice.tint(floats(IRISES)[dice.one_of((5, 4, 3, 2, 3, 2))], 10)
-    makeup, lipstick = has("Heavy_Makeup"), has("Wearing_Lipstick")
     t["makeup"] = column(makeup)
     shadows = floats(((88, 56, 70), (70, 74, 112), (112, 70, 44), (100, 52, 104), (56, 78, 84)))
     bright = floats(((196, 92, 128), (104, 116, 210), (214, 160, 76), (168, 96, 196), (90, 168, 170)))
     kind = dice.one_of((3, 2, 3, 2, 1))
-    t["eye_shadow"] = dice.tint(np.where(shade[:, None] > 0.45, bright[kind], shadows[kind]), 10)
+    t["eye_shadow"] = dice.tint(np.where(shade_B[:, None] > 0.45, bright[kind], shadows[kind]), 10)
     t["lash"] = column(np.where(makeup, 1.0, np.where(male, 0.45, 0.7)))
     t["bags"] = column(has("Bags_Under_Eyes")) * dice.between(0.9, 1.1)
+    return t
 
-    # Brows: height, thickness, how high the arch is, slope.
-    bushy, arched = has("Bushy_Eyebrows"), has("Arched_Eyebrows")
-    t["brow_y"] = t["eye_y"] + dice.between(-0.165, -0.145) - column(np.where(arched, 0.02, 0) - male * 0.012)
+
+def _brows(people: People, dice: Dice, eye_y: np.ndarray) -> dict[str, np.ndarray]:
+    """Height above the eyes at `eye_y`, thickness, how high the arch is, slope."""
+    has, t = people.has, dict[str, np.ndarray]()
+    male, bushy, arched = has("Male"), has("Bushy_Eyebrows"), has("Arched_Eyebrows")
+    t["brow_y"] = eye_y + dice.between(-0.165, -0.145) - column(np.where(arched, 0.02, 0) - male * 0.012)
     t["brow_t"] = column(np.where(bushy, 0.062, np.where(male, 0.036, 0.031))) * dice.between(0.95, 1.1)
     t["brow_arch"] = column(np.where(arched, 0.105, 0.010)) * dice.between(0.85, 1.15)
     t["brow_slope"] = np.where(column(arched), np.float32(-0.010), dice.between(-0.015, 0.012))
     t["brow_w"] = dice.between(0.165, 0.185)
     t["bushy"] = column(bushy)
+    return t
 
-    # Nose: half width at the wings and bridge, where it ends.
+
+def _nose(people: People, dice: Dice) -> dict[str, np.ndarray]:
+    """Half width at the wings and bridge, where it ends."""
+    has, t = people.has, dict[str, np.ndarray]()
     big, pointy = has("Big_Nose"), has("Pointy_Nose")
     t["nose_w"] = column(np.where(big, 0.184, np.where(pointy, 0.078, 0.130))) * dice.between(0.94, 1.06)
     t["bridge_w"] = column(np.where(big, 0.072, np.where(pointy, 0.032, 0.052))) * dice.between(0.9, 1.1)
     t["nose_y"] = column(np.where(big, 0.275, np.where(pointy, 0.262, 0.226))) + dice.about(0, 0.014)
     t["pointy"] = column(pointy)
     t["big_nose"] = column(big)
+    return t
 
-    # Mouth: place, half width, lips, gap between them, curve of the corners.
-    big_lips = has("Big_Lips")
-    t["mouth_y"] = dice.between(0.45, 0.475) + column(np.where(big, 0.022, 0))
+
+def _mouth(people: People, dice: Dice, skin: np.ndarray) -> dict[str, np.ndarray]:
+    """Place, half width, lips of a colour beside that of the `skin`, gap between them, curve of the corners."""
+    has, t = people.has, dict[str, np.ndarray]()
+    male, smiling, opened = has("Male"), has("Smiling"), has("Mouth_Slightly_Open")
+    makeup, lipstick, big_lips = has("Heavy_Makeup"), has("Wearing_Lipstick"), has("Big_Lips")
+    t["mouth_y"] = dice.between(0.45, 0.475) + column(np.where(has("Big_Nose"), 0.022, 0))
     t["mouth_w"] = dice.between(0.185, 0.215) + column(
         np.where(smiling, 0.040, 0) - np.where(opened & ~smiling, 0.02, 0)
     )
@@ -203,11 +246,15 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     sticks = floats(((178, 24, 48), (204, 60, 92), (150, 20, 60), (214, 76, 70), (184, 50, 110), (120, 24, 40)))
     painted = dice.tint(sticks[dice.one_of((4, 4, 2, 3, 2, 1))], 12)
     painted = np.where(makeup[:, None, None, None], painted * 0.88, painted)
-    bare = t["skin"] * floats([0.80, 0.60, 0.58])[:, None, None] + floats([0.02, 0.01, 0.02])[:, None, None]
+    bare = skin * floats([0.80, 0.60, 0.58])[:, None, None] + floats([0.02, 0.01, 0.02])[:, None, None]
     t["lip"] = np.where(lipstick[:, None, None, None], painted, bare).astype(np.float32)
     t["teeth"] = dice.between(0.90, 0.98)
+    return t
 
-    # Ears and beard.
+
+def _ears_and_beard(people: People, dice: Dice) -> dict[str, np.ndarray]:
+    """Where the ears are, what of a beard there is."""
+    has, t = people.has, dict[str, np.ndarray]()
     t["ear_y"] = dice.between(0.0, 0.04)
     t["ear_a"], t["ear_b"] = dice.between(0.082, 0.10), dice.between(0.15, 0.18)
     goatee, moustache, sideburns = has("Goatee"), has("Mustache"), has("Sideburns")
@@ -215,5 +262,4 @@ def body(people: People, dice: Dice) -> dict[str, np.ndarray]:
     t["full_beard"] = column(goatee & moustache & sideburns)
     t["stubble"] = column(has("5_o_Clock_Shadow"))
     t["beard_reach"] = dice.between(0.0, 0.10)
-    t["blurry"] = has("Blurry")
     return t
