@@ -17,7 +17,7 @@ from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS, pictures_of
 from facecond.config.commands.base import NO_MAPS
 from facecond.config.commands.sample import Grid, SampleConfig
-from facecond.editing.agree import PARTS
+from facecond.editing.agree import PART_OF
 from facecond.errors import ConfigError, DataError, nearest
 from facecond.faces.attributes import attribute_index
 from facecond.faces.names import NUM_CLASSES
@@ -138,7 +138,7 @@ def hardly_followed(prepared: Prepared[SampleConfig, Sampling]) -> list[str]:
     if Mask.name in told and (Mask.name in config.given() or not _is_by_hand(config, told)):
         return []
     asked = [CONDITIONS[Attributes.name].read(text, found.run.content["resolution"]) for text in texts]
-    return [name for name in PARTS if any(values[attribute_index(name)] > 0 for values in asked)]
+    return [name for name in PART_OF if any(values[attribute_index(name)] > 0 for values in asked)]
 
 
 def _folder_name(origin: Origin, config: SampleConfig, maps: RunInfo | None) -> str:

@@ -32,7 +32,7 @@ class Part(NamedTuple):
     """Classes that are taken from the other person together."""
 
 
-PARTS: Mapping[str, Part] = {
+PART_OF: Mapping[str, Part] = {
     "Wearing_Hat": Part("hat", ("hat", "hair")),
     "Eyeglasses": Part("eye_g", ("eye_g",)),
     "Mouth_Slightly_Open": Part("mouth", ("mouth", "u_lip", "l_lip")),
@@ -49,18 +49,18 @@ LEAST = 4
 
 
 def contradicted(labels_HW: NDArray[np.uint8], attributes_A: NDArray[np.int8]) -> list[str]:
-    """Return the names of `PARTS` that `attributes_A`, int8 (40,) in {-1, 0, +1}, asks for and the label map denies."""
+    """Return the names of `PART_OF` that `attributes_A`, int8 (40,) in {-1, 0, +1}, asks for and the label map denies."""
     there = np.bincount(labels_HW.ravel(), minlength=256) >= LEAST
-    asked = {name: attributes_A[attribute_index(name)] for name in PARTS}
+    asked = {name: attributes_A[attribute_index(name)] for name in PART_OF}
     return [
-        name for name, sign in asked.items() if sign != 0 and (sign > 0) != there[CLASSES.index(PARTS[name].shown_by)]
+        name for name, sign in asked.items() if sign != 0 and (sign > 0) != there[CLASSES.index(PART_OF[name].shown_by)]
     ]
 
 
 def following_map(
     labels_HW: NDArray[np.uint8], attributes_A: NDArray[Any], before_HW: NDArray[np.uint8] | None = None
 ) -> NDArray[np.int8]:
-    """Return attributes, int8 (40,), with those that one class shows (`PARTS`) as the map has them, where they are said at all.
+    """Return attributes, int8 (40,), with those that one class shows (`PART_OF`) as the map has them, where they are said at all.
 
     What they contradict in the map `before_HW` already stays as it is.
     """
@@ -78,12 +78,12 @@ def agreeing(
 ) -> NDArray[np.int64]:
     """Return the places of faces that can give the face `labels_HW` what attribute `name` with `sign` (-1, +1) asks for.
 
-    Map and attribute show it alike, their nose is to be seen, and they bring no other part of `PARTS` with them that the face
+    Map and attribute show it alike, their nose is to be seen, and they bring no other part of `PART_OF` with them that the face
     lacks.
     """
-    shown, index = CLASSES.index(PARTS[name].shown_by), attribute_index(name)
+    shown, index = CLASSES.index(PART_OF[name].shown_by), attribute_index(name)
     own = np.bincount(labels_HW.ravel(), minlength=256)
-    unwanted = [CLASSES.index(part.shown_by) for other, part in PARTS.items() if other != name]
+    unwanted = [CLASSES.index(part.shown_by) for other, part in PART_OF.items() if other != name]
     unwanted = [place for place in unwanted if own[place] < LEAST]
 
     def fits(other_HW: NDArray[np.uint8]) -> bool:
@@ -110,7 +110,7 @@ def take_part(labels_HW: NDArray[np.uint8], other_HW: NDArray[np.uint8], name: s
 
     See `take_classes`.
     """
-    return take_classes(labels_HW, other_HW, [CLASSES.index(part) for part in PARTS[name].taken])
+    return take_classes(labels_HW, other_HW, [CLASSES.index(part) for part in PART_OF[name].taken])
 
 
 def take_classes(
@@ -172,7 +172,7 @@ def with_agreeing_map(prompt: Prompt, changes: Mapping[str, NDArray[Any]], pack:
         log.info("item %d keeps its map: no training face can give it %s%s", place, "-0+"[sign + 1], name)
     for name in contradicted(labels, named) if donors else ():
         log.info("item %d: its map still denies %s", place, name)
-    notes = [f"{PARTS[name].shown_by} as in {pack.ids[donor]}" for name, donor in donors.items()]
+    notes = [f"{PART_OF[name].shown_by} as in {pack.ids[donor]}" for name, donor in donors.items()]
     words = {Mask.name: ", ".join([f"validation item {place}", *notes])} if notes else {}
     return dataclasses.replace(
         prompt, values={**prompt.values, Mask.name: labels}, description={**prompt.description, **words}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facecond import rng
 from facecond.config.commands.synthesize import AttributesFrom
-from facecond.editing.agree import PARTS
+from facecond.editing.agree import PART_OF
 from facecond.editing.region import AFFECTS, classes_of
 from facecond.errors import ConfigError
 from facecond.faces.attributes import parse_attributes
@@ -120,7 +120,7 @@ def words_for(parts: Sequence[str]) -> list[str]:
     taken = {CLASSES[place] for place in classes_of(parts)}
     found = []
     for name in ATTRIBUTES:
-        first = (PARTS[name].shown_by,) if name in PARTS else AFFECTS[name].parts[:1]
+        first = (PART_OF[name].shown_by,) if name in PART_OF else AFFECTS[name].parts[:1]
         known = [part for part in first if part != "all"]
         if known and {CLASSES[place] for place in classes_of(known)} <= taken:
             found.append(name)

@@ -24,7 +24,7 @@ from facecond.conditions.mask import Mask
 from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.photographs import EditConfig, EditMethod
 from facecond.drawn.pairs import Pair, pairs
-from facecond.editing.agree import LEAST, PARTS
+from facecond.editing.agree import LEAST, PART_OF
 from facecond.experiments.edited import (
     INTERVALS,
     Column,
@@ -250,8 +250,8 @@ def judged(
     differs_HW = pair.differs()
     error_HW = np.abs(picture_HWC.astype(float) - pair.truth_HWC).mean(axis=-1) / 2.55
     shown = None
-    if pair.trait in PARTS:
-        there = (labels_HW == CLASSES.index(PARTS[pair.trait].shown_by)).sum() >= LEAST
+    if pair.trait in PART_OF:
+        there = (labels_HW == CLASSES.index(PART_OF[pair.trait].shown_by)).sum() >= LEAST
         shown = bool(there) == (pair.sign > 0)
     obeyed = bool(present_A[ATTRIBUTES.index(pair.trait)]) == (pair.sign > 0)
     inside, outside = (float(error_HW[where].mean()) if where.any() else 0.0 for where in (differs_HW, ~differs_HW))

@@ -23,7 +23,7 @@ from facecond.metrics.spread import Spread
 BLOCK = 1024
 """Rows classified at once."""
 
-PARTS = 10
+SPLITS = 10
 """Parts that are customary."""
 
 
@@ -33,7 +33,7 @@ class ClassScore:
 
     value: float
     of_parts: float | None
-    """Mean of the scores of `PARTS` parts; None for fewer than two pictures in each."""
+    """Mean of the scores of `SPLITS` parts; None for fewer than two pictures in each."""
     influence_N: NDArray[np.float64]
     """Influence of each picture on the value, mean 0."""
 
@@ -53,7 +53,7 @@ def class_score(
     if rows_ND.ndim != 2 or len(rows_ND) < 2:
         raise ValueError(f"rows (N, D) of at least two pictures expected, got {rows_ND.shape}")
     count, order_N = len(rows_ND), by_content(rows_ND)
-    parts = PARTS if count >= 2 * PARTS else 1
+    parts = SPLITS if count >= 2 * SPLITS else 1
     part_N = np.arange(count) * parts // count
     sure_N, sums_PK = np.empty(count), np.zeros((parts, 0))
     for places, logs_BK in _blocks(rows_ND, order_N, log_probabilities):

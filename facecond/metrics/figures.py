@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facecond.faces.attributes import MASK_FREE, MASK_IMPLIED
 from facecond.faces.labels import CLASSES
 from facecond.io.results import ClassValue, Figure
-from facecond.metrics.classes import PARTS, ClassScore
+from facecond.metrics.classes import SPLITS, ClassScore
 from facecond.metrics.faithfulness import AttributeScores, Confusion
 from facecond.metrics.influence import Distance
 from facecond.metrics.lines import TOLERANCE, LineMatches
@@ -201,7 +201,7 @@ def class_figure(
     circumstances: Circumstances | None = None,
 ) -> Figure:
     """Return how clear and various the classes of samples are, beside those of `real` real pictures."""
-    customary = {} if score.of_parts is None else {f"mean of {PARTS} parts": score.of_parts}
+    customary = {} if score.of_parts is None else {f"mean of {SPLITS} parts": score.of_parts}
     figure = Figure(
         name=name, value=score.value, count=len(score.influence_N), title=title, spread=score.spread(conditions_N),
         ceiling=ceiling, ceiling_of=f"{real} real pictures", floor=1.0, floor_of="pictures of one kind",

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facecond.drawn.painter import Drawing, draw
-from facecond.editing.agree import PARTS, agreeing, contradicted, following_map, most_similar, take_part
+from facecond.editing.agree import PART_OF, agreeing, contradicted, following_map, most_similar, take_part
 from facecond.faces.attributes import ATTRIBUTES, parse_attributes
 from facecond.faces.labels import CLASSES
 
@@ -73,7 +73,7 @@ def faces() -> Drawing:
     return draw(3, range(300), 64)
 
 
-@pytest.mark.parametrize("name", list(PARTS))
+@pytest.mark.parametrize("name", list(PART_OF))
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_drawn_faces_agree_afterwards(name: str, sign: int, faces: Drawing) -> None:
     asked = np.zeros(len(ATTRIBUTES), dtype=np.int8)
@@ -86,5 +86,5 @@ def test_drawn_faces_agree_afterwards(name: str, sign: int, faces: Drawing) -> N
         donor = faces.labels[donors[most_similar(labels, faces.labels[donors])]]
         found = take_part(labels, donor, name)
         assert contradicted(found, asked) == []
-        others = [CLASSES.index(part.shown_by) for other, part in PARTS.items() if other != name]
+        others = [CLASSES.index(part.shown_by) for other, part in PART_OF.items() if other != name]
         assert not (np.isin(found, others) & ~np.isin(labels, np.unique(labels))).any()  # nothing nobody asked for
