@@ -183,7 +183,7 @@ def read_bytes(
 ) -> bytes:
     """Return what a file holds; see `open_regular`."""
     with open_regular(path, what=what, most=most, error=error, hint=hint) as stream:
-        size = os.fstat(stream.fileno()).st_size
+        size = min(os.fstat(stream.fileno()).st_size, most)
         content = stream.read(size + 1)  # not `most`: memory is taken for as many bytes as are asked for
         if len(content) > size:  # it grew, or does not tell its size
             content += stream.read(most + 1 - len(content))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from facecond.errors import CheckpointError
 from facecond.io.files import sha256_file
+from facecond.io.runs import done_of
 from facecond.workspace.find import (
     CAME_ALONG,
     Found,
@@ -85,12 +86,13 @@ def choose_judge(workspace: str, kind: str, pack: "Pack") -> Found:
     Raises CheckpointError, with what is the matter with each, when none fits.
     """
     runs = [*finished_runs(workspace, kind), *bundled_runs(kind)]
-    unfit = {path: _unfit(path, pack) for path in runs}
+    done = {path: done_of(path) for path in runs}
+    unfit = {path: _unfit(path, pack) if done[path] else "has no done.json that can be read" for path in runs}
     digest = sha256_file(pack.path / "manifest.json")
     ranks = []
-    for age, path in enumerate(runs):
-        if not unfit[path]:
-            learnt, seen = _learnt(path)[-1], images_seen(path)
+    for age, (path, note) in enumerate(done.items()):
+        if note and not unfit[path]:
+            learnt, seen = _learnt(path)[-1], note["images_seen"]
             enough, same = seen >= learnt["count"], learnt["pack"] == digest
             ranks.append(((enough, same, 0 if enough else seen, -age), path, learnt))
     if not ranks:

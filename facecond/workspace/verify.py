@@ -14,16 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facecond.data.arrays import SIDE_FILE
 from facecond.errors import CheckpointError, DataError, FacecondError
 from facecond.io.arrays import GAUSSIAN, Vouched, open_array, require_unaltered
 from facecond.io.documents import read_json
 from facecond.io.files import apart, inside, require_sha256, sha256_file
 from facecond.io.runs import WEIGHTS
 from facecond.progress import bar
-from facecond.workspace.belonging import folders_in, generations_below
-from facecond.workspace.inventory.known import in_use
-from facecond.workspace.kinds import KINDS, folders_of, places_of
+from facecond.workspace.kinds import KINDS
+from facecond.workspace.lost import lost_markers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +49,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     unchecked: list[Path] = field(default_factory=list)
     """Files that nothing vouches for: written by a version that noted no hash."""
+    _said: set[tuple[Path, str]] = field(default_factory=set)
 
     def read(self, path: Path) -> None:
         """Note a file that is compared."""
@@ -64,6 +63,9 @@ class Report:
         """Note what a reader said of a file, which belongs to `folder` (else the one it lies in)."""
         what = reason.message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
         todo = reason.hint or "bring the file back"
+        if (path, what) in self._said:  # of places one within the other
+            return
+        self._said.add((path, what))
         self.findings.append(Finding(path=path, what=what, todo=todo, mend=mend, folder=folder or path.parent))
 
     def check(
@@ -83,8 +85,15 @@ class Report:
 
     def add_unreadable(self, path: Path, reason: OSError) -> None:
         """Note what the operating system said of a file or folder."""
-        where = path if reason.filename is None else Path(os.fsdecode(reason.filename))
-        self.add(where, DataError(f"cannot be read: {reason.strerror or reason}", hint=_UNREADABLE))
+        self.add(path, DataError(_message(reason), hint=_UNREADABLE))
+
+
+def _message(reason: DataError | OSError) -> str:
+    """What a reader, or the operating system, said of a file."""
+    if isinstance(reason, DataError):
+        return reason.message
+    where = "" if reason.filename is None else f"{os.fsdecode(reason.filename)}: "
+    return f"{where}cannot be read: {reason.strerror or reason}"
 
 
 _UNREADABLE = "look at its permissions and at the disk; else delete it, and give the command that made it again"
@@ -108,8 +117,8 @@ def verify(places: Iterable[Path]) -> Report:
                 f"{place} is checked with its folder", hint="name the run, pack or other folder it belongs to"
             )
         work += _below(place, report) if place.is_dir() else [(place, [_weights])]
-        for folder, marker in _unmarked(place):
-            report.add(folder / marker, DataError("is missing", hint=_UNMARKED))
+        for file in lost_markers(place, report.add_unreadable):
+            report.add(file, DataError("is missing", hint=_UNMARKED))
     with bar("checking", len(work), unit="folder") as progress:
         for place, checkers in work:
             progress.note(place.name)
@@ -118,6 +127,8 @@ def verify(places: Iterable[Path]) -> Report:
                     check(place, report)
                 except OSError as reason:
                     report.add_unreadable(place, reason)
+                except FacecondError as reason:
+                    report.add(place, reason)
             progress.update(1)
     return report
 
@@ -125,49 +136,21 @@ def verify(places: Iterable[Path]) -> Report:
 def _below(folder: Path, report: Report) -> Iterator[tuple[Path, list[Checker]]]:
     """The folders that are known by a file or their name, and how they are checked; links are not followed."""
     try:
-        checkers = [check for marker, check in MARKED.items() if (folder / marker).exists()]
         with os.scandir(folder) as entries:
-            folders = sorted(
-                Path(entry.path)
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-            )
+            found = sorted(entries, key=lambda entry: entry.name)
+            folders = [each for each in found if each.is_dir(follow_symlinks=False) and not each.name.startswith(".")]
     except OSError as reason:
         report.add_unreadable(folder, reason)
         return
+    names = {each.name for each in found}
+    checkers = [check for marker, check in MARKED.items() if marker in names]
     checkers += [check for name, check in NAMED.items() if folder.name == name]
     if checkers:
         yield folder, checkers
     own = SUBFOLDERS if checkers else ()
     for each in folders:
         if each.name not in own:
-            yield from _below(each, report)
-
-
-def _unmarked(place: Path) -> Iterator[tuple[Path, str]]:
-    """The folders in `place`, a workspace or something in it, that hold files and not the one that says what they are.
-
-    It is written before all others; a pack's is written last, but one that is not finished has a file that says so. Folders that
-    somebody writes into are left out.
-    """
-    here = place.absolute()
-    for name, kind in KINDS.items():
-        if not kind.always:
-            continue
-        folders = [*folders_of(here, name)]
-        if here.name in places_of(name) and not _is_marked(here):  # a folder may bear the name of its kind
-            folders += folders_in(here)
-        if here.parent.name in places_of(name) and not _is_marked(here.parent):
-            folders.append(here)
-        for folder in folders:
-            marked = (folder / kind.marker).exists() or (folder / SIDE_FILE).exists() or any(generations_below(folder))
-            holds = any(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)
-            if holds and not (marked or folder.is_symlink() or in_use(folder)):
-                yield place / folder.relative_to(here), kind.marker
-
-
-def _is_marked(folder: Path) -> bool:
-    return any((folder / marker).exists() for marker in MARKED)
+            yield from _below(Path(each.path), report)
 
 
 _UNMARKED = "bring it back: without it nothing of the folder is used; or delete the folder, and give its command again"
@@ -225,20 +208,21 @@ def _run(folder: Path, report: Report) -> None:
         report.check(state / "manifest.json", load_state, state)
     weights, done = folder / WEIGHTS, folder / "done.json"
     if done.is_file() and report.check(done, read_done, folder):
-        if not weights.is_file():
-            report.add(weights, CheckpointError("is missing", hint=_AGAIN))
-            return
-        expected, found = read_done(folder)["weights_sha256"], sha256_file(weights)
-        report.read(weights)
-        if found != expected:
-            seen, said = apart(found, expected)
-            what = f"its SHA-256 is {seen}, at the end of the training it was {said}"
-            report.add(weights, CheckpointError(what, hint=_AGAIN))
+        report.check(weights, _same_weights, weights, read_done(folder)["weights_sha256"], _AGAIN)
     elif weights.is_file():
         _weights(weights, report)
 
 
 _AGAIN = "delete it and done.json, give the training command again: the last checkpoint is taken up, and both are written anew"
+
+
+def _same_weights(file: Path, expected: str, hint: str) -> None:
+    """Raise CheckpointError when a file of weights is missing, or not the one with this SHA-256."""
+    if not file.is_file():
+        raise CheckpointError("is missing", hint=hint)
+    if (found := sha256_file(file)) != expected:
+        seen, said = apart(found, expected)
+        raise CheckpointError(f"its SHA-256 is {seen}, when it was written it was {said}", hint=hint)
 
 
 def _weights(file: Path, report: Report) -> None:
@@ -255,15 +239,8 @@ def _first_stages(folder: Path, report: Report) -> None:
         file = note.with_suffix(".safetensors")
         if not report.check(note, read_json, note, KeptNote):
             continue
-        report.read(file)
-        expected = read_json(note, KeptNote)["sha256"]
-        found = sha256_file(file) if file.is_file() else "missing"
-        if found != expected:
-            what = f"its SHA-256 is {found[:12]}, expected {expected[:12]}"
-            report.add(
-                file,
-                CheckpointError(what, hint="delete it, then name its origin again: facecond encode first_stage=FILE"),
-            )
+        hint = "delete it, then name its origin again: facecond encode first_stage=FILE"
+        report.check(file, _same_weights, file, read_json(note, KeptNote)["sha256"], hint)
 
 
 def _generation(folder: Path, report: Report) -> None:
@@ -299,11 +276,11 @@ def _generation(folder: Path, report: Report) -> None:
             seen = digest_of_pixels(read_image(png))
             if expected is not None and seen != expected:
                 raise DataError("its pixels are not those its record vouches for", hint=_SAMPLE_AGAIN)
-        except DataError as reason:
+        except (DataError, OSError) as reason:
             picture = np.array(rows[index]) if row and rows is not None else None
             can = picture is not None or png.is_file()
             report.add(
-                png, DataError(reason.message, hint=_SAMPLE_AGAIN), folder=folder,
+                png, DataError(_message(reason), hint=_SAMPLE_AGAIN), folder=folder,
                 mend=partial(_again, png, picture) if can else None,
             )  # fmt: skip
         else:
@@ -400,11 +377,12 @@ def _synthesis(folder: Path, report: Report) -> None:
         files = files_of(folder, record)
         for file in files[1:]:
             report.read(file)
-        if report.check(files[0], read_face, folder, record):
-            continue
-        reason = report.findings.pop()  # of one of the files
-        file = next((each for each in files if str(each) in reason.what), files[0])
-        report.add(file, DataError(reason.what, hint=AGAIN))
+        report.read(files[0])
+        try:
+            read_face(folder, record)
+        except (DataError, OSError) as reason:
+            said = _message(reason)
+            report.add(next((each for each in files if str(each) in said), files[0]), DataError(said, hint=AGAIN))
     exports = folder / "exports.json"
     if exports.is_file() and report.check(exports, read_exports, folder):
         for place, digest in read_exports(folder)["sha256"].items():

@@ -83,7 +83,17 @@ def test_damaged_notes_of_other_runs_stop_nothing(tmp_path: Path, made_once: Pat
     shutil.copy(made_once / "runs" / "attr" / "run.json", tmp_path / "runs" / "a-broken")
     shutil.copytree(made_once / "runs" / "attr", tmp_path / "runs" / "own")
     shutil.copytree(made_once / "runs" / "vq", tmp_path / "runs" / "vq")
-    for words in (["sample"], ["sample", "run=own"], ["sample", "run=own", "first_stage=vq"]):
+    shutil.copytree(made_once / "packs", tmp_path / "packs")
+    shutil.copytree(made_once / "runs" / "parser", tmp_path / "runs" / "parser")
+    shutil.copytree(made_once / "runs" / "parser", tmp_path / "runs" / "older")
+    (tmp_path / "runs" / "older" / "done.json").write_text("{")
+    os.utime(tmp_path / "runs" / "older" / "weights.safetensors", (0, 0))
+    for words in (
+        ["sample"],
+        ["eval", "miou", "run=own"],
+        ["sample", "run=own"],
+        ["sample", "run=own", "first_stage=vq"],
+    ):
         status, _, said = facecond(*words, f"workspace={tmp_path}", "--dry-run")
         assert status == 0, said
     assert first_stage_digest(str(tmp_path), tmp_path / "runs" / "vq") == sha256_file(

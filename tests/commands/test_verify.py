@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from facecond.data.arrays import FINISHED_FILE
 from facecond.io import reproduced
 from facecond.io.documents import note_finished
 from facecond.io.files import sha256_file
-from facecond.io.images import read_image
+from facecond.io.images import read_image, read_label_map
 from facecond.io.lock import hold
 from facecond.measuring.kept import Kept
 from facecond.workspace.kinds import KINDS, places_of
@@ -259,9 +259,64 @@ def test_a_file_and_a_folder_that_cannot_be_read_are_findings(
     monkeypatch.setattr(os, "scandir", refusing)
     found = {finding.path: finding.what for finding in verify([workspace]).findings}
     assert found[results] == f"cannot be read: {os.strerror(errno.EIO)}"
-    assert found[closed] == f"cannot be read: {os.strerror(errno.EACCES)}"
+    assert found[closed].endswith(f"cannot be read: {os.strerror(errno.EACCES)}")
     assert picture in found
     assert found.keys() == {picture, closed, *(workspace / "results").glob("*/results.json")}
+
+
+def test_of_many_pictures_and_weights_each_that_cannot_be_read_is_named(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read error names no file, and it may come of any; what can be mended still is."""
+    workspace = Path(shutil.copytree(whole, tmp_path / "workspace"))
+    first, second = sorted(next((workspace / "samples").glob("*/images.npy")).parent.glob("images/*.png"))[:2]
+    second.write_bytes(b"")
+    weights = next((workspace / "runs").glob("*/weights.safetensors"))
+    labels = next((workspace / "synthesized").glob("*/data/*/labels/*.png"))
+
+    def failing(read: Callable[..., object], bad: Path) -> Callable[..., object]:
+        def look(path: Path, *more: object, **named: object) -> object:
+            if path == bad:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), *([str(bad)] if bad == labels else []))
+            return read(path, *more, **named)
+
+        return look
+
+    monkeypatch.setattr("facecond.io.images.read_image", failing(read_image, first))
+    monkeypatch.setattr("facecond.synthesized.folder.read_label_map", failing(read_label_map, labels))
+    monkeypatch.setattr("facecond.workspace.verify.sha256_file", failing(sha256_file, weights))
+    found = {finding.path: finding for finding in verify([workspace]).findings}
+    assert found.keys() == {first, second, weights, labels}
+    assert all("cannot be read" in found[path].what for path in (first, weights, labels))
+    assert all(found[path].mend for path in (first, second))
+
+
+def test_a_workspace_may_be_called_like_a_kind_and_lie_in_one(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = Path(shutil.copytree(whole, tmp_path / "runs"))
+    within = Path(shutil.copytree(whole, tmp_path / "packs" / "runs" / "x"))
+    (within / "runs" / "attr" / "run.json").unlink()
+    for place in (named, named / "packs" / "..", within.parent, tmp_path):
+        assert [finding for finding in verify([place]).findings if finding.what == "is missing"] == []
+    for place in (within, within / "runs"):
+        assert [finding.path for finding in verify([place]).findings] == [within / "runs" / "attr" / "run.json"]
+    monkeypatch.chdir(within)
+    (missing,) = verify([Path(), Path("runs"), Path("runs/attr")]).findings  # once
+    assert missing.path == Path("runs/attr/run.json")
+
+
+def test_lost_manifests_within_a_pack_and_a_folder_of_generations(whole: Path, tmp_path: Path) -> None:
+    workspace = Path(shutil.copytree(whole, tmp_path / "workspace"))
+    latents = next((workspace / "packs").glob("*/latents/*/manifest.json"))
+    one = next((workspace / "samples").glob("*/generation.json")).parent
+    for name in ("a", "b"):
+        shutil.copytree(one, workspace / "samples" / "both" / name)
+    assert verify([workspace]).findings == []
+    lost = {latents, workspace / "samples" / "both" / "a" / "generation.json"}
+    for file in lost:
+        file.unlink()
+    assert {finding.path for finding in verify([workspace]).findings} == lost
 
 
 @pytest.mark.parametrize("kind", [place for name, kind in KINDS.items() if kind.always for place in places_of(name)])
