@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +20,12 @@ from facecond.conditions.table import CONDITIONS
 from facecond.config.commands.photographs import EditConfig, EditMethod
 from facecond.config.diffusion import GuidanceConfig
 from facecond.config.training import Precision
-from facecond.diffusion.inversion import Course, follow, friendly, inverted, noised
-from facecond.diffusion.prediction import Predict, predictor
+from facecond.diffusion.inversion import ITERATIONS, Course, follow, friendly, inverted, noised
+from facecond.diffusion.prediction import Predict, predictor, watched
 from facecond.diffusion.schedule import schedule_of
 from facecond.editing.region import fading
 from facecond.photos.paste import paste, region_in
+from facecond.progress import bar
 from facecond.sampling.noise import StepNoise
 from facecond.training.device import autocast, resolve_precision
 from facecond.types import NoiseSource, Values
@@ -107,6 +109,17 @@ class Changing(NamedTuple):
     blend: bool
     """Latents outside of the region stay those of the picture at every step."""
 
+    @property
+    def taken(self) -> int:
+        """Steps that are taken under what pictures should show."""
+        return round(self.strength * self.steps)
+
+    @property
+    def evaluations(self) -> int:
+        """Answers that are asked of the network."""
+        back = {EditMethod.sdedit: 0, EditMethod.friendly: 1, EditMethod.ddim: ITERATIONS + 1}[self.method]
+        return back * self.steps + self.taken
+
 
 def change(
     generator: Generator,
@@ -131,13 +144,19 @@ def change(
         torch.no_grad(),
         autocast(precision, generator.device),
         StepNoise(seeds, latents_BCHW.shape[1:], generator.device) as noise,
+        bar("changing pictures", how.evaluations, unit="step") as progress,
     ):
-        course = course_of(generator, generator.scale.standardise(latents_BCHW), before, how, noise)
-        first = how.steps - round(how.strength * how.steps)
+
+        def predict(values: Values) -> Predict:
+            found = predictor(
+                generator.bound(generator.told(values, len(seeds)), how.guidance), generator.config.target
+            )
+            return watched(found, lambda number, prediction: progress.update())
+
+        course = course_of(generator, generator.scale.standardise(latents_BCHW), partial(predict, before), how, noise)
         z_BCHW = follow(
-            _predict(generator, after, len(seeds), how.guidance), course, first=first,
-            region_B1HW=cells_B1HW if how.blend else None,
-        )  # fmt: skip
+            predict(after), course, first=how.steps - how.taken, region_B1HW=cells_B1HW if how.blend else None
+        )
         found_BCHW = require_finite(generator.scale.restore(z_BCHW), "latents")
     with torch.inference_mode():
         return generator.first_stage.decode(found_BCHW)
@@ -150,16 +169,14 @@ def encoded(generator: Generator, images_BHWC: NDArray[np.uint8]) -> Tensor:
         return generator.first_stage.encode(pictures)
 
 
-def course_of(generator: Generator, z0_BCHW: Tensor, before: Values, how: Changing, noise: NoiseSource) -> Course:
-    """Return the course to the latents of pictures that show `before`, on the model's scale."""
+def course_of(
+    generator: Generator, z0_BCHW: Tensor, before: Callable[[], Predict], how: Changing, noise: NoiseSource
+) -> Course:
+    """Return the course to the latents of pictures, on the model's scale; `before` gives what the model says of what they show."""
     schedule, steps = schedule_of(generator.config.schedule), how.steps
     if how.method is EditMethod.sdedit:
         return noised(z0_BCHW, schedule, steps=steps, noise_source=noise)
-    predict = _predict(generator, before, len(z0_BCHW), how.guidance)
+    predict = before()
     if how.method is EditMethod.ddim:
         return inverted(predict, z0_BCHW, schedule, steps=steps)
     return friendly(predict, z0_BCHW, schedule, steps=steps, noise_source=noise)
-
-
-def _predict(generator: Generator, values: Values, count: int, guidance: GuidanceConfig) -> Predict:
-    return predictor(generator.bound(generator.told(values, count), guidance), generator.config.target)

@@ -22,6 +22,7 @@ from facecond.diffusion.classes import of_classes
 from facecond.diffusion.prediction import Predict, pinned
 from facecond.errors import DataError, NotFiniteError
 from facecond.faces.names import NUM_CLASSES
+from facecond.progress import bar
 from facecond.rng import mix
 from facecond.sampling.generation import Watch
 from facecond.sampling.noise import StepNoise, start_noise
@@ -143,12 +144,14 @@ def complete(
     whole = list(requests)
     places = [place for place, request in enumerate(requests) if is_open(request.prompt)]
     many = together(maps.device)
-    for start in range(0, len(places), many):
-        here = places[start : start + many]
-        chosen = [requests[place] for place in [*here, *[here[-1]] * (many - len(here))]]
-        drawn_BHW = maps.complete(_values(chosen, maps), [request.seed for request in chosen], precision, watch)
-        for place, drawn_HW in zip(here, drawn_BHW, strict=False):
-            whole[place] = replace(requests[place], prompt=_completed(requests[place].prompt, drawn_HW, maps.name))
+    with bar("drawing maps", len(places), unit="map", shown=watch is None and len(places) > many) as progress:
+        for start in range(0, len(places), many):
+            here = places[start : start + many]
+            chosen = [requests[place] for place in [*here, *[here[-1]] * (many - len(here))]]
+            drawn_BHW = maps.complete(_values(chosen, maps), [request.seed for request in chosen], precision, watch)
+            for place, drawn_HW in zip(here, drawn_BHW, strict=False):
+                whole[place] = replace(requests[place], prompt=_completed(requests[place].prompt, drawn_HW, maps.name))
+            progress.update(len(here))
     return whole
 
 

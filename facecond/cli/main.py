@@ -54,7 +54,8 @@ def _usage(error: typer.TyperException) -> int:
     """A wrong flag or command, in one line with the nearest valid name."""
     message = re.sub(r" \(Possible options: .*\)", "", error.format_message()).rstrip(".")
     if found := re.fullmatch(r"Invalid value for '(.*)': Input should be a valid (integer|number).*", message):
-        message = f"{found[1]} takes {'a whole number' if found[2] == 'integer' else 'a number'}"
+        names = found[1].replace("'", "")  # a flag with a short form is quoted in two
+        message = f"{names} takes {'a whole number' if found[2] == 'integer' else 'a number'}"
     if not message:  # no command: the help has been printed
         return 2
     near = getattr(error, "possibilities", None)

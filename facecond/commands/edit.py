@@ -198,12 +198,17 @@ def run(prepared: Prepared[EditConfig, Editing]) -> Result:
         with progress.bar("edit", count) as bar:
             waiting: list[Face] = []
             for face in _faces(session, found, folder, skipped):
-                waiting += [face] if face is not None else []
+                if face is None:
+                    bar.update()  # it is finished, or cannot be used
+                    continue
+                waiting.append(face)
                 if len(waiting) == config.batch_size or sum(each.picture_HWC.nbytes for each in waiting) > MOST_WAITING:
-                    outside, edited, waiting = outside + work(waiting), edited + len(waiting), []
-                bar.update()
+                    outside, edited = outside + work(waiting), edited + len(waiting)
+                    bar.update(len(waiting))
+                    waiting = []
             if waiting:
                 outside, edited = outside + work(waiting), edited + len(waiting)
+                bar.update(len(waiting))
         folder.finish()
         if count and len(skipped) == count:
             source, why = next(iter(skipped.items()))

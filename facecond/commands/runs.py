@@ -167,14 +167,11 @@ class _Next:
         run = samples.get("run")
         if run is None or not samples.get("images") or samples["remark"]:
             return []
+        path, report = Path(samples["path"]), self.suggest(shlex.join(["report", run]))
         by_hand = bool(samples.get("words"))  # with no item to compare with
-        if by_hand or not (Path(samples["path"]) / "generation.json").is_file():  # else one of each checkpoint
-            return [self.suggest(shlex.join(["report", run]))]
-        named = samples["name"] if Path(samples["path"]).parent.name == "samples" else samples["path"]
-        return [
-            self.suggest(measuring(samples.get("told", ())), samples=named, run=run),
-            self.suggest(shlex.join(["report", run])),
-        ]
+        if by_hand or path.parent.name != "samples" or not (path / "generation.json").is_file():
+            return [report]  # swaps were told parts of several maps, and of several checkpoints there is one each
+        return [self.suggest(measuring(samples.get("told", ())), samples=samples["name"], run=run), report]
 
     def of_results(self, results: ResultsEntry) -> list[str]:
         known = {run["name"] for run in self.held["runs"]}

@@ -170,7 +170,8 @@ class GenerationFolder:
             self._write_manifest(None)
         else:
             raise DataError(
-                f"{path} holds other files and no generation.json", hint="choose a new or empty folder for the images"
+                f"{path} holds other files and no generation.json",
+                hint="bring that back; or delete the folder, or choose another: name=...",
             )
         with explained(path):
             (path / "images").mkdir(exist_ok=True)

@@ -66,6 +66,7 @@ def test_help_is_fast() -> None:
         (["trian"], "Did you mean 'train'"),
         (["sample", "--etta", "1"], "--eta"),
         (["sample", "--eta", "much"], "--eta takes a number"),
+        (["sample", "--count", "few"], "facecond: --count / -n takes a whole number"),
         (["sample", "--eta", "1", "sampler.eta=0.5"], "given twice"),
         (["sample", "sampler=ddin", "--dry-run"], "did you mean 'ddim'"),
         (["config", "show", "trian"], "did you mean 'train'"),

@@ -124,6 +124,16 @@ def suggested(home: Path, facecond: Facecond) -> list[str]:
     return [line for entry in entries_of(held) for line in entry["next"]]
 
 
+def test_swaps_are_shown_and_not_measured(home: Path, tmp_path: Path, facecond: Facecond) -> None:
+    """Several of them were told parts of several maps, which eval refuses."""
+    here = Path(shutil.copytree(home, tmp_path / "workspace"))
+    (here / "samples").rename(here / "swaps")
+    held = listed(facecond, f"workspace={here}")
+    assert held["samples"]
+    commands = {line.split()[1] for entry in held["samples"] for line in entry["next"]}
+    assert commands == {"report"}
+
+
 def test_it_suggests_what_makes_sense(home: Path, facecond: Facecond) -> None:
     """The lines that are understood in no other test are tried."""
     lines = suggested(home, facecond)

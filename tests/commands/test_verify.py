@@ -291,21 +291,6 @@ def test_of_many_pictures_and_weights_each_that_cannot_be_read_is_named(
     assert all(found[path].mend for path in (first, second))
 
 
-def test_a_workspace_may_be_called_like_a_kind_and_lie_in_one(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    named = Path(shutil.copytree(whole, tmp_path / "runs"))
-    within = Path(shutil.copytree(whole, tmp_path / "packs" / "runs" / "x"))
-    (within / "runs" / "attr" / "run.json").unlink()
-    for place in (named, named / "packs" / "..", within.parent, tmp_path):
-        assert [finding for finding in verify([place]).findings if finding.what == "is missing"] == []
-    for place in (within, within / "runs"):
-        assert [finding.path for finding in verify([place]).findings] == [within / "runs" / "attr" / "run.json"]
-    monkeypatch.chdir(within)
-    (missing,) = verify([Path(), Path("runs"), Path("runs/attr")]).findings  # once
-    assert missing.path == Path("runs/attr/run.json")
-
-
 def test_lost_manifests_within_a_pack_and_a_folder_of_generations(whole: Path, tmp_path: Path) -> None:
     workspace = Path(shutil.copytree(whole, tmp_path / "workspace"))
     latents = next((workspace / "packs").glob("*/latents/*/manifest.json"))
