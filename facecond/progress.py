@@ -92,10 +92,19 @@ def bar(
         return Bar(_Lines(description, total, initial, unit) if lines else None)
     from tqdm import tqdm
 
+    wide = {"dynamic_ncols": True} if _columns() else {"ncols": 80, "nrows": 24}
     return Bar(tqdm(
-        desc=description, total=total, initial=initial, unit=f" {unit}s", unit_scale=total > 99_999, dynamic_ncols=True,
-        mininterval=0.2, file=sys.stderr, leave=False,
+        desc=description, total=total, initial=initial, unit=f" {unit}s", unit_scale=total > 99_999, mininterval=0.2,
+        file=sys.stderr, leave=False, **wide,
     ))  # fmt: skip
+
+
+def _columns() -> int:
+    """Of the terminal; 0 where it does not say, as in a container, and tqdm would show nothing."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 0
 
 
 def _beside_bars(handler: RichHandler) -> RichHandler:

@@ -66,10 +66,11 @@ with progress.bar("sampling", 4) as work:
 """
 
 
-def test_lines_stand_above_the_bar_of_a_terminal() -> None:
-    """A screen that obeys carriage returns and erasures shows every line whole, and in the end no bar."""
+@pytest.mark.parametrize("size", [(24, 100), (0, 0)], ids=["known", "unknown"])
+def test_lines_stand_above_the_bar_of_a_terminal(size: tuple[int, int]) -> None:
+    """A screen that obeys carriage returns and erasures shows every line whole, and in the end no bar; whatever its size."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
+    termios.tcsetwinsize(theirs, size)
     environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"} | {"TERM": "xterm"}
     process = subprocess.Popen([sys.executable, "-c", ON_A_TERMINAL], stderr=theirs, env=environment)
     os.close(theirs)
