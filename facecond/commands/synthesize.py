@@ -68,18 +68,19 @@ def prepare(words: Sequence[str]) -> Prepared[SynthesizeConfig, Synthesizing]:
     told, maps_from = origin.conditions, _maps_from(config)
     _check_told(prepared, told)
     split = _split(origin.pack, config.split, needed=config.attributes is not AttributesFrom.given)
-    maps = None
-    if maps_from is MapsFrom.drawn and Mask.name in told:
+    maps = drawn_by = None
+    if _may_draw(config) and Mask.name in told:
         drawn_by = find_maps(config.workspace, config.maps, origin.run, origin.own_pack)
-        if drawn_by is None:
+        if drawn_by is not None:
+            maps, maps_from = drawn_by.run, MapsFrom.drawn
+            prepared.used["maps"] = str(drawn_by)
+        elif maps_from is MapsFrom.drawn:
             raise ConfigError(
                 "maps_from=drawn: no generator of maps fits"
                 if config.maps != NO_MAPS
                 else "maps_from=drawn and maps=none",
                 hint="train one (facecond train model=maps), name one (maps=RUN), or take maps_from=data",
             )
-        maps = drawn_by.run
-        prepared.used["maps"] = str(drawn_by)
     parser, classifier = (
         _judge(config, kind, origin.pack, needed=condition in told)
         for kind, condition in (("parser", Mask.name), ("classifier", Attributes.name))
@@ -137,7 +138,14 @@ def _short(config: SynthesizeConfig) -> list[str]:
 
 
 def _maps_from(config: SynthesizeConfig) -> MapsFrom:
+    """Where maps come from if no generator of maps fits."""
     return config.maps_from or (MapsFrom.drawn if config.attributes is AttributesFrom.given else MapsFrom.data)
+
+
+def _may_draw(config: SynthesizeConfig) -> bool:
+    """Whether maps are drawn where a generator of maps fits: the map of a person who does not smile shows no smile that is said."""
+    by_hand = config.attributes is AttributesFrom.given or bool(_by_hand_text(config) or config.pairs)
+    return config.maps_from is MapsFrom.drawn or (config.maps_from is None and by_hand)
 
 
 def _split(pack: Path, named: str | None, *, needed: bool) -> str:
@@ -202,7 +210,7 @@ def _check_told(prepared: Prepared[SynthesizeConfig, Origin], told: Sequence[str
         )
     idle = {
         "maps_from": ("for a model that is told no maps", Mask.name not in told),
-        "maps": ("unless maps are drawn: maps_from=drawn", _maps_from(config) is not MapsFrom.drawn),
+        "maps": ("unless maps are drawn: maps_from=drawn", not _may_draw(config)),
         "parts": ("unless maps are exchanged: maps_from=exchanged", config.maps_from is not MapsFrom.exchanged),
         "pairs_share": ("without pairs=", not config.pairs),
         "split": ("where nobody's attributes are taken", config.attributes is AttributesFrom.given),

@@ -20,6 +20,8 @@ import torch
 from PIL import Image
 
 from facecond.assembly.judges import LOADERS, Judge, load_classifier, load_parser
+from facecond.commands.synthesize import prepare
+from facecond.config.commands.synthesize import MapsFrom
 from facecond.data.pack import Pack, PackWriter
 from facecond.faces.attributes import attribute_index
 from facecond.faces.labels import PALETTE
@@ -587,3 +589,27 @@ def test_a_pack_of_people_in_neither_split_is_refused_unless_theirs_is_named(
     assert not (workspace / "synthesized" / "of-tested").exists()
     status, _, err = facecond(*words, "split=test", "parser=null", "classifier=null")  # the judges are found, too
     assert status == 0, err
+
+
+@pytest.mark.bundled
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], MapsFrom.data),
+        (["attr='+Smiling'"], MapsFrom.drawn),
+        (["pairs=[Eyeglasses+Wearing_Hat]"], MapsFrom.drawn),
+        (["attr='+Smiling'", "maps=none"], MapsFrom.data),
+        (["attr='+Smiling'", "maps_from=data"], MapsFrom.data),
+        (["attr='+Smiling'", "maps_from=exchanged"], MapsFrom.exchanged),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value.name,
+)
+def test_maps_are_drawn_for_who_is_said_to_be_shown(words: list[str], expected: MapsFrom, tmp_path: Path) -> None:
+    found = prepare([f"workspace={tmp_path}", *words]).found
+    assert found.maps_from is expected
+    assert (found.maps is not None) == (expected is MapsFrom.drawn)
+
+
+def test_maps_are_those_of_the_people_where_nothing_draws_them(workspace: Path) -> None:
+    found = prepare([f"workspace={workspace}", *QUICK, "attr='+Smiling'"]).found
+    assert (found.maps_from, found.maps) == (MapsFrom.data, None)

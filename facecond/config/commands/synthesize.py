@@ -75,7 +75,8 @@ class SynthesizeConfig(GenerateConfig):
     """Share of the faces that show one of the pairs."""
     maps_from: MapsFrom | None = None
     """Where label maps come from: data = the person the attributes come from; drawn = a generator of maps; exchanged = the person's
-    map with parts of another one's. null = data, or drawn with attributes=given."""
+    map with parts of another one's. null = data, or drawn where attr=, pairs= or attributes=given say who is shown and a
+    generator of maps fits."""
     maps: str | None = None
     """Run of `model=maps` for maps_from=drawn; null = the latest that fits."""
     parts: list[str] = field(default_factory=lambda: ["hair"])
