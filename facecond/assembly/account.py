@@ -103,19 +103,6 @@ class Account(NamedTuple):
         )
 
 
-def account(
-    kind: str,
-    config: Any,
-    pack: Pack,
-    device: str,
-    precision: Precision,
-    latents: LatentStore | None = None,
-    memory: float = math.inf,
-) -> Account:
-    """Return what the training of `config` takes, as it says with gradient checkpointing or without; see `accounts`."""
-    return accounts(kind, config, pack, device, precision, latents, memory)[config.trainer.recompute]
-
-
 def accounts(
     kind: str,
     config: Any,

@@ -18,8 +18,8 @@ _BEGUN = ("records.jsonl", "images")
 def lost_markers(place: Path, unreadable: Callable[[Path, OSError], None]) -> Iterator[Path]:
     """Where the missing files should be in `place`, which is a workspace or something in it.
 
-    Kinds whose folders are known by a file that is written in the end are left out, since what they lack it for may be that they
-    are in the making; so are folders that somebody writes into. `unreadable` hears of folders that cannot be looked at.
+    Kinds whose file is written in the end are left out: a folder without it may be in the making. So are folders that somebody
+    writes into. `unreadable` hears of folders that cannot be looked at.
     """
     here = place.resolve()
     for name, kind in KINDS.items():
@@ -45,9 +45,8 @@ def _lacking(folder: Path, name: str, kind: Kind) -> Iterator[Path]:
     """The files that a folder of a kind, and what lies in it, should have and has not."""
     if folder.is_symlink() or in_use(folder) or _is_workspace(folder):
         return
-    if _is_marked(folder.parent) or _is_workspace(
-        folder.parent
-    ):  # which bears the name of a kind, and is something else
+    above = folder.parent
+    if _is_marked(above) or _is_workspace(above):  # it bears the name of a kind, and is something else
         return
     if name == "packs":
         for latents in folders_in(folder / "latents"):
@@ -64,9 +63,16 @@ def _lacking(folder: Path, name: str, kind: Kind) -> Iterator[Path]:
 
 
 def _is_workspace(folder: Path) -> bool:
-    """Whether folders of some kind have their place in it."""
+    """Whether folders of some kind have their place in it, one that cannot be looked at among them."""
     known = {place for name in KINDS for place in places_of(name)}
-    return any(each.name in known and not _is_marked(each) for each in folders_in(folder))
+
+    def is_place(each: Path) -> bool:
+        try:
+            return each.name in known and not _is_marked(each)
+        except OSError:
+            return True
+
+    return any(map(is_place, folders_in(folder)))
 
 
 def _is_marked(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from facecond.assembly.account import Account, Growing, account, accounts
+from facecond.assembly.account import Account, Growing, accounts
 from facecond.assembly.generator import diffusion_networks
 from facecond.commands.timing import LATENTS, drawn_pack, write_noise_latents
 from facecond.config.catalogue import kind_of
@@ -65,7 +65,7 @@ def of_paper(device: str, *words: str, side: int = 256, precision: Precision = P
     config = compose(
         "train", [*(words if any("size" in word for word in words) else ("experiment=paper", *words))]
     ).config
-    return account("diffusion", config, pack, device, precision, latents)
+    return accounts("diffusion", config, pack, device, precision, latents)[config.trainer.recompute]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,8 @@ def stores(model: str, pack: Pack) -> LatentStore | None:
 
 def counted(model: str, pack: Pack, *words: str) -> Account:
     config = compose("train", [f"model={model}", "size=tiny", *words]).config
-    return account(kind_of(model), config, pack, "cpu", Precision.float32, stores(model, pack))
+    found = accounts(kind_of(model), config, pack, "cpu", Precision.float32, stores(model, pack))
+    return found[config.trainer.recompute]
 
 
 MODELS = [

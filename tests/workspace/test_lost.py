@@ -55,18 +55,20 @@ def test_a_workspace_called_like_a_kind(workspace: Path) -> None:
     assert lost(named.parent.parent) == set()
 
 
+@pytest.mark.parametrize("closed", ["runs/one", "runs"])
 def test_a_folder_that_cannot_be_looked_at_is_told_of_and_the_others_are_looked_at(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+    closed: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marker, other = workspace / "runs" / "one" / "run.json", workspace / "edits" / "one" / "edit.json"
+    """Of a mode that lets nobody in: its files cannot be asked for, nor those below."""
+    other = workspace / "edits" / "one" / "edit.json"
     other.unlink()
     lstat, told = Path.lstat, set()
 
     def refusing(self: Path) -> object:
-        if self == marker:
+        if self != workspace / closed and self.is_relative_to(workspace / closed):
             raise PermissionError(13, "Permission denied", str(self))
         return lstat(self)
 
     monkeypatch.setattr(Path, "lstat", refusing)
     assert [*lost_markers(workspace, lambda path, reason: told.add(path))] == [other]
-    assert told == {marker.parent}
+    assert told == ({*(workspace / "runs").iterdir()} if closed == "runs" else {workspace / closed})
